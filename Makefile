@@ -1,0 +1,50 @@
+# The front door; the house behind it is meson's. HACKING.md says what each door does.
+SECONDS ?= 10
+WERROR := $(if $(CI),--werror)
+MESON := meson setup $(WERROR)
+
+.PHONY: all deps up test lint bench fuzz torture install clean
+all: build/host/build.ninja
+	ninja -C build/host
+
+deps:
+	tools/deps
+
+up:
+	tools/deps emulator build
+	$(MAKE) all
+	tools/up
+
+test: build/host/build.ninja build/test/build.ninja build/m0/build.ninja
+	tools/test
+
+torture: build/test/build.ninja
+	IMPRINT_TORTURE=1 tools/test build/test
+
+lint: build/host/build.ninja
+	tools/lint
+
+bench: build/host/build.ninja build/m0/build.ninja
+	tools/bench
+
+fuzz: build/fuzz/build.ninja
+	tools/fuzz $(SECONDS)
+
+install: all
+	meson install -C build/host --no-rebuild
+
+clean:
+	rm -rf build
+
+build/host/build.ninja:
+	$(MESON) build/host
+
+build/test/build.ninja: # what everything is tested as: sanitizers on, crash points compiled in
+	$(MESON) -Db_sanitize=address,undefined -Dtest_hooks=true -Dc_args=-fno-sanitize-recover=all build/test
+
+build/m0/build.ninja:
+	$(MESON) --cross-file m0.ini build/m0
+
+build/fuzz/build.ninja:
+	CC=clang $(MESON) -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \
+		-Dc_args='-fsanitize=fuzzer-no-link -fno-sanitize-recover=all' build/fuzz

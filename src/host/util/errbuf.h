@@ -17,9 +17,11 @@ struct errbuf {
 };
 
 /* Writes the text, cut to fit, and returns the code that it was given. */
-enum err err_set(struct errbuf *eb, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+enum err err_set(struct errbuf *eb, enum err e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Puts "what: " before the text that is already there, and returns e. */
-enum err err_within(struct errbuf *eb, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+enum err err_within(struct errbuf *eb, enum err e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* From the one table in errors.def. */
 const char *err_name(enum err e);

@@ -1,8 +1,8 @@
 #include "file.h"
+#include "folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,29 +10,40 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What to do about an errno; the text goes beside it. */
-static enum err code_of(int error)
+enum err file_error(struct errbuf *eb, int number, const char *path, const char *what)
 {
-	switch (error) {
-	case ENOENT:
-	case ENOTDIR:
-		return ERR_NOT_FOUND;
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		return ERR_DENIED;
-	case ENOMEM:
-		return ERR_MEMORY;
-	default:
-		return ERR_IO;
-	}
+	enum err e = ERR_IO;
+
+	if (number == ENOENT || number == ENOTDIR)
+		e = ERR_NOT_FOUND;
+	else if (number == EACCES || number == EPERM || number == EROFS)
+		e = ERR_DENIED;
+	else if (number == EEXIST || number == ENOTEMPTY || number == EBUSY ||
+	         number == EWOULDBLOCK)
+		e = ERR_CONFLICT;
+	else if (number == ENOMEM)
+		e = ERR_MEMORY;
+	else if (number == ENAMETOOLONG || number == ELOOP)
+		e = ERR_ARG;
+	return err_set(eb, e, "%s: %s: %s", path, what, strerror(number));
 }
 
-static enum err failed(struct errbuf *eb, const char *what, const char *path)
-{
-	int error = errno;
+enum who_reads { ANYBODY, OWNER_ONLY };
 
-	return err_set(eb, code_of(error), "%s: %s: %s", path, what, strerror(error));
+static enum err check_stat(
+    const struct stat *st, const char *path, size_t max, enum who_reads who, struct errbuf *eb)
+{
+	if (!S_ISREG(st->st_mode))
+		return err_set(eb, ERR_FORMAT, "%s: not a regular file", path);
+	if (who == OWNER_ONLY && (st->st_mode & 077) != 0)
+		return err_set(eb, ERR_DENIED, "%s: mode %04o lets others in; make it 0600", path,
+		    (unsigned)st->st_mode & 07777u);
+	if (who == OWNER_ONLY && st->st_uid != geteuid() && st->st_uid != 0)
+		return err_set(
+		    eb, ERR_DENIED, "%s: belongs to user %lu", path, (unsigned long)st->st_uid);
+	if ((uintmax_t)st->st_size > max)
+		return err_set(eb, ERR_SPACE, "%s: larger than %zu bytes", path, max);
+	return OK;
 }
 
 /* Reads until n bytes or the end; the file may shrink or grow while it is read. */
@@ -54,38 +65,35 @@ static ssize_t read_all(int fd, uint8_t *p, size_t n)
 	return (ssize_t)done;
 }
 
-enum err file_read(const char *path, size_t max, uint8_t **bytes, size_t *n, struct errbuf *eb)
+static enum err read_file(
+    const char *path, size_t max, enum who_reads who, uint8_t **bytes, size_t *n, struct errbuf *eb)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	/* O_NONBLOCK: a FIFO in place of the file must not make us wait. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	size_t size = 0;
 	uint8_t *p = NULL;
 	struct stat st;
 	ssize_t got;
 	enum err e;
 
 	if (fd < 0)
-		return failed(eb, "cannot be opened", path);
+		return file_error(eb, errno, path, "cannot be opened");
 	if (fstat(fd, &st) != 0) {
-		e = failed(eb, "cannot be read", path);
+		e = file_error(eb, errno, path, "cannot be read");
 		goto out;
 	}
-	if (!S_ISREG(st.st_mode)) {
-		e = err_set(eb, ERR_FORMAT, "%s: not a regular file", path);
+	if ((e = check_stat(&st, path, max, who, eb)) != OK)
 		goto out;
-	}
-	if ((uintmax_t)st.st_size > max) {
-		e = err_set(eb, ERR_SPACE, "%s: larger than %zu bytes", path, max);
-		goto out;
-	}
-	if (!(p = malloc(
-	          (size_t)st.st_size + 1))) { /* one more: to see that it grew, and for the NUL */
+	size = (size_t)st.st_size + 1; /* one more: to see that it grew, and for the NUL */
+	if (!(p = malloc(size))) {
 		e = err_set(eb, ERR_MEMORY, "%s: no memory to read it", path);
 		goto out;
 	}
-	if ((got = read_all(fd, p, (size_t)st.st_size + 1)) < 0) {
-		e = failed(eb, "cannot be read", path);
+	if ((got = read_all(fd, p, size)) < 0) {
+		e = file_error(eb, errno, path, "cannot be read");
 		goto out;
 	}
-	if ((size_t)got > (size_t)st.st_size) {
+	if ((size_t)got == size) {
 		e = err_set(eb, ERR_CONFLICT, "%s: grew while it was read", path);
 		goto out;
 	}
@@ -93,11 +101,59 @@ enum err file_read(const char *path, size_t max, uint8_t **bytes, size_t *n, str
 	*bytes = p;
 	*n = (size_t)got;
 	p = NULL;
-	e = OK;
 out:
+	if (p)
+		wipe(p, size);
 	free(p);
 	close(fd);
 	return e;
+}
+
+enum err file_read(const char *path, size_t max, uint8_t **bytes, size_t *n, struct errbuf *eb)
+{
+	return read_file(path, max, ANYBODY, bytes, n, eb);
+}
+
+enum err file_read_private(
+    const char *path, size_t max, uint8_t **bytes, size_t *n, struct errbuf *eb)
+{
+	return read_file(path, max, OWNER_ONLY, bytes, n, eb);
+}
+
+/*
+ * Creates and locks an empty file that nobody else has. One of that name without a lock was left by
+ * a killed writer and is removed; one with a lock is being written now. The lock is taken after the
+ * name exists, so the name may be gone again: hence the link count and the few tries.
+ */
+static int create_locked(const char *path)
+{
+	struct stat st;
+
+	for (int tries = 0; tries < 8; tries++) {
+		int error,
+		    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		bool fresh = fd >= 0;
+
+		if (!fresh && errno == EEXIST)
+			fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0)
+			return -1;
+		if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &st) != 0) {
+			error = errno;
+			close(fd);
+			errno = error;
+			return -1;
+		}
+		if (fresh && st.st_nlink > 0)
+			return fd;
+		if (!fresh && st.st_nlink > 0)
+			unlink(path);
+		close(fd);
+	}
+	errno = EBUSY;
+	return -1;
 }
 
 static bool write_all(int fd, struct slice in)
@@ -107,7 +163,7 @@ static bool write_all(int fd, struct slice in)
 
 		if (put < 0 && errno == EINTR)
 			continue;
-		if (put <= 0)
+		if (put < 0)
 			return false;
 		in.p += put;
 		in.n -= (size_t)put;
@@ -115,71 +171,46 @@ static bool write_all(int fd, struct slice in)
 	return true;
 }
 
-/* The rename itself must survive power loss, so the folder is synchronised too. */
-static bool sync_folder_of(const char *path)
+enum existing { REPLACE, KEEP };
+
+static enum err write_file(
+    const char *path, struct slice bytes, mode_t mode, enum existing existing, struct errbuf *eb)
 {
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	size_t n = slash ? (size_t)(slash - path) : 0;
-	bool done;
+	char temporary[FOLDER_PATH_MAX + 8];
+	bool left = true; /* the temporary name still exists */
+	enum err e = OK;
 	int fd;
 
-	if (n >= sizeof(folder))
-		return false;
-	memcpy(folder, path, n);
-	folder[n] = 0;
-	fd = open(!slash ? "." : n ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	done = fsync(fd) == 0;
+	if (strlen(path) >= FOLDER_PATH_MAX)
+		return err_set(eb, ERR_ARG, "%.40s...: the path is too long", path);
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	if ((fd = create_locked(temporary)) < 0)
+		return file_error(eb, errno, temporary, "cannot be made");
+	if (fchmod(fd, mode) != 0 || !write_all(fd, bytes) || fsync(fd) != 0) {
+		e = file_error(eb, errno, path, "cannot be written");
+		goto out;
+	}
+	if (existing == KEEP ? link(temporary, path) != 0 : rename(temporary, path) != 0) {
+		e = file_error(eb, errno, path, "cannot be put in place");
+		goto out;
+	}
+	left = existing == KEEP && unlink(temporary) != 0;
+	e = folder_sync_parent(path, eb);
+out:
+	if (left)
+		unlink(temporary);
 	close(fd);
-	return done;
+	return e;
 }
 
 enum err file_write(const char *path, struct slice bytes, mode_t mode, struct errbuf *eb)
 {
-	char temporary[PATH_MAX];
-	enum err e = OK;
-	int fd;
-
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary))
-		return err_set(eb, ERR_ARG, "%s: the path is too long", path);
-	if ((fd = mkostemp(temporary, O_CLOEXEC)) < 0)
-		return failed(eb, "cannot be made", temporary);
-	if (fchmod(fd, mode) != 0 || !write_all(fd, bytes) || fsync(fd) != 0)
-		e = failed(eb, "cannot be written", path);
-	if (close(fd) != 0 && e == OK)
-		e = failed(eb, "cannot be written", path);
-	if (e == OK && rename(temporary, path) != 0)
-		e = failed(eb, "cannot be replaced", path);
-	if (e != OK) {
-		unlink(temporary);
-		return e;
-	}
-	return sync_folder_of(path) ? OK : failed(eb, "its folder cannot be synchronised", path);
+	return write_file(path, bytes, mode, REPLACE, eb);
 }
 
-enum err folder_make(const char *path, mode_t mode, struct errbuf *eb)
+enum err file_create(const char *path, struct slice bytes, mode_t mode, struct errbuf *eb)
 {
-	char part[PATH_MAX];
-	size_t n = strlen(path);
-	struct stat st;
-
-	if (n == 0 || n >= sizeof(part))
-		return err_set(eb, ERR_ARG, "folder name of %zu characters", n);
-	for (size_t i = 1; i <= n; i++) {
-		if (i < n && path[i] != '/')
-			continue;
-		memcpy(part, path, i);
-		part[i] = 0;
-		if (mkdir(part, mode) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-			return failed(eb, "cannot be made", part);
-	}
-	if (stat(path, &st) != 0)
-		return failed(eb, "cannot be made", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(eb, ERR_CONFLICT, "%s: exists and is not a folder", path);
-	return OK;
+	return write_file(path, bytes, mode, KEEP, eb);
 }
 
 /* "process 1234 (imprint)", as far as it can be known. */
@@ -211,10 +242,10 @@ enum err file_lock(struct file_lock *lock, const char *path, struct errbuf *eb)
 	int n;
 
 	if (fd < 0)
-		return failed(eb, "cannot be opened", path);
+		return file_error(eb, errno, path, "cannot be opened");
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		enum err e =
-		    errno == EWOULDBLOCK ? ERR_CONFLICT : failed(eb, "cannot be locked", path);
+		enum err e = errno == EWOULDBLOCK ? ERR_CONFLICT
+		                                  : file_error(eb, errno, path, "cannot be locked");
 
 		if (e == ERR_CONFLICT) {
 			name_holder(fd, holder, sizeof(holder));
@@ -225,7 +256,7 @@ enum err file_lock(struct file_lock *lock, const char *path, struct errbuf *eb)
 	}
 	n = snprintf(number, sizeof(number), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, number, (size_t)n, 0) != n) {
-		enum err e = failed(eb, "cannot be written", path);
+		enum err e = file_error(eb, errno, path, "cannot be written");
 
 		close(fd);
 		return e;

@@ -1,0 +1,80 @@
+#include "utc.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define HOUR_2000 (INT64_C(946684800) / 3600)
+
+int64_t utc_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
+
+/*
+ * Days from 1970-01-01 of a Gregorian date. Years are counted from March, so that the leap day is
+ * the last of its year; 400 years have 146097 days.
+ */
+static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
+{
+	int64_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
+
+	return y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+enum err utc_seconds(const struct x509_hour *t, int64_t *seconds)
+{
+	if (t->year == 0 || t->year > 9999 || t->month == 0 || t->month > 12 || t->day == 0 ||
+	    t->hour > 23)
+		return ERR_ARG;
+	if (t->day > days_from_date(t->year + t->month / 12, t->month % 12 + 1, 1) -
+	                 days_from_date(t->year, t->month, 1))
+		return ERR_ARG;
+	*seconds = (days_from_date(t->year, t->month, t->day) * 24 + t->hour) * 3600;
+	return OK;
+}
+
+enum err utc_hour(int64_t seconds, struct x509_hour *t)
+{
+	int64_t year, month = 1, day, hours;
+
+	if (seconds < INT64_C(-62135596800) || seconds > INT64_C(253402300799))
+		return ERR_ARG;
+	hours = seconds / 3600 - (seconds % 3600 < 0);
+	day = hours / 24 - (hours % 24 < 0);
+	/* A guess that is never too late, then at most two steps. */
+	year = (day + 719162) * 400 / 146097;
+	while (days_from_date(year + 1, 1, 1) <= day)
+		year++;
+	while (month < 12 && days_from_date(year, month + 1, 1) <= day)
+		month++;
+	*t = (struct x509_hour){ (uint16_t)year, (uint8_t)month,
+		(uint8_t)(day - days_from_date(year, month, 1) + 1), (uint8_t)(hours - day * 24) };
+	return OK;
+}
+
+enum err utc_hours_since_2000(const struct x509_hour *t, uint32_t *hours)
+{
+	int64_t seconds;
+	enum err e = utc_seconds(t, &seconds);
+
+	if (e != OK)
+		return e;
+	if (t->year < 2000)
+		return ERR_ARG;
+	*hours = (uint32_t)(seconds / 3600 - HOUR_2000);
+	return OK;
+}
+
+enum err utc_hour_since_2000(uint32_t hours, struct x509_hour *t)
+{
+	return utc_hour((hours + HOUR_2000) * 3600, t);
+}
+
+void utc_text(const struct x509_hour *t, char text[UTC_TEXT_SIZE])
+{
+	snprintf(text, UTC_TEXT_SIZE, "%04u-%02u-%02uT%02u:00:00Z", t->year % 10000u,
+	    t->month % 100u, t->day % 100u, t->hour % 100u);
+}

@@ -1,0 +1,10 @@
+/* commands.h -- the command tables, one file each; commands.c lists them. */
+#ifndef IMPRINT_COMMANDS_H
+#define IMPRINT_COMMANDS_H
+
+#include "cli.h"
+
+extern const struct cli_command help_commands[];       /* help.c */
+extern const struct cli_command completion_commands[]; /* completion.c */
+
+#endif

@@ -1,0 +1,547 @@
+/* The one parser of all option tables: flags, then IMPRINT_* in the environment, then defaults. */
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli.h"
+
+void cli_each_command(void (*f)(void *ctx, const struct cli_command *command), void *ctx)
+{
+	for (const struct cli_command *const *t = cli_commands; *t != NULL; t++)
+		for (const struct cli_command *c = *t; c->name != NULL; c++)
+			f(ctx, c);
+}
+
+struct find {
+	const char *name;
+	const struct cli_command *found;
+};
+
+static void find_one(void *ctx, const struct cli_command *command)
+{
+	struct find *f = ctx;
+
+	if (strcmp(command->name, f->name) == 0)
+		f->found = command;
+}
+
+const struct cli_command *cli_command_find(const char *name)
+{
+	struct find f = { name, NULL };
+
+	cli_each_command(find_one, &f);
+	return f.found;
+}
+
+bool cli_in_group(const struct cli_command *command, const char *group)
+{
+	size_t n = strlen(group);
+
+	return strncmp(command->name, group, n) == 0 && command->name[n] == ' ';
+}
+
+static void find_group(void *ctx, const struct cli_command *command)
+{
+	struct find *f = ctx;
+
+	if (cli_in_group(command, f->name))
+		f->found = command;
+}
+
+static bool is_group(const char *name)
+{
+	struct find f = { name, NULL };
+
+	cli_each_command(find_group, &f);
+	return f.found != NULL;
+}
+
+/* --- nearest name, for people who mistype --- */
+
+#define WORD_MAX 32
+
+/* Levenshtein's distance; words that are too long are simply far away. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[WORD_MAX + 1], above_left, up;
+	size_t n = strlen(b);
+
+	if (strlen(a) > WORD_MAX || n > WORD_MAX)
+		return WORD_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 0; a[i] != '\0'; i++) {
+		above_left = row[0];
+		row[0] = (unsigned)i + 1;
+		for (size_t j = 1; j <= n; j++) {
+			up = row[j];
+			row[j] = above_left + (a[i] != b[j - 1]);
+			if (up + 1 < row[j])
+				row[j] = up + 1;
+			if (row[j - 1] + 1 < row[j])
+				row[j] = row[j - 1] + 1;
+			above_left = up;
+		}
+	}
+	return row[n];
+}
+
+struct nearest {
+	const char *word, *best;
+	unsigned best_distance;
+};
+
+static void nearest_try(struct nearest *n, const char *candidate)
+{
+	unsigned d = distance(n->word, candidate);
+
+	/* What a person has begun to type is nearer than any misspelling. */
+	if (strlen(n->word) >= 2 && strncmp(candidate, n->word, strlen(n->word)) == 0)
+		d = 0;
+	if (d < n->best_distance) {
+		n->best_distance = d;
+		n->best = candidate;
+	}
+}
+
+static struct nearest nearest_to(const char *word)
+{
+	/* A third of the letters may be wrong, at most two. */
+	return (struct nearest){ word, NULL, strlen(word) < 6 ? 2 : 3 };
+}
+
+static void nearest_command(void *ctx, const struct cli_command *command)
+{
+	nearest_try(ctx, command->name);
+}
+
+/* The group's own name is a candidate too: "elemnt" -> "element". */
+static const char *nearest_name(const char *word, char group[WORD_MAX])
+{
+	struct nearest n = nearest_to(word);
+
+	cli_each_command(nearest_command, &n);
+	for (const struct cli_command *const *t = cli_commands; *t != NULL; t++) {
+		size_t length = strcspn((*t)->name, " ");
+		char name[WORD_MAX];
+		const char *was = n.best;
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, (*t)->name);
+		nearest_try(&n, name);
+		if (n.best == name) {
+			memcpy(group, name, sizeof(name));
+			n.best = group;
+		} else {
+			n.best = was;
+		}
+	}
+	return n.best;
+}
+
+/* --- option tables --- */
+
+static const struct cli_option *find_long(
+    const struct cli_option *table, const char *name, size_t n)
+{
+	for (; table != NULL && table->name != NULL; table++)
+		if (strlen(table->name) == n && memcmp(table->name, name, n) == 0)
+			return table;
+	return NULL;
+}
+
+static const struct cli_option *find_letter(const struct cli_option *table, char letter)
+{
+	for (; table != NULL && table->name != NULL; table++)
+		if (table->letter == letter)
+			return table;
+	return NULL;
+}
+
+/* Where the value of this option is kept. */
+static const char **place(struct cli *cli, const struct cli_option *option)
+{
+	const struct cli_option *own = cli->command == NULL ? NULL : cli->command->options;
+	size_t i;
+
+	for (i = 0; cli_globals[i].name != NULL; i++)
+		if (&cli_globals[i] == option)
+			return &cli->values[i];
+	i = (size_t)(option - own);
+	assert(i < CLI_OPTIONS_MAX);
+	return &cli->values[CLI_OPTIONS_MAX + i];
+}
+
+static const struct cli_option *option_of(const struct cli *cli, const char *name)
+{
+	const struct cli_option *o = find_long(cli_globals, name, strlen(name));
+
+	if (o == NULL && cli->command != NULL)
+		o = find_long(cli->command->options, name, strlen(name));
+	return o;
+}
+
+void cli_env_name(const struct cli_option *option, char out[64])
+{
+	size_t n = (size_t)snprintf(out, 64, "IMPRINT_%s", option->name);
+
+	assert(n < 64);
+	for (size_t i = 0; i < n; i++)
+		out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
+}
+
+static bool one_of(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	while (n > 0 && list != NULL) {
+		size_t part = strcspn(list, "|");
+
+		if (part == n && memcmp(list, word, n) == 0)
+			return true;
+		list = list[part] == '\0' ? NULL : list + part + 1;
+	}
+	return false;
+}
+
+static bool number_read(const char *text, long *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtol(text, &end, 10);
+	return errno == 0 && end != text && *end == '\0' && !isspace((unsigned char)text[0]);
+}
+
+/* `where` is "--timeout" or "IMPRINT_TIMEOUT". */
+static enum err value_check(
+    const struct cli_option *o, const char *where, const char *value, struct errbuf *eb)
+{
+	long number;
+
+	switch (o->kind) {
+	case CLI_SWITCH:
+		if (one_of("1|yes|true|on|0|no|false|off", value) || value[0] == '\0')
+			return OK;
+		return err_set(eb, ERR_ARG, "%s: '%s' is neither yes nor no", where, value);
+	case CLI_CHOICE:
+		if (one_of(o->value, value))
+			return OK;
+		return err_set(eb, ERR_ARG, "%s: '%s' is not one of %s", where, value, o->value);
+	case CLI_NUMBER:
+		if (!number_read(value, &number))
+			return err_set(eb, ERR_ARG, "%s: '%s' is not a whole number", where, value);
+		if (number < o->min || number > o->max)
+			return err_set(eb, ERR_ARG, "%s: %s is outside %ld to %ld", where, value,
+			    o->min, o->max);
+		return OK;
+	case CLI_TEXT:
+	case CLI_FILE:
+	case CLI_DIR:
+		if (value[0] == '\0')
+			return err_set(eb, ERR_ARG, "%s: the value is empty", where);
+		return OK;
+	}
+	return OK;
+}
+
+static enum err unknown_option(const struct cli *cli, const char *word, struct errbuf *eb)
+{
+	const char *of = cli->command == NULL ? "" : cli->command->name;
+	struct nearest n;
+	char name[WORD_MAX + 2];
+
+	if (word[1] != '-')
+		return err_set(eb, ERR_ARG, "unknown option -%c", word[1]);
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	n = nearest_to(name);
+	for (const struct cli_option *o = cli_globals; o->name != NULL; o++)
+		nearest_try(&n, o->name);
+	for (const struct cli_option *o = cli->command == NULL ? NULL : cli->command->options;
+	     o != NULL && o->name != NULL; o++)
+		nearest_try(&n, o->name);
+	if (n.best != NULL)
+		return err_set(
+		    eb, ERR_ARG, "unknown option --%s; did you mean --%s?", name, n.best);
+	return err_set(
+	    eb, ERR_ARG, "unknown option --%s%s%s", name, of[0] ? " of imprint " : "", of);
+}
+
+/* --- the command's name --- */
+
+struct known {
+	const char *name;
+	size_t n;
+	char letter;
+	const struct cli_option *found;
+};
+
+static void known_try(void *ctx, const struct cli_command *command)
+{
+	struct known *k = ctx;
+
+	if (k->found == NULL)
+		k->found = k->letter ? find_letter(command->options, k->letter)
+		                     : find_long(command->options, k->name, k->n);
+}
+
+/*
+ * True when this word is an option whose value is the next word. The command is not known yet, so
+ * all tables are asked: an option takes a value in every command or in none.
+ */
+static bool takes_next(const char *word)
+{
+	struct known k = { word + 2, strcspn(word + 2, "="), word[1] == '-' ? '\0' : word[1],
+		NULL };
+
+	if (word[1] == '-' && strchr(word, '=') != NULL)
+		return false;
+	if (word[1] != '-' && word[2] != '\0')
+		return false;
+	k.found =
+	    k.letter ? find_letter(cli_globals, k.letter) : find_long(cli_globals, k.name, k.n);
+	if (k.found == NULL)
+		cli_each_command(known_try, &k);
+	return k.found != NULL && k.found->kind != CLI_SWITCH;
+}
+
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1] != '\0';
+}
+
+/* The first `cap` words that are neither options nor their values. */
+static unsigned words(int argc, char **argv, const char **out, unsigned cap)
+{
+	unsigned n = 0;
+
+	for (int i = 1; i < argc && n < cap; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			break;
+		if (!is_option(argv[i]))
+			out[n++] = argv[i];
+		else if (takes_next(argv[i]))
+			i++;
+	}
+	return n;
+}
+
+static enum err unknown_command(const char *name, struct errbuf *eb)
+{
+	char group[WORD_MAX];
+	const char *best = nearest_name(name, group);
+
+	if (best != NULL)
+		return err_set(eb, ERR_ARG, "unknown command '%s'; did you mean '%s'?", name, best);
+	return err_set(eb, ERR_ARG, "unknown command '%s'; `imprint help` lists them", name);
+}
+
+/* Finds the command; *used is how many words its name has. */
+static enum err command_choose(
+    struct cli *cli, int argc, char **argv, unsigned *used, struct errbuf *eb)
+{
+	const char *word[2];
+	unsigned n = words(argc, argv, word, 2);
+	char both[2 * WORD_MAX];
+
+	*used = 0;
+	if (n == 0)
+		return OK;
+	if (n == 2) {
+		snprintf(both, sizeof(both), "%s %s", word[0], word[1]);
+		cli->command = cli_command_find(both);
+		*used = 2;
+		if (cli->command != NULL)
+			return OK;
+	}
+	cli->command = cli_command_find(word[0]);
+	*used = 1;
+	if (cli->command != NULL)
+		return OK;
+	if (is_group(word[0]) && n == 1) {
+		cli->group = word[0];
+		return OK;
+	}
+	return unknown_command(is_group(word[0]) ? both : word[0], eb);
+}
+
+/* --- flags --- */
+
+struct walk {
+	int argc;
+	char **argv;
+	int i;
+};
+
+static enum err option_take(struct cli *cli, const struct cli_option *o, const char *shown,
+    const char *value, struct walk *w, struct errbuf *eb)
+{
+	enum err e;
+
+	if (o->kind == CLI_SWITCH) {
+		if (value != NULL)
+			return err_set(eb, ERR_ARG, "%s takes no value", shown);
+		*place(cli, o) = "yes";
+		cli->verbose += strcmp(o->name, "verbose") == 0;
+		return OK;
+	}
+	if (value == NULL) {
+		if (w->i + 1 >= w->argc)
+			return err_set(eb, ERR_ARG, "%s needs a value: %s", shown, o->value);
+		value = w->argv[++w->i];
+	}
+	if ((e = value_check(o, shown, value, eb)) == OK)
+		*place(cli, o) = value;
+	return e;
+}
+
+static enum err long_take(struct cli *cli, struct walk *w, struct errbuf *eb)
+{
+	const char *word = w->argv[w->i], *equals = strchr(word, '=');
+	size_t n = equals == NULL ? strlen(word + 2) : (size_t)(equals - word) - 2;
+	const struct cli_option *o = find_long(cli_globals, word + 2, n);
+	char shown[WORD_MAX + 4];
+
+	if (o == NULL && cli->command != NULL)
+		o = find_long(cli->command->options, word + 2, n);
+	if (o == NULL)
+		return unknown_option(cli, word, eb);
+	snprintf(shown, sizeof(shown), "--%s", o->name);
+	return option_take(cli, o, shown, equals == NULL ? NULL : equals + 1, w, eb);
+}
+
+/* "-qv", "-n NAME" or "-nNAME". */
+static enum err letters_take(struct cli *cli, struct walk *w, struct errbuf *eb)
+{
+	const char *word = w->argv[w->i];
+
+	for (const char *p = word + 1; *p != '\0'; p++) {
+		const struct cli_option *o = find_letter(cli_globals, *p);
+		const char shown[] = { '-', *p, '\0' };
+		const char *value = NULL;
+		enum err e;
+
+		if (o == NULL && cli->command != NULL)
+			o = find_letter(cli->command->options, *p);
+		if (o == NULL)
+			return unknown_option(cli, shown, eb);
+		if (o->kind != CLI_SWITCH && p[1] != '\0')
+			value = p + 1;
+		if ((e = option_take(cli, o, shown, value, w, eb)) != OK)
+			return e;
+		if (o->kind != CLI_SWITCH)
+			break;
+	}
+	return OK;
+}
+
+static enum err flags_take(struct cli *cli, int argc, char **argv, unsigned skip, struct errbuf *eb)
+{
+	struct walk w = { argc, argv, 1 };
+	bool only_args = false;
+	enum err e = OK;
+
+	for (; w.i < argc && e == OK; w.i++) {
+		if (!only_args && strcmp(argv[w.i], "--") == 0)
+			only_args = true;
+		else if (!only_args && argv[w.i][0] == '-' && argv[w.i][1] == '-')
+			e = long_take(cli, &w, eb);
+		else if (!only_args && is_option(argv[w.i]))
+			e = letters_take(cli, &w, eb);
+		else if (skip > 0)
+			skip--;
+		else if (cli->n_args == CLI_ARGS_MAX)
+			e = err_set(eb, ERR_ARG, "more than %d arguments", CLI_ARGS_MAX);
+		else
+			cli->args[cli->n_args++] = argv[w.i];
+	}
+	return e;
+}
+
+/* --- environment, defaults, what must be there --- */
+
+static enum err table_complete(struct cli *cli, const struct cli_option *table, struct errbuf *eb)
+{
+	for (const struct cli_option *o = table; o != NULL && o->name != NULL; o++) {
+		const char **value = place(cli, o);
+		char name[64];
+		enum err e;
+
+		cli_env_name(o, name);
+		if (*value == NULL && !o->flag_only && (*value = getenv(name)) != NULL &&
+		    (e = value_check(o, name, *value, eb)) != OK)
+			return e;
+		if (*value == NULL)
+			*value = o->fallback;
+		if (*value == NULL && o->required)
+			return err_set(
+			    eb, ERR_ARG, "--%s %s is required: %s", o->name, o->value, o->help);
+	}
+	return OK;
+}
+
+static enum err args_check(const struct cli *cli, struct errbuf *eb)
+{
+	const struct cli_command *c = cli->command;
+
+	if (cli->n_args < c->args_min)
+		return err_set(eb, ERR_ARG, "an argument is missing: %s", c->args);
+	if (cli->n_args > c->args_max)
+		return err_set(eb, ERR_ARG, "unexpected argument '%s'", cli->args[c->args_max]);
+	return OK;
+}
+
+enum err cli_parse(struct cli *cli, int argc, char **argv, struct errbuf *eb)
+{
+	unsigned used;
+	enum err e;
+
+	memset(cli, 0, sizeof(*cli));
+	if ((e = command_choose(cli, argc, argv, &used, eb)) != OK ||
+	    (e = flags_take(cli, argc, argv, used, eb)) != OK)
+		return e;
+	/* Help explains what is missing, so nothing else is asked of it. */
+	if (cli_on(cli, "help") || cli_on(cli, "version") || cli->command == NULL)
+		return table_complete(cli, cli_globals, eb);
+	if ((e = table_complete(cli, cli_globals, eb)) != OK ||
+	    (e = table_complete(cli, cli->command->options, eb)) != OK)
+		return e;
+	return args_check(cli, eb);
+}
+
+/* --- what commands ask --- */
+
+const char *cli_text(const struct cli *cli, const char *option)
+{
+	const struct cli_option *o = option_of(cli, option);
+	size_t i;
+
+	assert(o != NULL);
+	for (i = 0; cli_globals[i].name != NULL; i++)
+		if (&cli_globals[i] == o)
+			return cli->values[i];
+	return cli->values[CLI_OPTIONS_MAX + (size_t)(o - cli->command->options)];
+}
+
+bool cli_on(const struct cli *cli, const char *option)
+{
+	const char *value = cli_text(cli, option);
+
+	return value != NULL && one_of("1|yes|true|on", value);
+}
+
+long cli_number(const struct cli *cli, const char *option)
+{
+	const char *value = cli_text(cli, option);
+	long number = 0;
+	bool good = value != NULL && number_read(value, &number);
+
+	assert(good);
+	(void)good;
+	return number;
+}
+
+long cli_timeout(const struct cli *cli, long otherwise)
+{
+	return cli_text(cli, "timeout") == NULL ? otherwise : cli_number(cli, "timeout");
+}

@@ -1,0 +1,89 @@
+/* What people and scripts see: progress, colour, JSON, questions. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli.h"
+
+bool cli_json(const struct cli *cli)
+{
+	return cli_on(cli, "json");
+}
+
+__attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list ap)
+{
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void cli_say(const struct cli *cli, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (cli_on(cli, "quiet"))
+		return;
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+void cli_detail(const struct cli *cli, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!cli_on(cli, "verbose"))
+		return;
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+const char *cli_ink(const struct cli *cli, FILE *stream, enum cli_ink ink)
+{
+	static const char *const escapes[] = {
+		[CLI_PLAIN] = "\033[0m",
+		[CLI_BOLD] = "\033[1m",
+		[CLI_DIM] = "\033[2m",
+		[CLI_GREEN] = "\033[32m",
+		[CLI_YELLOW] = "\033[33m",
+		[CLI_RED] = "\033[31m",
+	};
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+	if (cli_on(cli, "no-color") || (no != NULL && no[0] != '\0') || !isatty(fileno(stream)) ||
+	    term == NULL || strcmp(term, "dumb") == 0)
+		return "";
+	return escapes[ink];
+}
+
+enum err cli_json_print(json_t *object, struct errbuf *eb)
+{
+	json_t *all = json_pack("{s:i}", "schema", 1);
+	enum err e = OK;
+
+	if (all == NULL || object == NULL || json_object_update(all, object) != 0)
+		e = err_set(eb, ERR_MEMORY, "no memory for the JSON result");
+	else if (json_dumpf(all, stdout, JSON_COMPACT) != 0 || fputc('\n', stdout) == EOF ||
+	         fflush(stdout) != 0)
+		e = err_set(eb, ERR_IO, "standard output: the JSON result cannot be written");
+	json_decref(all);
+	json_decref(object);
+	return e;
+}
+
+enum err cli_confirm(const struct cli *cli, const char *question, struct errbuf *eb)
+{
+	char answer[16];
+
+	if (cli_on(cli, "yes"))
+		return OK;
+	if (!isatty(STDIN_FILENO))
+		return err_set(eb, ERR_DENIED,
+		    "%s Not confirmed: no terminal to ask on; give --yes", question);
+	fprintf(stderr, "%s [y/N] ", question);
+	if (fgets(answer, sizeof(answer), stdin) == NULL ||
+	    (strcmp(answer, "y\n") != 0 && strcmp(answer, "Y\n") != 0 &&
+	        strcmp(answer, "yes\n") != 0))
+		return err_set(eb, ERR_DENIED, "%s Not confirmed", question);
+	return OK;
+}

@@ -1,7 +1,8 @@
 /*
  * fuzz.h -- a fuzz target is one function; it aborts when a promise is broken.
  *
- * Built twice: with libFuzzer (`make fuzz`) and with replay.c, which runs the corpus in `make test`.
+ * Built twice: with libFuzzer (`make fuzz`) and with replay.c, which runs the corpus in `make
+ * test`.
  */
 #ifndef IMPRINT_FUZZ_H
 #define IMPRINT_FUZZ_H

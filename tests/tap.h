@@ -29,8 +29,8 @@ __attribute__((format(printf, 2, 3), unused)) static bool ok(bool pass, const ch
 	return pass;
 }
 
-__attribute__((unused)) static bool is_bytes(const void *got, size_t got_n, const void *want,
-    size_t want_n, const char *name)
+__attribute__((unused)) static bool is_bytes(
+    const void *got, size_t got_n, const void *want, size_t want_n, const char *name)
 {
 	const unsigned char *g = got, *w = want;
 	size_t i = 0;

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef err_set
+#undef err_within
+
 #define ERROR(name, exit_code, http, text) { #name, text, exit_code, http },
 static const struct {
 	const char *name, *text;

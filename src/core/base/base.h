@@ -47,7 +47,8 @@ struct slice {
 #define TEXT(literal) ((struct slice){ (const uint8_t *)(literal), sizeof(literal) - 1 })
 /* A slice over listed bytes, which live as long as the enclosing block. */
 #define BYTES(...)                                                                                 \
-	((struct slice){ (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }) })
+	((struct slice){                                                                           \
+	    (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }) })
 
 bool slice_equal(struct slice a, struct slice b);
 

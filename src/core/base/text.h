@@ -38,7 +38,7 @@ enum err base64url_decode(struct slice text, uint8_t *out, size_t cap, size_t *n
 /*
  * Writes "-----BEGIN label-----" LF, base64 in lines of `columns` characters (76 as Arduino's
  * libraries, 64 as RFC 7468; a multiple of 4), "-----END label-----" LF, and a NUL.
- * *n is the length without the NUL. ERR_SPACE.
+ * *n is the length without the NUL. ERR_SPACE; ERR_ARG for another number of columns.
  */
 enum err pem_encode(struct slice der, const char *label, unsigned columns, char *out, size_t cap,
     size_t *n) MUST_CHECK;

@@ -28,31 +28,33 @@ extern "C" {
 #define CCERT_TBS_MAX 336
 
 struct ccert {
-	uint8_t sig[64]; /* the authority's r|s */
-	struct x509_hour issued; /* 2000..2031 */
-	uint8_t years; /* 0..31; 31 is plainly 31 years */
-	uint8_t serial[16]; /* big endian, not all zero */
-	uint8_t aki[20]; /* all zero: no identifier in the certificate */
+	uint8_t sig[64];                 /* the authority's r|s */
+	struct x509_hour issued;         /* 2000..2031 */
+	uint8_t years;                   /* 0..31; 31 is plainly 31 years */
+	uint8_t serial[16];              /* big endian, not all zero */
+	uint8_t aki[20];                 /* all zero: no identifier in the certificate */
 	char device_id[CCERT_DEVICE_ID]; /* subject common name, no NUL */
 };
 
 /*
  * Packs issue time and lifetime into the 3-byte date field of a compressed certificate.
  *
- *	issued	UTC, whole hour, year 2000..2031; month 1..12, day 1..31, hour 0..23 (the calendar is
- *		the caller's business)
+ *	issued	UTC, whole hour, year 2000..2031; month 1..12, day 1..31, hour 0..23 (the
+ *		calendar is the caller's business)
  *	years	whole years until expiry, 0..31; 31 is plainly 31 years, 0 ends at its start
  *	out	3 bytes, big-endian bits: year-2000:5 month:4 day:5 hour:5 years:5
  *
  * ERR_ARG if any field is out of range; out is then untouched.
  */
-enum err ccert_dates_pack(const struct x509_hour *issued, unsigned years, uint8_t out[3]) MUST_CHECK;
+enum err ccert_dates_pack(
+    const struct x509_hour *issued, unsigned years, uint8_t out[3]) MUST_CHECK;
 /* ERR_FORMAT for month 0 or 13..15, day 0, hour 24..31. */
-enum err ccert_dates_unpack(const uint8_t in[3], struct x509_hour *issued, uint8_t *years) MUST_CHECK;
+enum err ccert_dates_unpack(
+    const uint8_t in[3], struct x509_hour *issued, uint8_t *years) MUST_CHECK;
 
 /* Fields -> slots. ERR_ARG: a date out of range, serial zero, a NUL in the device id. */
-enum err ccert_pack(const struct ccert *c, uint8_t slot10[CCERT_SLOT10], uint8_t slot11[CCERT_SLOT11],
-    uint8_t slot12[CCERT_SLOT12]) MUST_CHECK;
+enum err ccert_pack(const struct ccert *c, uint8_t slot10[CCERT_SLOT10],
+    uint8_t slot11[CCERT_SLOT11], uint8_t slot12[CCERT_SLOT12]) MUST_CHECK;
 /* Slots -> fields. ERR_FORMAT as above; the device id must be printable. */
 enum err ccert_unpack(const uint8_t slot10[CCERT_SLOT10], const uint8_t slot11[CCERT_SLOT11],
     const uint8_t slot12[CCERT_SLOT12], struct ccert *c) MUST_CHECK;
@@ -68,7 +70,8 @@ void ccert_cert_put(struct der_w *w, const struct ccert *c, const uint8_t q[64])
  */
 enum err ccert_from_cert(struct slice der, struct ccert *c, uint8_t q[64]) MUST_CHECK;
 
-/* The fields that two compressed certificates can differ in, in the order of the serial dialogue. */
+/* The fields that two compressed certificates can differ in, in the order of the serial dialogue.
+ */
 enum ccert_field {
 	CCERT_SAME,
 	CCERT_DIFFERS_DEVICE_ID,

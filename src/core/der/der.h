@@ -2,8 +2,8 @@
  * der.h -- DER (X.690 sections 10 and 11): a strict reader and a small writer.
  *
  * The reader takes definite, shortest lengths only, low tag numbers only, at most 65 535 bytes, and
- * never reads past its slice. The writer fills the caller's buffer and remembers its first error, so
- * that encoders read like the ASN.1 they implement and are checked once, in der_finish.
+ * never reads past its slice. The writer fills the caller's buffer and remembers its first error,
+ *so that encoders read like the ASN.1 they implement and are checked once, in der_finish.
  *
  *	struct der_w w = der_writer(buffer, sizeof(buffer));
  *	size_t seq = der_open(&w, DER_SEQUENCE);
@@ -45,7 +45,8 @@ enum {
 /* Takes an element with this tag; body is its content. */
 enum err der_take(struct slice *in, uint8_t tag, struct slice *body) MUST_CHECK;
 /* Takes an element of any tag; whole, when not NULL, is header and content. */
-enum err der_take_any(struct slice *in, uint8_t *tag, struct slice *body, struct slice *whole) MUST_CHECK;
+enum err der_take_any(
+    struct slice *in, uint8_t *tag, struct slice *body, struct slice *whole) MUST_CHECK;
 /* True when the next element has this tag. */
 bool der_next_is(const struct slice *in, uint8_t tag);
 /*
@@ -55,10 +56,14 @@ bool der_next_is(const struct slice *in, uint8_t tag);
 enum err der_take_uint(struct slice *in, uint8_t *out, size_t n) MUST_CHECK;
 /* Takes a BIT STRING of whole octets: no unused bits. */
 enum err der_take_bits(struct slice *in, struct slice *octets) MUST_CHECK;
+/* Takes an OBJECT IDENTIFIER; oid is its content, made of shortest subidentifiers. */
+enum err der_take_oid(struct slice *in, struct slice *oid) MUST_CHECK;
 /* Takes exactly these bytes, such as a fixed AlgorithmIdentifier. */
 enum err der_take_exact(struct slice *in, struct slice bytes) MUST_CHECK;
 /* OK when nothing is left. */
 enum err der_end(const struct slice *in) MUST_CHECK;
+/* True when the content of a SET OF is elements in the order of X.690 11.6. */
+bool der_ascending(struct slice set);
 
 /* --- writing --- */
 

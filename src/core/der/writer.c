@@ -1,0 +1,88 @@
+#include "der.h"
+
+#include <string.h>
+
+struct der_w der_writer(uint8_t *p, size_t cap)
+{
+	return (struct der_w){ p, cap, 0, OK };
+}
+
+/* Makes room for n bytes; NULL after the first error. */
+static uint8_t *grow(struct der_w *w, size_t n)
+{
+	uint8_t *at = w->p + w->n;
+
+	if (w->err != OK)
+		return NULL;
+	if (w->cap - w->n < n) {
+		w->err = ERR_SPACE;
+		return NULL;
+	}
+	w->n += n;
+	return at;
+}
+
+void der_raw(struct der_w *w, struct slice bytes)
+{
+	uint8_t *at = grow(w, bytes.n);
+
+	if (at && bytes.n > 0)
+		memcpy(at, bytes.p, bytes.n);
+}
+
+/* The short form has room reserved; der_close moves the content when it needs more. */
+size_t der_open(struct der_w *w, uint8_t tag)
+{
+	uint8_t *at = grow(w, 2);
+
+	if (at)
+		at[0] = tag;
+	return w->n;
+}
+
+void der_close(struct der_w *w, size_t mark)
+{
+	size_t n = w->n - mark, more = n < 0x80 ? 0 : n < 0x100 ? 1 : 2;
+	uint8_t *body = w->p + mark;
+
+	if (n > 0xffff && w->err == OK)
+		w->err = ERR_ARG;
+	if (!grow(w, more))
+		return;
+	memmove(body + more, body, n);
+	if (more)
+		body[-1] = (uint8_t)(0x80 | more);
+	if (more == 2)
+		body[0] = (uint8_t)(n >> 8);
+	body[(int)more - 1] = (uint8_t)n;
+}
+
+void der_put(struct der_w *w, uint8_t tag, struct slice body)
+{
+	size_t mark = der_open(w, tag);
+
+	der_raw(w, body);
+	der_close(w, mark);
+}
+
+void der_put_uint(struct der_w *w, struct slice n)
+{
+	size_t mark = der_open(w, DER_INTEGER);
+
+	while (n.n > 0 && n.p[0] == 0) {
+		n.p++;
+		n.n--;
+	}
+	if (n.n == 0 || n.p[0] >= 0x80) /* zero itself, or a sign bit that must not be one */
+		der_raw(w, BYTES(0));
+	der_raw(w, n);
+	der_close(w, mark);
+}
+
+enum err der_finish(struct der_w *w, struct slice *out)
+{
+	if (w->err != OK)
+		return w->err;
+	*out = (struct slice){ w->p, w->n };
+	return OK;
+}

@@ -2,9 +2,9 @@
  * csr.h -- certification requests, PKCS#10 (RFC 2986): build, parse, verify.
  *
  * Building writes what Arduino's libraries write: version 0, Name, P-256 key, empty attributes.
- * Parsing takes any strict DER request for a P-256 key signed with ecdsa-with-SHA256; attributes are
- * checked for form and then ignored. A parsed csr borrows from its DER. A csr that was parsed is not
- * yet verified: call csr_verify before believing anything in it.
+ * Parsing takes any strict DER request for a P-256 key signed with ecdsa-with-SHA256; attributes
+ * are checked for form and then ignored. A parsed csr borrows from its DER. A csr that was parsed
+ * is not yet verified: call csr_verify before believing anything in it.
  */
 #ifndef IMPRINT_CSR_H
 #define IMPRINT_CSR_H
@@ -16,8 +16,9 @@ extern "C" {
 #endif
 
 struct csr {
-	struct slice der, cri; /* the whole request; the signed CertificationRequestInfo */
-	struct slice subject; /* DER Name */
+	struct slice der, cri;   /* the whole request; the signed CertificationRequestInfo */
+	struct slice subject;    /* DER Name */
+	struct slice attributes; /* Attributes one after the other, often none */
 	struct x509_name name;
 	uint8_t q[64], sig[64];
 };
@@ -25,7 +26,7 @@ struct csr {
 /* Largest CSR that is read; Arduino's are 190 to 300 bytes. */
 #define CSR_MAX 4096
 
-/* Writes the CSR of key q, signed by `signer` over SHA-256 of the CertificationRequestInfo. */
+/* Writes the CSR of key q; `signer` signs the CertificationRequestInfo. Its error is the result. */
 enum err csr_build(const struct x509_name *subject, const uint8_t q[64],
     const struct x509_signer *signer, struct der_w *w) MUST_CHECK;
 
@@ -37,7 +38,7 @@ enum csr_fault {
 	CSR_VERSION,
 	CSR_SUBJECT,
 	CSR_KEY_ALGORITHM, /* not id-ecPublicKey on P-256 */
-	CSR_KEY_POINT, /* not an uncompressed point */
+	CSR_KEY_POINT,     /* not an uncompressed point */
 	CSR_ATTRIBUTES,
 	CSR_SIGNATURE_ALGORITHM,
 	CSR_SIGNATURE_FORM,
@@ -50,9 +51,10 @@ const char *csr_fault_text(enum csr_fault fault);
 
 /* fault may be NULL. ERR_FORMAT, or ERR_SPACE above CSR_MAX; csr is then untouched. */
 enum err csr_parse(struct slice der, struct csr *csr, enum csr_fault *fault) MUST_CHECK;
-/* Proof of possession (RFC 2986 section 3). ERR_DENIED: wrong signature; ERR_FORMAT: off the curve. */
-enum err csr_verify(const struct csr *csr, const struct x509_verifier *verifier,
-    enum csr_fault *fault) MUST_CHECK;
+/* Proof of possession (RFC 2986 section 3). ERR_DENIED: wrong signature; ERR_FORMAT: off the curve.
+ */
+enum err csr_verify(
+    const struct csr *csr, const struct x509_verifier *verifier, enum csr_fault *fault) MUST_CHECK;
 
 #ifdef __cplusplus
 }

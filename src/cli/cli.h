@@ -2,21 +2,22 @@
  * cli.h -- what every subcommand of `imprint` stands on: option tables, output, stopping.
  *
  * A subcommand is one `struct cli_command` in a const table of its own file; the tables are listed
- *in commands.c. One parser reads all of them, and help, man page and shell completion come out of
- *the same tables. Each option is looked up in the flags, then in the environment as IMPRINT_NAME,
- *then in its default; values are checked before `run` is called, so `run` never sees a bad one.
+ * in commands.c. One parser reads all of them, and help, man page and shell completion come out of
+ * the same tables. Each option is looked up in the flags, then in the environment as IMPRINT_NAME,
+ * then in its default; values are checked before `run` is called, so `run` never sees a bad one.
  *
  * Results go to standard output, progress and errors to standard error. `run` returns an enum err
- *with its text in the errbuf; main prints it and turns it into the exit code. Nobody else calls
- *exit.
+ * with its text in the errbuf; main prints it and turns it into the exit code. Nobody else calls
+ * exit.
  *
  *	static const struct cli_option options[] = {
- *		{ .name = "port", .kind = CLI_FILE, .value = "DEVICE", .help = "serial port of the
- *board" }, { 0 },
+ *		{ .name = "port", .kind = CLI_FILE, .value = "DEVICE", .help = "serial port" },
+ *		{ 0 },
  *	};
  *	const struct cli_command example_commands[] = {
- *		{ .name = "example", .args = "NAME", .args_min = 1, .args_max = 1, .options =
- *options, .summary = "shows how it is done", .run = example }, { 0 },
+ *		{ .name = "example", .args = "NAME", .args_min = 1, .args_max = 1,
+ *		    .options = options, .summary = "shows how it is done", .run = example },
+ *		{ 0 },
  *	};
  */
 #ifndef IMPRINT_CLI_H
@@ -52,8 +53,7 @@ struct cli_command {
 	const char *name; /* "board" or, within a group, "board reset"; NULL ends a table */
 	const char *args; /* "NAME", "[FILE]"; NULL: none */
 	unsigned args_min, args_max;
-	bool stops; /* watches cli_stop_fd and ends in order; others are ended by the signal itself
-	             */
+	bool stops; /* watches cli_stop_fd and ends in order; others end by the signal itself */
 	const char *summary; /* one line, no full stop */
 	const char *about; /* more, for help and man page: paragraphs separated by an empty line */
 	const struct cli_option *options; /* ends with { 0 }; NULL: only the global ones */

@@ -2,9 +2,9 @@
  * emu.h -- an emulated ATECC508A, 608A or 608B: its commands, its I2C behaviour, its memory.
  *
  * A `struct emu` is one chip. Its EEPROM lives in a state file that is replaced atomically and
- *synced before an answer becomes readable, so killing the process leaves what a chip without power
- *would hold; one process at a time may use a state file. Registers (TempKey and the like) live as
- *long as the chip is awake or idle. The calls are thread-safe.
+ * synced before an answer becomes readable, so killing the process leaves what a chip without power
+ * would hold; one process at a time may use a state file. Registers (TempKey and the like) live as
+ * long as the chip is awake or idle. The calls are thread-safe.
  *
  * It refuses to look genuine by accident: serial numbers begin 45 4D and end 4D unless
  * `genuine_looking` is set, and a state file made that way opens only with the same word again.

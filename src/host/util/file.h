@@ -2,10 +2,10 @@
  * file.h -- small files that survive a crash: read whole, replaced whole, one writer.
  *
  * A write goes through PATH.new in the same folder, fsync, rename, fsync of the folder: a reader,
- *also after power loss, finds the old bytes or the new ones. PATH.new is locked while it is
- *written: a second writer gets ERR_CONFLICT, and what a killed writer left is removed by the next
- *one. Reading has a hard maximum. A lock belongs to this process; the kernel gives it back when the
- *process ends, however it ends.
+ * also after power loss, finds the old bytes or the new ones. PATH.new is locked while it is
+ * written: a second writer gets ERR_CONFLICT, and what a killed writer left is removed by the next
+ * one. Reading has a hard maximum. A lock belongs to this process; the kernel gives it back when the
+ * process ends, however it ends.
  *
  *	uint8_t *p = NULL;
  *	size_t n;

@@ -1,0 +1,205 @@
+#include "sei2c.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FRAME_DATA_MAX 4096
+#define REQUEST_HEAD 4
+#define REPLY_HEAD 3
+
+enum { STATUS_ACK, STATUS_NACK_ADDRESS, STATUS_NACK_DATA };
+
+/* Half a frame may be under way, so the connection is of no use any more. */
+static enum err broken(struct sei2c *bus, int error)
+{
+	bus->error = error;
+	if (bus->fd >= 0)
+		close(bus->fd);
+	bus->fd = -1;
+	return ERR_IO;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Waits until the socket is ready for `events`; 0 or an errno. */
+static int await(struct sei2c *bus, short events, int64_t deadline)
+{
+	struct pollfd p = { .fd = bus->fd, .events = events };
+
+	for (;;) {
+		int64_t left = deadline - now_ms();
+		int n = left > 0 ? poll(&p, 1, (int)left) : 0;
+
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return ETIMEDOUT;
+		if (errno != EINTR)
+			return errno;
+	}
+}
+
+/* Blocks while the other end's queue is full, for no longer than for a reply. */
+static enum err connect_bus(struct sei2c *bus)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = bus->reply_ms / 1000,
+		.tv_usec = bus->reply_ms % 1000 * 1000 };
+
+	memcpy(to.sun_path, bus->path, strlen(bus->path) + 1);
+	bus->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bus->fd < 0 ||
+	    setsockopt(bus->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0 ||
+	    connect(bus->fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
+		return broken(bus, errno);
+	return OK;
+}
+
+static enum err write_all(struct sei2c *bus, const uint8_t *p, size_t n, int64_t deadline)
+{
+	while (n) {
+		ssize_t done = send(bus->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		int error = done < 0 ? errno : 0;
+
+		if (error == EAGAIN)
+			error = await(bus, POLLOUT, deadline);
+		if (error && error != EINTR)
+			return broken(bus, error);
+		if (done > 0) {
+			p += done;
+			n -= (size_t)done;
+		}
+	}
+	return OK;
+}
+
+static enum err read_all(struct sei2c *bus, uint8_t *p, size_t n, int64_t deadline)
+{
+	while (n) {
+		ssize_t done = recv(bus->fd, p, n, MSG_DONTWAIT);
+		int error = done < 0 ? errno : done == 0 ? ECONNRESET : 0;
+
+		if (error == EAGAIN)
+			error = await(bus, POLLIN, deadline);
+		if (error && error != EINTR)
+			return broken(bus, error);
+		if (done > 0) {
+			p += done;
+			n -= (size_t)done;
+		}
+	}
+	return OK;
+}
+
+/* One request and its reply, which must carry n_in bytes when it is an acknowledge, else none. */
+static enum err transact(struct sei2c *bus, char op, uint8_t address, const uint8_t *out,
+    size_t n_out, uint8_t *in, size_t n_in)
+{
+	uint8_t frame[REQUEST_HEAD + FRAME_DATA_MAX], head[REPLY_HEAD];
+	int64_t deadline = now_ms() + bus->reply_ms;
+	enum err e;
+
+	if (n_out > FRAME_DATA_MAX || n_in > FRAME_DATA_MAX)
+		return ERR_ARG;
+	if (bus->fd < 0)
+		return broken(bus, ENOTCONN);
+	frame[0] = (uint8_t)op;
+	frame[1] = address;
+	store_le16(frame + 2, (uint16_t)(n_out ? n_out : n_in));
+	if (n_out)
+		memcpy(frame + REQUEST_HEAD, out, n_out);
+	if ((e = write_all(bus, frame, REQUEST_HEAD + n_out, deadline)) != OK ||
+	    (e = read_all(bus, head, sizeof(head), deadline)) != OK)
+		return e;
+	if (load_le16(head + 1) != (head[0] == STATUS_ACK ? n_in : 0))
+		return broken(bus, EPROTO);
+	if (head[0] == STATUS_NACK_ADDRESS || head[0] == STATUS_NACK_DATA)
+		return ERR_TIMEOUT;
+	if (head[0] != STATUS_ACK)
+		return broken(bus, EPROTO);
+	return read_all(bus, in, n_in, deadline);
+}
+
+static enum err bus_wake(void *ctx)
+{
+	static const uint8_t zero[1];
+	struct sei2c *bus = ctx;
+	enum err e;
+
+	if (bus->fd < 0 && (e = connect_bus(bus)) != OK)
+		return e;
+	e = transact(bus, 'W', 0, zero, sizeof(zero), NULL, 0);
+	return e == ERR_TIMEOUT ? OK : e; /* nobody acknowledges address 0 */
+}
+
+static enum err bus_send(void *ctx, const uint8_t *p, size_t n)
+{
+	struct sei2c *bus = ctx;
+
+	return transact(bus, 'W', bus->address, p, n, NULL, 0);
+}
+
+static enum err bus_recv(void *ctx, uint8_t *p, size_t n)
+{
+	struct sei2c *bus = ctx;
+
+	return transact(bus, 'R', bus->address, NULL, 0, p, n);
+}
+
+static void bus_wait_ms(void *ctx, uint32_t ms)
+{
+	struct sei2c *bus = ctx;
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+	uint8_t us[4];
+
+	if (bus->virtual_time && bus->fd >= 0) {
+		store_le32(us, ms * 1000);
+		if (transact(bus, 'T', bus->address, us, sizeof(us), NULL, 0) == OK)
+			return;
+	}
+	while (nanosleep(&t, &t) != 0 && errno == EINTR)
+		;
+}
+
+enum err sei2c_init(struct sei2c *bus, const char *path, unsigned address)
+{
+	size_t n = strlen(path);
+
+	if (n == 0 || n > SEI2C_PATH_MAX || address < 0x08 || address > 0x77)
+		return ERR_ARG;
+	memset(bus, 0, sizeof(*bus));
+	memcpy(bus->path, path, n);
+	bus->hal = (struct se_hal){ bus, bus_wake, bus_send, bus_recv, bus_wait_ms };
+	bus->reply_ms = SEI2C_REPLY_MS;
+	bus->address = (uint8_t)address;
+	bus->fd = -1;
+	return OK;
+}
+
+void sei2c_close(struct sei2c *bus)
+{
+	if (bus->fd >= 0)
+		close(bus->fd);
+	bus->fd = -1;
+}
+
+enum err sei2c_power_cycle(struct sei2c *bus)
+{
+	enum err e;
+
+	if (bus->fd < 0 && (e = connect_bus(bus)) != OK)
+		return e;
+	return transact(bus, 'P', bus->address, NULL, 0, NULL, 0);
+}

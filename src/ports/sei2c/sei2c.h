@@ -1,0 +1,53 @@
+/*
+ * sei2c.h -- a secure element behind a Unix socket: the bus of se.h over SEI2C/1.
+ *
+ * The other end is the emulator, or anything else that carries I2C transactions as frames
+ * (docs/sei2c.md): a request is op, 7-bit address, length (2, little endian), data; a reply is
+ * status, length, data. One request waits for its one reply. The element's state belongs to the
+ * element, so a connection may be lost and made again at any time.
+ *
+ * A `struct sei2c` is the caller's, lives as long as the `struct se` that uses it, and owns one
+ * descriptor from the first wake to sei2c_close. Wake connects when there is no connection; any
+ * other call without one fails. Whatever breaks the connection or the protocol (nobody listens, the
+ * other end is gone, no reply within the time limit, a reply of another length than asked) closes
+ * it and is ERR_IO, which the driver reports as SE_BUS; `error` then holds the errno. An address
+ * that nobody acknowledges is ERR_TIMEOUT and an ordinary event.
+ *
+ *	struct sei2c bus;
+ *	if ((e = sei2c_init(&bus, "/run/imprint/se/board1.sock", SEI2C_ADDRESS)) != OK)
+ *		return e;
+ *	e = se_open(&se, &bus.hal);
+ *	sei2c_close(&bus);
+ */
+#ifndef IMPRINT_SEI2C_H
+#define IMPRINT_SEI2C_H
+
+#include "se.h"
+
+#define SEI2C_ADDRESS 0x60
+#define SEI2C_PATH_MAX 107 /* what a socket address holds, less its NUL */
+#define SEI2C_REPLY_MS 5000
+
+struct sei2c {
+	struct se_hal hal; /* for se_open; points back here, so the struct must not move */
+	int error;         /* errno behind the last ERR_IO; EPROTO: a reply of another form */
+	/* May be changed at any time. */
+	unsigned reply_ms; /* longest wait for a reply */
+	bool virtual_time; /* wait_ms advances the element's clock (op T) instead of sleeping */
+	/* Private. */
+	int fd;
+	uint8_t address;
+	char path[SEI2C_PATH_MAX + 1];
+};
+
+/*
+ * Connects to nothing yet. ERR_ARG: the path is empty or has more than 107 bytes, or the address is
+ * not one of 08 to 77 (7 bits: C0 is somebody's address with the direction bit in it).
+ */
+enum err sei2c_init(struct sei2c *bus, const char *path, unsigned address) MUST_CHECK;
+/* Disconnects; the element's watchdog sends it to sleep if nobody has. */
+void sei2c_close(struct sei2c *bus);
+/* Cuts the element's power for a moment: volatile state is gone, it sleeps. */
+enum err sei2c_power_cycle(struct sei2c *bus) MUST_CHECK;
+
+#endif

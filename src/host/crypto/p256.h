@@ -2,10 +2,10 @@
  * p256.h -- P-256 on a computer, by OpenSSL 3: keys, ECDSA, ECDH, random numbers.
  *
  * The only place (with the TLS files of http and broker) that includes <openssl/...>. Follows
- * spec/performance.md section 1: digests fetched once, one verify key object reused, EVP only. Points
- * are X|Y (64), scalars big endian (32), signatures r|s (64). Private keys live in OpenSSL's objects
- * and are freed wiped. A `struct p256` and a `struct p256_key` belong to one thread at a time.
- * OpenSSL's error queue is drained into the errbuf at the call that failed.
+ * spec/performance.md section 1: digests fetched once, one verify key object reused, EVP only.
+ *Points are X|Y (64), scalars big endian (32), signatures r|s (64). Private keys live in OpenSSL's
+ *objects and are freed wiped. A `struct p256` and a `struct p256_key` belong to one thread at a
+ *time. OpenSSL's error queue is drained into the errbuf at the call that failed.
  *
  *	struct p256 *p = NULL;
  *	if ((e = p256_new(&p, eb)) != OK)
@@ -20,7 +20,7 @@
 #include "errbuf.h"
 #include "x509.h"
 
-struct p256; /* verification and ECDH: a reused key object and contexts */
+struct p256;     /* verification and ECDH: a reused key object and contexts */
 struct p256_key; /* one private key with its signing context */
 
 enum err p256_new(struct p256 **p, struct errbuf *eb) MUST_CHECK;
@@ -35,7 +35,8 @@ enum err p256_point_check(struct p256 *p, const uint8_t q[64]) MUST_CHECK;
 
 enum err p256_key_generate(struct p256_key **k, struct errbuf *eb) MUST_CHECK;
 /* ERR_FORMAT when the scalar is 0 or not below n. */
-enum err p256_key_from_scalar(const uint8_t d[32], struct p256_key **k, struct errbuf *eb) MUST_CHECK;
+enum err p256_key_from_scalar(
+    const uint8_t d[32], struct p256_key **k, struct errbuf *eb) MUST_CHECK;
 /* The caller wipes d. */
 enum err p256_key_scalar(const struct p256_key *k, uint8_t d[32]) MUST_CHECK;
 void p256_key_public(const struct p256_key *k, uint8_t q[64]);

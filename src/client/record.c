@@ -1,0 +1,476 @@
+#include "record.h"
+
+#include "file.h"
+#include "folder.h"
+#include "p256.h"
+#include "sha256.h"
+#include "text.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct record {
+	char name[RECORD_NAME_MAX + 1];
+	char device_id[CCERT_DEVICE_ID + 1];
+	bool requested;
+	uint8_t csr_sha256[32];
+	struct record_cert *certs; /* oldest first */
+	size_t n;
+	char *folder; /* NULL: not on disk */
+	struct file_lock lock;
+};
+
+static const char *const state_texts[RECORD_STATES] = { "issued", "active", "superseded" };
+
+const char *record_state_text(enum record_state state)
+{
+	return state_texts[state];
+}
+
+enum err record_name_check(const char *name, struct errbuf *eb)
+{
+	size_t n =
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+	if (n == 0 || n > RECORD_NAME_MAX || name[n] || name[0] == '.' || name[0] == '-')
+		return err_set(eb, ERR_ARG,
+		    "name: 1 to %d letters, digits, '.', '_' or '-', "
+		    "not beginning with '.' or '-'",
+		    RECORD_NAME_MAX);
+	return OK;
+}
+
+/* --- the rules that hold for every record, in memory and on disk --- */
+
+static enum err certs_check(const struct record *r, struct errbuf *eb)
+{
+	bool active = false;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct record_cert *c = &r->certs[i];
+
+		if (c->state == RECORD_ACTIVE && active)
+			return err_set(
+			    eb, ERR_FORMAT, "certificates[%zu].state: a second active one", i);
+		active |= c->state == RECORD_ACTIVE;
+		if (c->state == RECORD_ISSUED && i + 1 != r->n)
+			return err_set(eb, ERR_FORMAT,
+			    "certificates[%zu].state: issued, but not the newest", i);
+		if (c->state == RECORD_ISSUED &&
+		    (!r->requested || memcmp(c->csr_sha256, r->csr_sha256, 32) != 0))
+			return err_set(eb, ERR_FORMAT,
+			    "certificates[%zu].csr_sha256: issued, "
+			    "but not for the last request",
+			    i);
+	}
+	return OK;
+}
+
+/* Appends; the certificate must be this board's and new. */
+static enum err cert_add(struct record *r, const struct record_cert *c, struct errbuf *eb)
+{
+	struct slice der = { c->der, c->n };
+	struct record_cert *more;
+	struct ccert fields;
+	uint8_t q[64];
+
+	if (r->n == RECORD_CERTS_MAX)
+		return err_set(eb, ERR_SPACE, "%d certificates for one board: set its record aside",
+		    RECORD_CERTS_MAX);
+	if (ccert_from_cert(der, &fields, q) != OK)
+		return err_set(eb, ERR_FORMAT, "not a certificate that a board can rebuild");
+	if (memcmp(fields.device_id, r->device_id, CCERT_DEVICE_ID) != 0)
+		return err_set(eb, ERR_FORMAT, "subject: not the device id %s", r->device_id);
+	for (size_t i = 0; i < r->n; i++)
+		if (slice_equal(der, (struct slice){ r->certs[i].der, r->certs[i].n }))
+			return err_set(eb, ERR_FORMAT, "the same as certificates[%zu]", i);
+	if (!(more = realloc(r->certs, (r->n + 1) * sizeof(*more))))
+		return err_set(eb, ERR_MEMORY, "no memory for a certificate");
+	r->certs = more;
+	r->certs[r->n++] = *c;
+	return OK;
+}
+
+/* --- text --- */
+
+/* A string member without NUL inside; NULL when it is missing or something else. */
+static struct slice text_of(json_t *object, const char *key)
+{
+	json_t *v = json_object_get(object, key);
+
+	return (struct slice){ (const uint8_t *)json_string_value(v), json_string_length(v) };
+}
+
+/* Every member must be one of the listed ones. */
+static enum err members_check(json_t *object, const char *const *known, struct errbuf *eb)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value)
+	{
+		size_t i = 0;
+
+		while (known[i] && strcmp(known[i], key) != 0)
+			i++;
+		if (!known[i])
+			return err_set(eb, ERR_FORMAT, "unknown member \"%.40s\"", key);
+	}
+	return OK;
+}
+
+/* A version 4 UUID in lower case (RFC 9562 section 5.4), as device_id_make writes it. */
+static bool is_device_id(struct slice s)
+{
+	static const char form[] = "xxxxxxxx-xxxx-4xxx-vxxx-xxxxxxxxxxxx";
+
+	if (s.n != CCERT_DEVICE_ID)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		const char *allowed = form[i] == 'x'   ? "0123456789abcdef"
+		                      : form[i] == 'v' ? "89ab"
+		                                       : NULL;
+
+		if (allowed ? !s.p[i] || !strchr(allowed, s.p[i]) : s.p[i] != form[i])
+			return false;
+	}
+	return true;
+}
+
+static enum err cert_parse(struct record *r, json_t *in, struct errbuf *eb)
+{
+	static const char *const known[] = { "state", "csr_sha256", "der", NULL };
+	struct slice state = text_of(in, "state");
+	struct record_cert c = { 0 };
+	size_t s = 0;
+	enum err e;
+
+	if (!json_is_object(in))
+		return err_set(eb, ERR_FORMAT, "not an object");
+	if ((e = members_check(in, known, eb)) != OK)
+		return e;
+	while (s < RECORD_STATES &&
+	       !slice_equal(state,
+	           (struct slice){ (const uint8_t *)state_texts[s], strlen(state_texts[s]) }))
+		s++;
+	if (s == RECORD_STATES)
+		return err_set(eb, ERR_FORMAT, "state: not issued, active or superseded");
+	c.state = (enum record_state)s;
+	if (hex_decode(text_of(in, "csr_sha256"), c.csr_sha256, 32) != OK)
+		return err_set(eb, ERR_FORMAT, "csr_sha256: not 64 hex digits");
+	if (base64_decode(text_of(in, "der"), c.der, sizeof(c.der), &c.n) != OK)
+		return err_set(
+		    eb, ERR_FORMAT, "der: not base64 of at most %zu bytes", sizeof(c.der));
+	return (e = cert_add(r, &c, eb)) == OK ? OK : err_within(eb, e, "der");
+}
+
+static enum err head_parse(struct record *r, json_t *in, struct errbuf *eb)
+{
+	static const char *const known[] = { "schema", "name", "device_id", "csr_sha256",
+		"certificates", NULL };
+	struct slice name = text_of(in, "name"), id = text_of(in, "device_id");
+	json_t *schema = json_object_get(in, "schema");
+	enum err e;
+
+	if (!json_is_object(in))
+		return err_set(eb, ERR_FORMAT, "not an object");
+	if (!json_is_integer(schema) || json_integer_value(schema) != 1)
+		return err_set(eb, ERR_FORMAT, "schema: not 1; written by another version");
+	if ((e = members_check(in, known, eb)) != OK)
+		return e;
+	if (!name.p || name.n > RECORD_NAME_MAX)
+		return err_set(eb, ERR_FORMAT, "name: missing or too long");
+	memcpy(r->name, name.p, name.n);
+	if (record_name_check(r->name, eb) != OK)
+		return ERR_FORMAT;
+	if (!is_device_id(id))
+		return err_set(eb, ERR_FORMAT, "device_id: not a random UUID in lower case");
+	memcpy(r->device_id, id.p, id.n);
+	r->requested = json_object_get(in, "csr_sha256");
+	if (r->requested && hex_decode(text_of(in, "csr_sha256"), r->csr_sha256, 32) != OK)
+		return err_set(eb, ERR_FORMAT, "csr_sha256: not 64 hex digits");
+	if (!json_is_array(json_object_get(in, "certificates")))
+		return err_set(eb, ERR_FORMAT, "certificates: not an array");
+	return OK;
+}
+
+static struct record *record_new(void)
+{
+	struct record *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->lock = FILE_UNLOCKED;
+	return r;
+}
+
+enum err record_parse(struct slice text, struct record **out, struct errbuf *eb)
+{
+	struct record *r = record_new();
+	json_error_t at;
+	json_t *in = NULL, *c;
+	enum err e;
+	size_t i;
+
+	if (!r)
+		return err_set(eb, ERR_MEMORY, "no memory for a record");
+	if (text.n > RECORD_SIZE_MAX) {
+		e = err_set(eb, ERR_SPACE, "larger than %u bytes", RECORD_SIZE_MAX);
+		goto out;
+	}
+	if (!(in = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &at))) {
+		e = err_set(eb, ERR_FORMAT, "line %d: %s", at.line, at.text);
+		goto out;
+	}
+	if ((e = head_parse(r, in, eb)) != OK)
+		goto out;
+	json_array_foreach(
+	    json_object_get(in, "certificates"), i, c) if ((e = cert_parse(r, c, eb)) != OK)
+	{
+		err_within(eb, e, "certificates[%zu]", i);
+		goto out;
+	}
+	if ((e = certs_check(r, eb)) != OK)
+		goto out;
+	*out = r;
+	r = NULL;
+out:
+	json_decref(in);
+	record_free(r);
+	return e;
+}
+
+static json_t *cert_print(const struct record_cert *c)
+{
+	char der[BASE64_SIZE(CCERT_CERT_MAX) + 1], hash[65];
+
+	if (base64_encode((struct slice){ c->der, c->n }, der, sizeof(der)) != OK)
+		return NULL;
+	hex_encode(SLICE(c->csr_sha256), HEX_LOWER, hash);
+	return json_pack(
+	    "{s:s, s:s, s:s}", "state", state_texts[c->state], "csr_sha256", hash, "der", der);
+}
+
+enum err record_print(const struct record *r, char **text, struct errbuf *eb)
+{
+	json_t *certs = json_array(), *all = NULL;
+	bool whole = certs;
+	char hash[65];
+
+	for (size_t i = 0; i < r->n && whole; i++)
+		whole = json_array_append_new(certs, cert_print(&r->certs[i])) == 0;
+	hex_encode(SLICE(r->csr_sha256), HEX_LOWER, hash);
+	all = json_pack("{s:i, s:s, s:s, s:s*, s:o}", "schema", 1, "name", r->name, "device_id",
+	    r->device_id, "csr_sha256", r->requested ? hash : NULL, "certificates", certs);
+	*text = all && whole ? json_dumps(all, JSON_INDENT(1)) : NULL;
+	json_decref(all);
+	return *text ? OK : err_set(eb, ERR_MEMORY, "no memory to write the record");
+}
+
+/* --- on disk --- */
+
+static enum err path_of(const char *folder, const char *name, const char *ending,
+    char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	char file[RECORD_NAME_MAX + 8];
+
+	snprintf(file, sizeof(file), "%s%s", name, ending);
+	return folder_join(folder, file, path, eb);
+}
+
+static enum err save(const struct record *r, struct errbuf *eb)
+{
+	char path[FOLDER_PATH_MAX], *text = NULL;
+	enum err e;
+
+	if ((e = path_of(r->folder, r->name, ".json", path, eb)) != OK ||
+	    (e = certs_check(r, eb)) != OK || (e = record_print(r, &text, eb)) != OK)
+		return e;
+	e = file_write(path, (struct slice){ (const uint8_t *)text, strlen(text) }, 0600, eb);
+	free(text);
+	return e;
+}
+
+static enum err device_id_make(char out[CCERT_DEVICE_ID + 1], struct errbuf *eb)
+{
+	char digits[33];
+	uint8_t b[16];
+
+	if (random_bytes(b, sizeof(b)) != OK)
+		return err_set(eb, ERR_IO, "no random numbers for a device id");
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	hex_encode(SLICE(b), HEX_LOWER, digits);
+	snprintf(out, CCERT_DEVICE_ID + 1, "%.8s-%.4s-%.4s-%.4s-%s", digits, digits + 8,
+	    digits + 12, digits + 16, digits + 20);
+	return OK;
+}
+
+static enum err make(const char *name, struct record **out, struct errbuf *eb)
+{
+	struct record *r = record_new();
+	enum err e;
+
+	if (!r)
+		return err_set(eb, ERR_MEMORY, "no memory for a record");
+	if ((e = device_id_make(r->device_id, eb)) != OK) {
+		record_free(r);
+		return e;
+	}
+	memcpy(r->name, name, strlen(name) + 1);
+	*out = r;
+	return OK;
+}
+
+static enum err load(const char *path, const char *name, struct record **out, struct errbuf *eb)
+{
+	struct record *r = NULL;
+	uint8_t *text = NULL;
+	size_t n;
+	enum err e;
+
+	if ((e = file_read(path, RECORD_SIZE_MAX, &text, &n, eb)) != OK)
+		return e;
+	if ((e = record_parse((struct slice){ text, n }, &r, eb)) != OK)
+		err_within(eb, e, "%s", path);
+	else if (strcmp(r->name, name) != 0)
+		e = err_set(eb, ERR_FORMAT, "%s: name: is the record of %s", path, r->name);
+	free(text);
+	if (e != OK) {
+		record_free(r);
+		return e;
+	}
+	*out = r;
+	return OK;
+}
+
+enum err record_open(const char *folder, const char *name, struct record **out, struct errbuf *eb)
+{
+	struct file_lock lock = FILE_UNLOCKED;
+	struct record *r = NULL;
+	char path[FOLDER_PATH_MAX];
+	bool made = false;
+	enum err e;
+
+	if ((e = record_name_check(name, eb)) != OK ||
+	    (e = path_of(folder, name, ".lock", path, eb)) != OK ||
+	    (e = file_lock(&lock, path, eb)) != OK ||
+	    (e = path_of(folder, name, ".json", path, eb)) != OK)
+		goto out;
+	e = load(path, name, &r, eb);
+	if (e == ERR_NOT_FOUND) {
+		made = true;
+		e = make(name, &r, eb);
+	}
+	if (e != OK)
+		goto out;
+	if (!(r->folder = strdup(folder))) {
+		e = err_set(eb, ERR_MEMORY, "no memory for a record");
+		goto out;
+	}
+	if (made && (e = save(r, eb)) != OK)
+		goto out;
+	r->lock = lock;
+	lock = FILE_UNLOCKED;
+	*out = r;
+	r = NULL;
+out:
+	record_free(r);
+	file_unlock(&lock);
+	return e;
+}
+
+void record_free(struct record *r)
+{
+	if (!r)
+		return;
+	file_unlock(&r->lock);
+	free(r->certs);
+	free(r->folder);
+	free(r);
+}
+
+/* --- what happens to a board --- */
+
+static void supersede(struct record *r, enum record_state from)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->certs[i].state == from)
+			r->certs[i].state = RECORD_SUPERSEDED;
+}
+
+enum err record_request(struct record *r, const uint8_t csr_sha256[32], struct errbuf *eb)
+{
+	if (r->requested && memcmp(r->csr_sha256, csr_sha256, 32) == 0)
+		return OK;
+	r->requested = true;
+	memcpy(r->csr_sha256, csr_sha256, 32);
+	supersede(r, RECORD_ISSUED);
+	return save(r, eb);
+}
+
+enum err record_issue(struct record *r, struct slice der, struct errbuf *eb)
+{
+	struct record_cert c = { .state = RECORD_ISSUED };
+	enum err e;
+
+	if (!r->requested)
+		return err_set(eb, ERR_CONFLICT, "a certificate without a request");
+	if (der.n > sizeof(c.der))
+		return err_set(eb, ERR_SPACE, "certificate of %zu bytes: larger than %zu", der.n,
+		    sizeof(c.der));
+	memcpy(c.csr_sha256, r->csr_sha256, 32);
+	memcpy(c.der, der.p, der.n);
+	c.n = der.n;
+	if ((e = cert_add(r, &c, eb)) != OK)
+		return err_within(eb, e, "issued certificate");
+	r->certs[r->n - 1].state = RECORD_SUPERSEDED; /* so that supersede leaves it alone */
+	supersede(r, RECORD_ISSUED);
+	r->certs[r->n - 1].state = RECORD_ISSUED;
+	return save(r, eb);
+}
+
+enum err record_activate(struct record *r, struct errbuf *eb)
+{
+	if (r->n == 0 || r->certs[r->n - 1].state != RECORD_ISSUED)
+		return err_set(eb, ERR_CONFLICT, "no certificate waits to become active");
+	supersede(r, RECORD_ACTIVE);
+	r->certs[r->n - 1].state = RECORD_ACTIVE;
+	return save(r, eb);
+}
+
+const char *record_name(const struct record *r)
+{
+	return r->name;
+}
+
+const char *record_device_id(const struct record *r)
+{
+	return r->device_id;
+}
+
+bool record_last_request(const struct record *r, uint8_t csr_sha256[32])
+{
+	if (r->requested)
+		memcpy(csr_sha256, r->csr_sha256, 32);
+	return r->requested;
+}
+
+size_t record_count(const struct record *r)
+{
+	return r->n;
+}
+
+const struct record_cert *record_at(const struct record *r, size_t i)
+{
+	return &r->certs[i];
+}
+
+const struct record_cert *record_active(const struct record *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->certs[i].state == RECORD_ACTIVE)
+			return &r->certs[i];
+	return NULL;
+}

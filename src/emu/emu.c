@@ -1,0 +1,269 @@
+#include "bus.h"
+#include "file.h"
+#include "state.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct emu {
+	pthread_mutex_t mutex; /* guards everything below but path and lock, which never change */
+	struct engine engine;
+	struct bus bus;
+	enum emu_timing timing;
+	bool real_time;
+	uint64_t advanced_us;
+	enum err fault;
+	char *path; /* NULL: in memory only */
+	struct file_lock lock;
+};
+
+static uint64_t now_us(const struct emu *emu)
+{
+	struct timespec t;
+
+	if (!emu->real_time)
+		return emu->advanced_us;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return emu->advanced_us + (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* --- making and opening --- */
+
+static enum err serial_for(const struct emu_options *o, uint8_t serial[9], struct errbuf *eb)
+{
+	bool genuine = o->genuine_looking;
+	enum err e;
+
+	if (o->serial) {
+		memcpy(serial, o->serial, 9);
+		if (!genuine && (serial[0] != 0x45 || serial[1] != 0x4D || serial[8] != 0x4D))
+			return err_set(
+			    eb, ERR_ARG, "serial number: an emulated one begins 45 4D and ends 4D");
+		return OK;
+	}
+	if ((e = random_bytes(serial, 9)) != OK)
+		return err_set(eb, e, "no random numbers for the serial number");
+	serial[0] = genuine ? 0x01 : 0x45;
+	serial[1] = genuine ? 0x23 : 0x4D;
+	serial[8] = genuine ? 0xEE : 0x4D;
+	return OK;
+}
+
+/* The serial number stays our own: a dump is a configuration, not an identity to copy. */
+static enum err take_dump(struct memory *m, const uint8_t config[CONFIG_SIZE], struct errbuf *eb)
+{
+	const char *fault;
+
+	if (memcmp(config + AT_REVISION, m->config + AT_REVISION, 4) != 0)
+		return err_set(eb, ERR_FORMAT,
+		    "configuration dump: revision %02X%02X%02X%02X is not %s's", config[4],
+		    config[5], config[6], config[7], emu_family_name(m->family));
+	memcpy(m->config + 13, config + 13, CONFIG_SIZE - 13);
+	if ((fault = memory_fault(m)))
+		return err_set(eb, ERR_FORMAT, "configuration dump: %s", fault);
+	return OK;
+}
+
+static enum err make(struct emu *emu, const struct emu_options *o, struct errbuf *eb)
+{
+	struct memory *m = &emu->engine.mem;
+	uint8_t serial[9];
+	enum err e;
+
+	if ((unsigned)o->family > EMU_ATECC608B)
+		return err_set(eb, ERR_ARG, "unknown element family %d", (int)o->family);
+	if ((e = serial_for(o, serial, eb)) != OK)
+		return e;
+	memory_factory(m, o->family, serial);
+	m->genuine_looking = o->genuine_looking;
+	if (o->config && (e = take_dump(m, o->config, eb)) != OK)
+		return e;
+	return emu->path ? state_save(emu->path, m, eb) : OK;
+}
+
+static enum err load(struct emu *emu, const struct emu_options *o, struct errbuf *eb)
+{
+	struct memory *m = &emu->engine.mem;
+	enum err e;
+
+	if ((e = state_load(emu->path, m, eb)) != OK)
+		return e;
+	if (m->genuine_looking && !o->genuine_looking)
+		return err_set(eb, ERR_DENIED,
+		    "%s: this element looks genuine; that must be asked for again to run it",
+		    emu->path);
+	return OK;
+}
+
+static enum err load_or_make(struct emu *emu, const struct emu_options *o, struct errbuf *eb)
+{
+	struct errbuf why;
+	enum err e = emu->path ? load(emu, o, &why) : ERR_NOT_FOUND;
+
+	if (e == ERR_NOT_FOUND && o->how != EMU_OPEN_ONLY)
+		return make(emu, o, eb);
+	if (e == OK && o->how == EMU_MAKE_ONLY)
+		return err_set(eb, ERR_CONFLICT, "%s: an element is there already", emu->path);
+	return e == OK     ? OK
+	       : emu->path ? err_set(eb, e, "%s", why.text)
+	                   : err_set(eb, ERR_ARG, "nothing to open: no state file named");
+}
+
+static enum err lock_path(struct emu *emu, const char *path, struct errbuf *eb)
+{
+	char name[PATH_MAX];
+
+	if ((size_t)snprintf(name, sizeof(name), "%s.lock", path) >= sizeof(name))
+		return err_set(eb, ERR_ARG, "%s: the path is too long", path);
+	if (!(emu->path = strdup(path)))
+		return err_set(eb, ERR_MEMORY, "no memory for an element");
+	return file_lock(&emu->lock, name, eb);
+}
+
+enum err emu_open(
+    const char *path, const struct emu_options *o, struct emu **emu, struct errbuf *eb)
+{
+	struct emu *made = calloc(1, sizeof(*made));
+	enum err e;
+
+	if (!made)
+		return err_set(eb, ERR_MEMORY, "no memory for an element");
+	pthread_mutex_init(&made->mutex, NULL);
+	made->lock = FILE_UNLOCKED;
+	made->timing = o->timing;
+	made->real_time = o->timing != EMU_INSTANT && !o->virtual_time;
+	if ((e = engine_init(&made->engine, NULL, NULL, eb)) != OK ||
+	    (path && (e = lock_path(made, path, eb)) != OK) ||
+	    (e = load_or_make(made, o, eb)) != OK)
+		goto out;
+	bus_power_up(&made->bus, &made->engine, made->timing);
+	*emu = made;
+	made = NULL;
+out:
+	emu_free(made);
+	return e;
+}
+
+void emu_free(struct emu *emu)
+{
+	if (!emu)
+		return;
+	engine_free(&emu->engine);
+	file_unlock(&emu->lock);
+	free(emu->path);
+	pthread_mutex_destroy(&emu->mutex);
+	wipe(emu, sizeof(*emu));
+	free(emu);
+}
+
+/* --- the bus --- */
+
+/*
+ * Saves what a command changed. When that fails nobody may learn of the change, and whether the
+ * disk holds it is unknown: the chip loses its power, and gets it back with what the disk really
+ * holds.
+ */
+static void settle(struct emu *emu)
+{
+	struct memory *m = &emu->engine.mem;
+
+	if (m->changed && emu->path && (emu->fault = state_save(emu->path, m, NULL)) != OK)
+		bus_power_off(&emu->bus);
+	m->changed = false;
+}
+
+enum emu_ack emu_i2c_write(struct emu *emu, uint8_t addr7, const uint8_t *p, size_t n)
+{
+	enum emu_ack ack;
+
+	pthread_mutex_lock(&emu->mutex);
+	ack = bus_write(&emu->bus, now_us(emu), addr7, p, n);
+	settle(emu);
+	pthread_mutex_unlock(&emu->mutex);
+	return ack;
+}
+
+enum emu_ack emu_i2c_read(struct emu *emu, uint8_t addr7, uint8_t *p, size_t n)
+{
+	enum emu_ack ack;
+
+	pthread_mutex_lock(&emu->mutex);
+	ack = bus_read(&emu->bus, now_us(emu), addr7, p, n);
+	pthread_mutex_unlock(&emu->mutex);
+	return ack;
+}
+
+void emu_power_cycle(struct emu *emu)
+{
+	pthread_mutex_lock(&emu->mutex);
+	bus_power_off(&emu->bus);
+	if (emu->fault != OK)
+		emu->fault = state_load(emu->path, &emu->engine.mem, NULL);
+	if (emu->fault == OK)
+		bus_power_up(&emu->bus, &emu->engine, emu->timing);
+	pthread_mutex_unlock(&emu->mutex);
+}
+
+void emu_advance(struct emu *emu, uint32_t us)
+{
+	pthread_mutex_lock(&emu->mutex);
+	emu->advanced_us += us;
+	pthread_mutex_unlock(&emu->mutex);
+}
+
+enum err emu_execute(
+    struct emu *emu, struct slice command, uint8_t out[EMU_RESPONSE_MAX], size_t *n)
+{
+	enum err e;
+
+	pthread_mutex_lock(&emu->mutex);
+	if (emu->fault == OK) {
+		bus_execute(&emu->bus, now_us(emu), command);
+		settle(emu);
+	}
+	if ((e = emu->fault) == OK) {
+		*n = emu->bus.output_n;
+		memcpy(out, emu->bus.output, *n);
+	} else {
+		e = ERR_IO;
+	}
+	pthread_mutex_unlock(&emu->mutex);
+	return e;
+}
+
+/* --- what it is --- */
+
+void emu_info(struct emu *emu, struct emu_info *info)
+{
+	const struct memory *m = &emu->engine.mem;
+
+	pthread_mutex_lock(&emu->mutex);
+	*info = (struct emu_info){
+		.family = m->family,
+		.genuine_looking = m->genuine_looking,
+		.address = emu->bus.address,
+		.config_locked = memory_config_locked(m),
+		.data_locked = memory_data_locked(m),
+		.slots_locked = (uint16_t)~load_le16(m->config + AT_SLOT_LOCKED),
+		.wear_config = m->wear_config,
+		.wear_otp = m->wear_otp,
+		.busy_us = emu->bus.busy_us,
+		.fault = emu->fault,
+	};
+	memory_serial(m, info->serial);
+	memcpy(info->revision, m->config + AT_REVISION, 4);
+	memcpy(info->wear_slot, m->wear_slot, sizeof(info->wear_slot));
+	memcpy(info->commands, emu->bus.commands, sizeof(info->commands));
+	pthread_mutex_unlock(&emu->mutex);
+}
+
+const char *emu_family_name(enum emu_family family)
+{
+	static const char *const names[] = { "ATECC508A", "ATECC608A", "ATECC608B" };
+
+	return names[family];
+}

@@ -1,0 +1,295 @@
+/* The Unix socket: accepts, moves bytes between connections and frames.c. One thread, one poll. */
+#include "frames.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct connection {
+	int fd; /* -1: free */
+	struct frames frames;
+};
+
+struct emu_server {
+	struct wire wire;
+	pthread_mutex_t mutex; /* guards wire.seen against emu_server_counters */
+	int fd;
+	int stop[2]; /* our own thread stops when [1] closes */
+	pthread_t thread;
+	bool running;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	dev_t device; /* of the socket we made: another one in its place stays */
+	ino_t inode;
+	struct connection connections[EMU_SERVER_CONNECTIONS];
+};
+
+/* --- binding --- */
+
+/* OK when nothing is there, or a socket that nobody listens on, which is then removed. */
+static enum err make_way(const struct sockaddr_un *at, struct errbuf *eb)
+{
+	struct stat st;
+	int fd, refused;
+
+	if (lstat(at->sun_path, &st) != 0)
+		return OK; /* bind reports what else is wrong */
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(eb, ERR_CONFLICT, "%s: exists and is not a socket", at->sun_path);
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+		return err_set(eb, ERR_IO, "socket: %s", strerror(errno));
+	refused =
+	    connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 && errno == ECONNREFUSED;
+	close(fd);
+	if (!refused)
+		return err_set(eb, ERR_CONFLICT, "%s: another emulator serves it", at->sun_path);
+	if (unlink(at->sun_path) != 0)
+		return err_set(eb, ERR_IO, "%s: %s", at->sun_path, strerror(errno));
+	return OK;
+}
+
+static enum err listen_at(struct emu_server *s, struct errbuf *eb)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct stat st;
+	enum err e;
+
+	memcpy(at.sun_path, s->path, sizeof(at.sun_path));
+	if ((e = make_way(&at, eb)) != OK)
+		return e;
+	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->fd < 0)
+		return err_set(eb, ERR_IO, "socket: %s", strerror(errno));
+	/* The mode of the inode bind makes comes from the descriptor's: nobody else gets in
+	 * between. */
+	if (fchmod(s->fd, 0600) != 0 || bind(s->fd, (struct sockaddr *)&at, sizeof(at)) != 0)
+		return err_set(eb, ERR_IO, "%s: %s", s->path, strerror(errno));
+	if (stat(s->path, &st) != 0 || listen(s->fd, EMU_SERVER_CONNECTIONS) != 0)
+		return err_set(eb, ERR_IO, "%s: %s", s->path, strerror(errno));
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
+	return OK;
+}
+
+static enum err take_chips(struct wire *w, struct emu *const *chips, size_t n, struct errbuf *eb)
+{
+	struct emu_info a, b;
+
+	if (n == 0 || n > EMU_SERVER_CHIPS)
+		return err_set(
+		    eb, ERR_ARG, "%zu chips on a bus; 1 to %d can be", n, EMU_SERVER_CHIPS);
+	for (size_t i = 0; i < n; i++) {
+		emu_info(chips[i], &a);
+		for (size_t k = 0; k < i; k++) {
+			emu_info(chips[k], &b);
+			if (a.address == b.address)
+				return err_set(
+				    eb, ERR_ARG, "two chips have the address %02X", a.address);
+		}
+		w->chips[i] = chips[i];
+	}
+	w->n = n;
+	return OK;
+}
+
+enum err emu_server_new(const char *path, struct emu *const *chips, size_t n,
+    struct emu_server **server, struct errbuf *eb)
+{
+	struct emu_server *s = calloc(1, sizeof(*s));
+	enum err e;
+
+	if (!s)
+		return err_set(eb, ERR_MEMORY, "no memory for a server");
+	pthread_mutex_init(&s->mutex, NULL);
+	s->fd = s->stop[0] = s->stop[1] = -1;
+	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++)
+		s->connections[i].fd = -1;
+	if (strlen(path) >= sizeof(s->path)) {
+		e = err_set(
+		    eb, ERR_ARG, "%s: socket paths end at %zu bytes", path, sizeof(s->path) - 1);
+		goto out;
+	}
+	memcpy(s->path, path, strlen(path));
+	if ((e = take_chips(&s->wire, chips, n, eb)) != OK || (e = listen_at(s, eb)) != OK)
+		goto out;
+	*server = s;
+	s = NULL;
+out:
+	emu_server_free(s);
+	return e;
+}
+
+/* --- serving --- */
+
+static void drop(struct connection *c)
+{
+	close(c->fd);
+	c->fd = -1;
+}
+
+/* More connections than places wait in the kernel's queue. */
+static void accept_one(struct emu_server *s, struct connection *c)
+{
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	frames_init(&c->frames);
+	c->fd = fd;
+	pthread_mutex_lock(&s->mutex);
+	s->wire.seen.connections++;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static bool would_block(ssize_t n)
+{
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* False when the far end is gone. */
+static bool receive(struct connection *c)
+{
+	size_t room;
+	uint8_t *p = frames_room(&c->frames, &room);
+	ssize_t n = recv(c->fd, p, room, 0);
+
+	if (n > 0)
+		frames_arrived(&c->frames, (size_t)n);
+	return n > 0 || would_block(n);
+}
+
+static bool send_reply(struct connection *c)
+{
+	struct slice r = frames_reply(&c->frames);
+	ssize_t n = send(c->fd, r.p, r.n, MSG_NOSIGNAL);
+
+	if (n > 0)
+		frames_sent(&c->frames, (size_t)n);
+	return n > 0 || would_block(n);
+}
+
+static void serve(struct emu_server *s, struct connection *c, short events)
+{
+	bool alive = true, more = true;
+
+	if (events & (POLLIN | POLLHUP | POLLERR) && frames_reply(&c->frames).n == 0)
+		alive = receive(c);
+	while (alive && more) {
+		pthread_mutex_lock(&s->mutex);
+		more = frames_step(&c->frames, &s->wire);
+		pthread_mutex_unlock(&s->mutex);
+		if (frames_reply(&c->frames).n)
+			alive = send_reply(c);
+		more = more && frames_reply(&c->frames).n == 0;
+	}
+	if (!alive || (c->frames.ended && frames_reply(&c->frames).n == 0))
+		drop(c);
+}
+
+/* A connection with a reply to send is not read from: a client cannot make us hoard. */
+static void wait_for(struct emu_server *s, int stop_fd, struct pollfd *p)
+{
+	bool place = false;
+
+	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
+		struct connection *c = &s->connections[i];
+
+		p[i] = (struct pollfd){ .fd = c->fd,
+			.events = frames_reply(&c->frames).n ? POLLOUT : POLLIN };
+		place = place || c->fd < 0;
+	}
+	p[EMU_SERVER_CONNECTIONS] = (struct pollfd){ .fd = place ? s->fd : -1, .events = POLLIN };
+	p[EMU_SERVER_CONNECTIONS + 1] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
+}
+
+static void accept_new(struct emu_server *s)
+{
+	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
+		if (s->connections[i].fd < 0) {
+			accept_one(s, &s->connections[i]);
+			return;
+		}
+	}
+}
+
+enum err emu_server_run(struct emu_server *s, int stop_fd, struct errbuf *eb)
+{
+	struct pollfd p[EMU_SERVER_CONNECTIONS + 2];
+
+	for (;;) {
+		wait_for(s, stop_fd, p);
+		if (poll(p, COUNT(p), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_set(eb, ERR_IO, "poll: %s", strerror(errno));
+		}
+		if (p[EMU_SERVER_CONNECTIONS + 1].revents)
+			return OK;
+		for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
+			if (p[i].fd >= 0 && p[i].revents)
+				serve(s, &s->connections[i], p[i].revents);
+		}
+		if (p[EMU_SERVER_CONNECTIONS].revents)
+			accept_new(s);
+	}
+}
+
+static void *run_thread(void *arg)
+{
+	struct emu_server *s = arg;
+
+	/* poll fails only when the machine is out of memory; connections then simply stay silent. */
+	if (emu_server_run(s, s->stop[0], NULL) != OK)
+		return s;
+	return NULL;
+}
+
+enum err emu_server_start(struct emu_server *s, struct errbuf *eb)
+{
+	int failed;
+
+	if (pipe2(s->stop, O_CLOEXEC) != 0)
+		return err_set(eb, ERR_IO, "pipe: %s", strerror(errno));
+	if ((failed = pthread_create(&s->thread, NULL, run_thread, s)) != 0)
+		return err_set(eb, ERR_IO, "thread: %s", strerror(failed));
+	s->running = true;
+	return OK;
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void emu_server_free(struct emu_server *s)
+{
+	struct stat st;
+
+	if (!s)
+		return;
+	close_if_open(s->stop[1]);
+	if (s->running)
+		pthread_join(s->thread, NULL);
+	close_if_open(s->stop[0]);
+	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++)
+		close_if_open(s->connections[i].fd);
+	if (s->inode && lstat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode)
+		unlink(s->path);
+	close_if_open(s->fd);
+	pthread_mutex_destroy(&s->mutex);
+	free(s);
+}
+
+void emu_server_counters(struct emu_server *s, struct emu_server_counters *c)
+{
+	pthread_mutex_lock(&s->mutex);
+	*c = s->wire.seen;
+	pthread_mutex_unlock(&s->mutex);
+}

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,9 +75,19 @@ bool serial_is_stale(const char *path)
 }
 
 /*
- * O_NONBLOCK first: a port that waits for its carrier would block in open. The lock serves programs
- * that ask for it, TIOCEXCL stops all others but root's.
+ * The lock serves programs that ask for it; TIOCEXCL stops all others but root's. Not on a
+ * pseudo-terminal (major numbers 136 to 143): there it outlives a program that is killed.
  */
+static bool exclusive(int fd)
+{
+	struct stat st;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &st) != 0)
+		return false;
+	return (major(st.st_rdev) >= 136 && major(st.st_rdev) <= 143) || ioctl(fd, TIOCEXCL) == 0;
+}
+
+/* O_NONBLOCK: a port that waits for its carrier would block in open. */
 static enum err port_open(const char *path, speed_t speed, int *out, struct errbuf *eb)
 {
 	enum err e = OK;
@@ -88,9 +99,7 @@ static enum err port_open(const char *path, speed_t speed, int *out, struct errb
 		return open_failed(path, errno, eb);
 	if (!isatty(fd))
 		e = err_set(eb, ERR_ARG, "%s: not a serial port", path);
-	else if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		e = open_failed(path, errno, eb);
-	else if (ioctl(fd, TIOCEXCL) != 0 || raw_mode(fd, speed) != OK)
+	else if (!exclusive(fd) || raw_mode(fd, speed) != OK)
 		e = open_failed(path, errno, eb);
 	if (e != OK) {
 		close(fd);
@@ -119,8 +128,6 @@ void serial_free(struct serial *port)
 {
 	if (port == NULL)
 		return;
-	/* A pseudo-terminal outlives this descriptor, and its exclusive mode with it. */
-	ioctl(port->fd, TIOCNXCL);
 	close(port->fd);
 	free(port);
 }
@@ -132,7 +139,6 @@ enum err serial_touch(const char *path, struct errbuf *eb)
 
 	if (e != OK)
 		return e;
-	ioctl(fd, TIOCNXCL);
 	close(fd);
 	return OK;
 }

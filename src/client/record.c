@@ -133,7 +133,7 @@ static bool is_device_id(struct slice s)
 		                      : form[i] == 'v' ? "89ab"
 		                                       : NULL;
 
-		if (allowed ? !s.p[i] || !strchr(allowed, s.p[i]) : s.p[i] != form[i])
+		if (allowed ? !s.p[i] || !strchr(allowed, s.p[i]) : s.p[i] != (uint8_t)form[i])
 			return false;
 	}
 	return true;

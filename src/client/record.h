@@ -44,7 +44,7 @@ enum err record_name_check(const char *name, struct errbuf *eb) MUST_CHECK;
 /* Locks and reads the record of a board, or makes one with a new device id. The folder must exist.
  */
 enum err record_open(
-    const char *folder, const char *name, struct record **r, struct errbuf *eb) MUST_CHECK;
+    const char *folder, const char *name, struct record **out, struct errbuf *eb) MUST_CHECK;
 /* Gives the lock back. NULL is fine. */
 void record_free(struct record *r);
 
@@ -74,7 +74,7 @@ const struct record_cert *record_active(const struct record *r);
  * each certificate must rebuild from its fields and name this device id. ERR_FORMAT with the
  * member.
  */
-enum err record_parse(struct slice text, struct record **r, struct errbuf *eb) MUST_CHECK;
+enum err record_parse(struct slice text, struct record **out, struct errbuf *eb) MUST_CHECK;
 /* *text is the caller's to free. */
 enum err record_print(const struct record *r, char **text, struct errbuf *eb) MUST_CHECK;
 

@@ -39,7 +39,7 @@ enum err se_locks(struct se *se, struct se_locks *locks)
 		return e;
 	locks->data = block[LOCK_VALUE - 64] != UNLOCKED;
 	locks->config = block[LOCK_CONFIG - 64] != UNLOCKED;
-	locks->slots = (uint16_t)~load_le16(block + 88 - 64);
+	locks->slots = (uint16_t)~load_le16(block + (88 - 64));
 	return OK;
 }
 
@@ -71,7 +71,7 @@ static enum err inspect(struct se *se, const struct se_profile *profile, struct 
 				return e;
 			seen->crc = se_crc(seen->crc, block, 32);
 		}
-		byte = block[i % 32];
+		byte = block[i % 32]; // cppcheck-suppress uninitvar; it is read when i is 0
 		if (i == LOCK_VALUE)
 			seen->lock_value = byte;
 		if (i == LOCK_CONFIG)

@@ -23,7 +23,7 @@
 struct p256;     /* verification and ECDH: a reused key object and contexts */
 struct p256_key; /* one private key with its signing context */
 
-enum err p256_new(struct p256 **p, struct errbuf *eb) MUST_CHECK;
+enum err p256_new(struct p256 **out, struct errbuf *eb) MUST_CHECK;
 void p256_free(struct p256 *p);
 
 /* OK, ERR_DENIED for a wrong signature, ERR_FORMAT for a point off the curve. */

@@ -42,6 +42,41 @@ enum console_step {
 /* "issue year", "certificate", ... */
 const char *console_step_text(enum console_step step);
 
+/*
+ * Why a run failed. The first group stands for one text of the board each, the second is what a
+ * host finds.
+ */
+enum console_cause {
+	CONSOLE_FINE,
+	CONSOLE_NO_ELEMENT,    /* "No ... present!" */
+	CONSOLE_CONFIG_FAILED, /* "Writing ... configuration failed!" */
+	CONSOLE_LOCK_FAILED,   /* "Locking ... configuration failed!" */
+	CONSOLE_CSR_START_FAILED,
+	CONSOLE_CSR_FAILED,
+	CONSOLE_STORE_ID_FAILED,
+	CONSOLE_STORE_START_FAILED,
+	CONSOLE_STORE_CERT_FAILED,
+	CONSOLE_BUILD_FAILED,
+	CONSOLE_REBUILD_START_FAILED,
+	CONSOLE_REBUILD_FAILED,
+	CONSOLE_PEM_FAILED,
+	CONSOLE_STOPPED,     /* "That's all folks": the board did not read a y */
+	CONSOLE_OTHER_ERROR, /* an error text that is not in the table */
+
+	CONSOLE_SILENT,       /* no progress within the step's limit */
+	CONSOLE_LOCK_REFUSED, /* the caller refused to lock */
+	CONSOLE_RESTARTED,    /* the board began again */
+	CONSOLE_OUT_OF_ORDER, /* a prompt of a later step: left over from an earlier run */
+	CONSOLE_CSR_DAMAGED,  /* the request arrived incomplete or changed */
+	CONSOLE_CSR_OTHER_ID, /* the request names another device id */
+	CONSOLE_CERT_DAMAGED, /* the certificate arrived incomplete or changed */
+	CONSOLE_CERT_DIFFERS, /* h.differs says in which field */
+	CONSOLE_CAUSES
+};
+/* One sentence: what happened and what to do. */
+const char *console_cause_text(enum console_cause cause);
+enum err console_cause_err(enum console_cause cause);
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,20 +2,19 @@
  * console_board.h -- the side of the console dialogue that asks: what Arduino's Provisioning sketch
  * does, for virtual boards and for our own sketch.
  *
- * A sans-I/O state machine: typed bytes and passing milliseconds in; text out, and the work asked
- *of the platform, through one struct of functions. It prints what the real sketches print, byte for
+ * A sans-I/O state machine: typed bytes and passing milliseconds in; text out, and the work asked of
+ * the platform, through one struct of functions. It prints what the real sketches print, byte for
  * byte, in either wording. Like them it does not check hex digits; unlike them it never stores
  * undefined bytes (short hex is filled up with zeros) and never stores numbers that the format
- *cannot hold (it prints the storage failure instead). Answers are cut at 160 characters. After a
- *failure or the end it ignores everything until console_board_init. Nothing allocates.
+ * cannot hold (it prints the storage failure instead). Answers are cut at 160 characters. After a
+ * failure or the end it ignores everything until console_board_init. Nothing allocates.
  *
  *	console_board_init(&b, CONSOLE_TODAY, &platform);
  *	console_board_start(&b);                        // as soon as somebody opened the port
  *	for (;;)
- *		if ((n = serial_read(bytes, sizeof(bytes))) > 0)
- *			console_board_take(&b, (struct slice){ bytes, n });
- *		else
- *			console_board_elapsed(&b, ms);
+ *		n = serial_read(bytes, sizeof(bytes));
+ *		console_board_take(&b, (struct slice){ bytes, n });
+ *		console_board_elapsed(&b, ms);          // since the last call
  */
 #ifndef IMPRINT_CONSOLE_BOARD_H
 #define IMPRINT_CONSOLE_BOARD_H
@@ -36,8 +35,7 @@ struct console_platform {
 	bool (*present)(void *ctx);
 	/* Configuration and data zone are both locked. */
 	bool (*locked)(void *ctx);
-	/* Writes the configuration; lock locks both zones for ever. Half-locked chips: lock the
-	 * rest. */
+	/* Writes the configuration; lock locks for ever what is not locked yet. */
 	enum err (*write_config)(void *ctx);
 	enum err (*lock)(void *ctx);
 	/* A new private key in slot 0; then the CSR of that key for this common name. */
@@ -56,9 +54,9 @@ struct console_platform {
 
 #define CONSOLE_ANSWER_MAX 160
 
-struct console_board { /* fields are private, except step and failed */
+struct console_board { /* fields are private, except step and cause */
 	enum console_step step;
-	bool failed;
+	enum console_cause cause; /* what it stopped for; CONSOLE_FINE at the end and on the way */
 	enum console_wording wording;
 	const struct console_platform *platform;
 	uint32_t waited_ms;
@@ -66,7 +64,7 @@ struct console_board { /* fields are private, except step and failed */
 	uint8_t line_n;
 	char id[72];
 	uint8_t id_n;
-	int32_t numbers[5]; /* year, month, day, hour, years as typed */
+	uint32_t numbers[5]; /* year, month, day, hour, years as typed */
 	struct ccert fields;
 };
 

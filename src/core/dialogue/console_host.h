@@ -2,24 +2,26 @@
  * console_host.h -- the side of the console dialogue that types: gives a board an identity.
  *
  * A sans-I/O state machine. It is handed what the serial port received and how much time passed,
- *and says what to send. It tolerates repeated prompts, any mix of CR and LF, debug lines in between
- *and debug text fused in front of a prompt, and does not care how the bytes were cut. Every way to
- *fail is named by step and cause, with the board's own words kept.
+ * and says what to send. It tolerates repeated prompts, any mix of CR and LF, debug lines in
+ * between and debug text fused in front of a prompt, and does not care how the bytes were cut.
+ * Every way to fail is named by step and cause, with the board's own words kept.
  *
  * It does not open ports, ask a certificate authority, or verify signatures: check the CSR with
  * csr_verify before signing. It does compare: the certificate that the board printed must be the
- *one that the given fields and the CSR's key stand for, else the run fails with
- *CONSOLE_CERT_DIFFERS and `differs` names the first field. Nothing allocates; the struct holds no
- *secrets.
+ * one that the given fields and the CSR's key stand for, else the run fails with
+ * CONSOLE_CERT_DIFFERS and `differs` names the first field. Nothing allocates; the struct holds no
+ * secrets.
  *
  *	console_host_init(&h, device_id, &console_limits_default);
- *	for (;;) {
+ *	do {
+ *		out = console_host_output(&h);
+ *		console_host_sent(&h, port_write(out.p, out.n));
+ *		received = port_read(&ms);      // waits a little; ms: how long it took
  *		while ((event = console_host_take(&h, &received)) != CONSOLE_NOTHING)
- *			handle(event);          // CONSOLE_LOCK_ASKED -> console_host_lock(&h, yes),
- *... out = console_host_output(&h); console_host_sent(&h, port_write(out.p, out.n)); received =
- *port_read_for_a_while(); if (received.n == 0) event = console_host_elapsed(&h, ms);   // handle it
- *as well
- *	}
+ *			handle(event);          // CONSOLE_LOCK_ASKED: console_host_lock(&h, yes)
+ *		for (; (event = console_host_elapsed(&h, ms)) != CONSOLE_NOTHING; ms = 0)
+ *			handle(event);
+ *	} while (!console_host_over(&h));
  */
 #ifndef IMPRINT_CONSOLE_HOST_H
 #define IMPRINT_CONSOLE_HOST_H
@@ -36,44 +38,12 @@ enum console_event {
 	CONSOLE_LOCK_ASKED, /* irreversible: the caller must call console_host_lock */
 	CONSOLE_CSR_READY,  /* h.der: the request; the caller must call console_host_certificate */
 	CONSOLE_CERT_READY, /* h.der: the certificate as the board printed it, whatever it says */
-	CONSOLE_FIRMWARE,   /* h.firmware and, when it is not up to date, h.firmware_latest */
+	CONSOLE_FIRMWARE,   /* h.firmware; h.firmware_latest is empty when that is up to date */
 	CONSOLE_FINISHED,   /* certificate compared and equal; the board has stopped */
 	CONSOLE_FAILED,     /* h.step, h.cause, h.said */
 };
 
-/* Why a run failed. The first group is the board's own text, the second what the host found. */
-enum console_cause {
-	CONSOLE_FINE,
-	CONSOLE_NO_ELEMENT,    /* "No ... present!" */
-	CONSOLE_CONFIG_FAILED, /* "Writing ... configuration failed!" */
-	CONSOLE_LOCK_FAILED,   /* "Locking ... configuration failed!" */
-	CONSOLE_CSR_START_FAILED,
-	CONSOLE_CSR_FAILED,
-	CONSOLE_STORE_ID_FAILED,
-	CONSOLE_STORE_START_FAILED,
-	CONSOLE_STORE_CERT_FAILED,
-	CONSOLE_BUILD_FAILED,
-	CONSOLE_REBUILD_START_FAILED,
-	CONSOLE_REBUILD_FAILED,
-	CONSOLE_PEM_FAILED,
-	CONSOLE_STOPPED,     /* "That's all folks": the board did not read a y */
-	CONSOLE_OTHER_ERROR, /* an error text that is not in the table */
-
-	CONSOLE_SILENT,       /* no progress within the step's limit */
-	CONSOLE_LOCK_REFUSED, /* the caller refused to lock */
-	CONSOLE_RESTARTED,    /* the board began again */
-	CONSOLE_OUT_OF_ORDER, /* a prompt of a later step: left over from an earlier run */
-	CONSOLE_CSR_DAMAGED,  /* the request arrived incomplete or changed */
-	CONSOLE_CSR_OTHER_ID, /* the request names another device id */
-	CONSOLE_CERT_DAMAGED, /* the certificate arrived incomplete or changed */
-	CONSOLE_CERT_DIFFERS, /* h.differs says in which field */
-	CONSOLE_CAUSES
-};
-/* One sentence: what happened and what to do. */
-const char *console_cause_text(enum console_cause cause);
-enum err console_cause_err(enum console_cause cause);
-
-/* Milliseconds that a step may last; the steps that wait for the caller do not count. */
+/* Milliseconds that a step may last; while the caller is asked, no time passes. */
 struct console_limits {
 	uint32_t ms[CONSOLE_STEPS];
 };
@@ -92,7 +62,7 @@ struct console_host {
 	bool locked_now;             /* the board said that it locked its chip in this run */
 	char said[CONSOLE_SAID_MAX]; /* the board's own last words, printable, NUL ended */
 	char firmware[CONSOLE_VERSION_MAX], firmware_latest[CONSOLE_VERSION_MAX];
-	struct slice der; /* CSR or certificate: valid until the next call that takes bytes */
+	struct slice der; /* the CSR until console_host_certificate; in the end the certificate */
 	uint8_t q[64];    /* the key of the CSR, X|Y */
 
 	/* --- private --- */
@@ -100,8 +70,8 @@ struct console_host {
 	struct ccert fields;
 	char device_id[CCERT_DEVICE_ID];
 	uint32_t in_step_ms, quiet_ms;
-	uint8_t next_event, answers;
-	bool need_lock, need_cert, asked, asked_again, pem, cut;
+	uint8_t next_event, answers, pem;
+	bool need_lock, need_cert, refused, asked_again, more, cut, not_hex;
 	char line[CONSOLE_LINE_MAX];
 	uint8_t line_n;
 	char out[132];
@@ -119,8 +89,13 @@ void console_host_init(struct console_host *h, const char device_id[CCERT_DEVICE
  * returns CONSOLE_NOTHING. After CONSOLE_FINISHED or CONSOLE_FAILED it swallows everything.
  */
 enum console_event console_host_take(struct console_host *h, struct slice *in);
-/* So many milliseconds passed since the last call of this or console_host_take. */
+/*
+ * So many milliseconds were spent waiting for the port, whether bytes came or not. Call it in every
+ * turn, after console_host_take, and again with 0 until it returns CONSOLE_NOTHING.
+ */
 enum console_event console_host_elapsed(struct console_host *h, uint32_t ms);
+/* True after CONSOLE_FINISHED or CONSOLE_FAILED. */
+bool console_host_over(const struct console_host *h);
 
 /* What to send now, perhaps nothing; then how much of it was sent. */
 struct slice console_host_output(const struct console_host *h);

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""Keeps the output shown in README.md true.
+
+	readme.py            runs the commands of every made block, compares what they print (TAP)
+	readme.py --write    runs them and writes their output into README.md
+
+A made block is a ```console block behind the line `<!-- made by tests/readme.py -->`. Its lines that begin
+with "$ " are commands of one shell session, run in order in an empty state folder, with the built programs
+first in PATH; `make up` stands for what it runs after building. Compared are lines with everything masked
+that differs from run to run: times, serial numbers, keys, signatures, device ids, folders.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(os.environ.get("IMPRINT_SOURCE", Path(__file__).resolve().parents[1]))
+BUILD = Path(os.environ.get("IMPRINT_BUILD", SOURCE / "build/host")).resolve()
+README = SOURCE / "README.md"
+MARK = "<!-- made by tests/readme.py -->\n```console\n"
+STANDS_FOR = {"make up": str(SOURCE / "tools/up")}
+MASKS = (
+    (re.compile(r"\b\d+(\.\d+)? ?(s|ms)\b"), "TIME"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d(:\d\d){0,2}Z?)?"), "DATE"),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "DEVICE-ID"),
+    (re.compile(r"\b(454D|454d)[0-9A-Fa-f]{12}(4D|4d)\b"), "CHIP"),
+    (re.compile(r"\b([0-9A-Fa-f]{2}[: ]?){8,}\b"), "HEX"),
+    (re.compile(r"^[A-Za-z0-9+/]{16,}={0,2}$"), "BASE64"),
+    (re.compile(r"/tmp/[\w./-]+|/dev/pts/\d+"), "PATH"),
+)
+
+
+def masked(line):
+    for pattern, name in MASKS:
+        line = pattern.sub(name, line)
+    return re.sub(r" +", " ", line).rstrip()
+
+
+def run(command, env, folder):
+    done = subprocess.run(["sh", "-c", STANDS_FOR.get(command, command)], env=env, cwd=folder, timeout=240,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.stdout.splitlines() + ([f"(exit status {done.returncode})"] if done.returncode else [])
+
+
+def blocks(text):
+    """(start, end) of the lines inside each made block."""
+    at = 0
+    while (found := text.find(MARK, at)) >= 0:
+        start = found + len(MARK)
+        at = text.index("```\n", start)
+        yield start, at
+
+
+def main(write):
+    text = README.read_text(encoding="utf-8")
+    made, points, failed, at = "", 0, 0, 0
+    with tempfile.TemporaryDirectory(prefix="im", dir="/tmp") as folder:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("IMPRINT_")}
+        env.update(PATH=f"{BUILD}:{env['PATH']}", IMPRINT_BUILD=str(BUILD), IMPRINT_STATE=f"{folder}/state", HOME=folder,
+            XDG_RUNTIME_DIR=f"{folder}/run", XDG_STATE_HOME=f"{folder}/xdg", XDG_CONFIG_HOME=f"{folder}/config",
+            NO_COLOR="1", LC_ALL="C.UTF-8")
+        os.mkdir(f"{folder}/run", 0o700)
+        for start, end in blocks(text):
+            shown = text[start:end].splitlines()
+            got = []
+            for command in (line[2:] for line in shown if line.startswith("$ ")):
+                got += ["$ " + command, *run(command, env, folder)]
+            made += text[at:start] + "".join(line.rstrip() + "\n" for line in got)
+            at = end
+            points += 1
+            same = [masked(line) for line in shown] == [masked(line) for line in got]
+            if not write:
+                failed += not same
+                print(f"{'' if same else 'not '}ok {points} - README.md, the block of {shown[0]}")
+                for line in () if same else got:
+                    print("# " + line)
+    if write:
+        README.write_text(made + text[at:], encoding="utf-8")
+    else:
+        print(f"1..{points}")
+    return failed != 0 or points == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--write" in sys.argv[1:]))

@@ -6,6 +6,7 @@
 enum { WORD_RESET = 0x00, WORD_SLEEP = 0x01, WORD_IDLE = 0x02, WORD_COMMAND = 0x03 };
 
 #define WAKE_MS 120     /* longest command of the table: an interrupted one may still run */
+#define SLOWEST 6       /* clock divider M2 of the 608 */
 #define WATCHDOG_MS 600 /* the earliest watchdog strikes 700 ms after wake */
 #define TRANSFER_MS 16  /* packet, polls and answer on the wire, at 100 kHz */
 #define TRIES 3         /* transfers that are repeated against noise */
@@ -89,7 +90,8 @@ enum err se_idle(struct se *se, enum err e)
 
 /*
  * An awake chip ignores the wake pulse and answers with what is left of an earlier exchange: it is
- * put to idle and woken again. A busy one acknowledges nothing and is waited for.
+ * put to idle and woken again. A busy one acknowledges nothing and is waited for; nor does one that is
+ * not there, and what never acknowledged need not be sent to rest.
  */
 static enum se_fault wake(struct se *se)
 {
@@ -100,7 +102,7 @@ static enum se_fault wake(struct se *se)
 
 	se->awake = true;
 	se->awake_ms = 0;
-	for (unsigned ms = WAKE_MS * se->pace; ms; ms--) {
+	for (unsigned ms = WAKE_MS; ms; ms--) {
 		if ((e = se->hal->wake(se->hal->ctx)) == OK)
 			e = se->hal->recv(se->hal->ctx, frame, sizeof(frame));
 		if (e == OK) {
@@ -113,6 +115,7 @@ static enum se_fault wake(struct se *se)
 			return SE_BUS;
 		wait(se);
 	}
+	se->awake = fault != SE_NO_ANSWER;
 	return fault;
 }
 
@@ -199,11 +202,11 @@ static size_t encode(uint8_t *frame, const struct se_command *c, uint32_t param,
 	return n + 2;
 }
 
-/* True for what says that no command was executed: it may be sent again without harm. */
-static bool not_executed(enum se_fault fault)
+/* True when no command was executed: it may be sent again without harm. */
+static bool not_executed(const struct se *se, enum se_fault fault)
 {
 	return fault == SE_RESET || fault == SE_WATCHDOG || fault == SE_SENT_CRC ||
-	       fault == SE_NO_ANSWER;
+	       (fault == SE_NO_ANSWER && se->awake);
 }
 
 static enum se_fault attempt(
@@ -218,10 +221,15 @@ static enum se_fault attempt(
 		rest(se, WORD_IDLE);
 	if (!se->awake && (fault = wake(se)) != SE_FINE)
 		return fault;
+	/* Also when the bus fails: the chip may have heard it all. One poll more, against noise. */
+	se->busy_ms = (uint16_t)(ms + 1);
 	e = se->hal->send(se->hal->ctx, frame, encode(frame, c, param, in));
+	if (e == ERR_TIMEOUT) {
+		se->busy_ms = 0;
+		return SE_NO_ANSWER;
+	}
 	if (e != OK)
-		return e == ERR_TIMEOUT ? SE_NO_ANSWER : SE_BUS;
-	se->busy_ms = (uint16_t)ms;
+		return SE_BUS;
 	return receive(se, frame, (c->out ? c->out : 1) + 3u);
 }
 
@@ -233,7 +241,7 @@ enum err se_exchange(
 
 	se->opcode = c->opcode;
 	fault = attempt(se, c, param, in, frame);
-	if (not_executed(fault)) { /* once more, from a fresh wake */
+	if (not_executed(se, fault)) { /* once more, from a fresh wake */
 		rest(se, WORD_IDLE);
 		fault = attempt(se, c, param, in, frame);
 	}
@@ -254,16 +262,16 @@ static enum err identify(struct se *se)
 
 	if ((e = se_exchange(se, &info, 0, NULL, se->revision)) != OK)
 		return e;
-	if (se->revision[2] == 0x50) {
-		se->family = SE_ATECC508A;
-		return OK;
-	}
-	if (se->revision[2] != 0x60)
+	if (se->revision[2] != 0x50 && se->revision[2] != 0x60)
 		return se_fail(se, SE_UNKNOWN_DEVICE);
 	if ((e = se_move(se, SE_ZONE_CONFIG, 0, 16, NULL, mode, 4)) != OK)
 		return e;
-	if ((divider = mode[3] >> 3) != 0) /* M1 doubles the times, M2 takes up to six times */
-		se->pace = divider == 5 ? 2 : 6;
+	divider = mode[3] >> 3;
+	if (se->revision[2] == 0x50) {
+		se->family = SE_ATECC508A;
+		divider = 0;
+	}
+	se->pace = divider == 0 ? 1 : divider == 5 ? 2 : SLOWEST; /* M0, M1, M2 */
 	return OK;
 }
 
@@ -271,8 +279,8 @@ enum err se_open(struct se *se, const struct se_hal *hal)
 {
 	memset(se, 0, sizeof(*se));
 	se->hal = hal;
-	se->pace = 1;
 	se->family = SE_ATECC608; /* the longer times, until it is known */
+	se->pace = SLOWEST;
 	return se_idle(se, identify(se));
 }
 

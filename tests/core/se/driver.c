@@ -1,6 +1,7 @@
 /* The driver against a small chip that keeps count and gets into trouble on request. */
 #include "chip.h"
 #include "tap.h"
+#include "vectors.h"
 
 static struct chip chip;
 static struct se se;
@@ -717,6 +718,8 @@ static void test_locks(void)
 	uint8_t offsets[4] = { 0 };
 	size_t n = 0;
 
+	is_bytes(se_profile_arduino.config + 16, 112, vector_default_config.p + 16, 112,
+	    "the profile is Arduino's");
 	prepare(BLANK, false);
 	ok(se_profile_diff(&se, &se_profile_arduino, offsets, 4, &n) == OK && n > 4 &&
 	        offsets[0] == 18 && offsets[1] == 20,

@@ -3,16 +3,17 @@
  *
  * `FOLDER/NAME.json` holds the device id, made once per name; the SHA-256 of the last certification
  * request; and every certificate ever issued for the board with its state. It is replaced as a
- *whole and synchronised before the next step begins, so that after kill -9 the file says what had
- *been reached. There is never more than one active certificate: the parser refuses such a file, and
+ * whole and synchronised before the next step begins, so that after kill -9 the file says what had
+ * been reached. There is never more than one active certificate: the parser refuses such a file, and
  * record_activate makes one active and supersedes the others in the same write. One process at a
  * time has the record of a board (FOLDER/NAME.lock); another one gets ERR_CONFLICT.
  *
  *	struct record *r = NULL;
  *	if ((e = record_open(folder, "greenhouse-07", &r, eb)) != OK ||
- *	    (e = record_request(r, csr_sha256, eb)) != OK ||          // a new key: what was issued
- *lapses (e = record_issue(r, der, eb)) != OK || ...               // issued, not yet proven (e =
- *record_activate(r, eb)) != OK)                       // after the board's own copy was equal
+ *	    (e = record_request(r, csr_sha256, eb)) != OK ||  // a new key: what was issued lapses
+ *	    (e = record_issue(r, der, eb)) != OK || ...       // issued, not yet proven
+ *	    (e = record_activate(r, eb)) != OK)               // the board's own copy was equal
+ *		goto out;
  *	record_free(r);
  */
 #ifndef IMPRINT_RECORD_H

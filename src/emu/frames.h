@@ -5,9 +5,9 @@
  *	reply     status(1) len(2) data(len, for 'R' only)
  *
  *	'W'  START addr+W data STOP       'R'  START addr+R, len bytes, STOP
- *	'P'  power cycle of all chips     'T'  time passes: data = microseconds, 4 bytes, little
- *endian status 0 done; 1 address not acknowledged; 2 data byte not acknowledged; 3 not a legal
- *frame
+ *	'P'  power cycle of all chips     'T'  time passes: 4 bytes of microseconds, little endian
+ *
+ *	status 0 done; 1 address not acknowledged; 2 data byte not acknowledged; 3 no legal frame
  *
  * Chips share the wire as on a real bus: a write to address 0 wakes all, and what two chips at one
  * address send is ANDed. An illegal frame gets status 3; when its length cannot be trusted (above

@@ -15,8 +15,8 @@
  *	24	128	configuration zone
  *	152	64	OTP zone
  *	216	1208	data zone
- *	1424	72	EEPROM writes: configuration, OTP, slots 0 to 15, 4 bytes each, little
- *endian 1496	32	SHA-256 of everything before
+ *	1424	72	EEPROM writes: configuration, OTP, slots 0 to 15; 4 bytes each, little endian
+ *	1496	32	SHA-256 of everything before
  */
 static const char magic[] = "imprint element\n";
 enum {

@@ -4,7 +4,7 @@
  *
  * The device never receives a certificate. It keeps these fields and rebuilds the DER with the code
  * of x509.h; the authority signs the TBSCertificate made by ccert_tbs_put. The issuer is fixed
- * (x509_arduino_issuer). Layout: spec/device.md sections 1 to 3; bytes 67..71 of slot 10 are zero
+ * (x509_arduino_issuer). Layout: docs/formats.md; bytes 67..71 of slot 10 are zero
  * when written and ignored when read.
  *
  * Every in-range value is packed and rebuilt, also what no authority may issue (29 February, zero

@@ -3,7 +3,7 @@
  *
  * The reader takes definite, shortest lengths only, low tag numbers only, at most 65 535 bytes, and
  * never reads past its slice. The writer fills the caller's buffer and remembers its first error,
- *so that encoders read like the ASN.1 they implement and are checked once, in der_finish.
+ * so that encoders read like the ASN.1 they implement and are checked once, in der_finish.
  *
  *	struct der_w w = der_writer(buffer, sizeof(buffer));
  *	size_t seq = der_open(&w, DER_SEQUENCE);

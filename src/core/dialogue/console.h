@@ -3,8 +3,8 @@
  * Provisioning sketch holds on its serial port, in the wording of 2020 and in today's.
  *
  * The board prints prompts without a line end and waits; the host answers with a line ended by LF;
- * the board echoes the trimmed answer and ends the line with CR LF. Facts: spec/device.md
- * section 6. console_host.h is the side that types, console_board.h the side that asks.
+ * the board echoes the trimmed answer and ends the line with CR LF. Byte for byte: docs/console.md.
+ * console_host.h is the side that types, console_board.h the side that asks.
  */
 #ifndef IMPRINT_CONSOLE_H
 #define IMPRINT_CONSOLE_H

@@ -16,8 +16,8 @@
  * The enum err says what to do; `se.fault` says exactly what happened and `se_fault_text` says it
  * in words. Whatever happens, the chip is left idle or asleep; a command that it says it has not
  * executed (stale wake frame, wrong CRC, watchdog about to strike) is sent once more. Locking is
- *for ever: se_lock_config and se_lock_data only lock what they have read back and found equal. A
- *bit flipped in what was written or in what was read locks nothing.
+ * for ever: se_lock_config and se_lock_data only lock what they have read back and found equal. A
+ * bit flipped in what was written or in what was read locks nothing.
  */
 #ifndef IMPRINT_SE_H
 #define IMPRINT_SE_H
@@ -88,7 +88,7 @@ struct se {
 	uint16_t busy_ms;  /* a command was sent and may still run so long */
 };
 
-/* Slots of Arduino's layout (spec/device.md section 1). */
+/* Slots of Arduino's layout (docs/formats.md). */
 enum {
 	SE_SLOT_DEVICE_KEY = 0,
 	SE_SLOT_BOARD_KEY = 1,

@@ -2,7 +2,7 @@
  * se_exchange.h -- one command and its answer; inside core/se only.
  *
  * se_exchange wakes the chip when needed and leaves it awake, so that a call of several commands
- *pays for one wake. Every public function ends with se_idle, on success and on every failure:
+ * pays for one wake. Every public function ends with se_idle, on success and on every failure:
  *
  *	return se_idle(se, se_exchange(se, &random, 0, NULL, out));
  */

@@ -4,8 +4,8 @@
  *
  * The encoder here is the only one: the authority signs its bytes and the board rebuilds the same
  * bytes. Encoders write into the caller's der_w; parsed structs borrow from the DER they were
- *parsed from. Parsing is strict DER; anything outside the subset is ERR_FORMAT. Nothing here
- *decides whether a certificate is wanted: that is the authority's lint.
+ * parsed from. Parsing is strict DER; anything outside the subset is ERR_FORMAT. Nothing here
+ * decides whether a certificate is wanted: that is the authority's lint.
  *
  *	struct x509_tbs tbs = { .serial = SLICE(serial), .issuer = x509_arduino_issuer, ... };
  *	x509_tbs_put(&w, &tbs);

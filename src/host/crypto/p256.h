@@ -1,11 +1,11 @@
 /*
  * p256.h -- P-256 on a computer, by OpenSSL 3: keys, ECDSA, ECDH, random numbers.
  *
- * The only place (with the TLS files of http and broker) that includes <openssl/...>. Follows
- * spec/performance.md section 1: digests fetched once, one verify key object reused, EVP only.
- *Points are X|Y (64), scalars big endian (32), signatures r|s (64). Private keys live in OpenSSL's
- *objects and are freed wiped. A `struct p256` and a `struct p256_key` belong to one thread at a
- *time. OpenSSL's error queue is drained into the errbuf at the call that failed.
+ * The only place (with the TLS files of http and broker) that includes <openssl/...>. Fast by
+ * three rules: digests are fetched once, one key object is reused for verifying, EVP only.
+ * Points are X|Y (64), scalars big endian (32), signatures r|s (64). Private keys live in OpenSSL's
+ * objects and are freed wiped. A `struct p256` and a `struct p256_key` belong to one thread at a
+ * time. OpenSSL's error queue is drained into the errbuf at the call that failed.
  *
  *	struct p256 *p = NULL;
  *	if ((e = p256_new(&p, eb)) != OK)

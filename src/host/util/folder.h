@@ -2,7 +2,7 @@
  * folder.h -- folders: where state and sockets live, made private, flushed to the disk.
  *
  * State is kept, the run folder (sockets and serial links) may vanish at reboot. Look-ups only
- *build a path; folder_make makes it.
+ * build a path; folder_make makes it.
  *
  *	char state[FOLDER_PATH_MAX];
  *	if ((e = folder_state(flag_or_null, state, eb)) != OK ||

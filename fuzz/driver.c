@@ -59,7 +59,8 @@ static void crc(uint8_t *p, size_t n)
 	unsigned r = 0;
 
 	for (size_t i = 0; i < n * 8; i++)
-		r = (r << 1 ^ (((r >> 15 ^ p[i / 8] >> i % 8) & 1) ? 0x8005u : 0)) & 0xffff;
+		r = (r << 1 ^ (((r >> 15 ^ (unsigned)p[i / 8] >> i % 8) & 1) ? 0x8005u : 0)) &
+		    0xffff;
 	p[n] = (uint8_t)r;
 	p[n + 1] = (uint8_t)(r >> 8);
 }

@@ -78,7 +78,7 @@ static const struct {
 static uint16_t chip_crc(uint16_t crc, const uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n * 8; i++) {
-		unsigned in = p[i / 8] >> (i % 8) & 1u, top = crc >> 15;
+		unsigned in = (unsigned)p[i / 8] >> (i % 8) & 1u, top = crc >> 15;
 
 		crc = (uint16_t)(crc << 1);
 		if (in != top)

@@ -3,6 +3,7 @@
 #include "commands.h"
 
 const struct cli_command *const cli_commands[] = {
+	board_commands,
 	help_commands,
 	completion_commands,
 	NULL,

@@ -1,0 +1,42 @@
+/*
+ * terminal.h -- the USB connector of a virtual board: a pseudo-terminal behind a link.
+ *
+ * Plugged in, the link leads to a pseudo-terminal that a host opens as its serial port; unplugged,
+ * both are gone and a host that had it open sees a hang-up. What the board says while nobody has the
+ * port open is lost, as on a USB serial port. What a host did not read before it closed the port is
+ * thrown away, and the line is set back to raw 9600 baud. Linux only: inotify tells when the port is
+ * opened and closed.
+ *
+ * A `struct terminal` is the caller's and owns two descriptors and the link while plugged in.
+ */
+#ifndef IMPRINT_TERMINAL_H
+#define IMPRINT_TERMINAL_H
+
+#include "errbuf.h"
+
+struct terminal {
+	int master, watch; /* -1: unplugged; poll `watch` for opening and closing */
+	bool open;         /* when last looked at */
+	const char *link;  /* borrowed */
+	char slave[64];
+};
+#define TERMINAL_UNPLUGGED ((struct terminal){ .master = -1, .watch = -1 })
+
+/* Makes a pseudo-terminal and puts it behind the link, which is replaced. */
+enum err terminal_plug(struct terminal *t, const char *link, struct errbuf *eb) MUST_CHECK;
+/* Unplugged already is fine. */
+void terminal_unplug(struct terminal *t);
+
+enum terminal_change { TERMINAL_SAME, TERMINAL_OPENED, TERMINAL_CLOSED, TERMINAL_TOUCHED };
+/*
+ * Looks whether a host has the port open, and clears `watch`. TOUCHED: closed at 1200 baud, by which
+ * hosts ask Arduino boards to restart.
+ */
+enum terminal_change terminal_look(struct terminal *t);
+
+/* What was typed and waits; 0 when there is nothing. Never blocks. */
+size_t terminal_read(struct terminal *t, uint8_t *p, size_t cap);
+/* Says it to the host; waits at most a second for one that does not read, then it is lost. */
+void terminal_write(struct terminal *t, const char *text, size_t n);
+
+#endif

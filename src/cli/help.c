@@ -45,32 +45,61 @@ static void summary_print(void *ctx, const struct cli_command *c)
 
 struct group {
 	FILE *to;
-	const char *name;
+	const char *name, *title; /* the title stands before the first command, if there is one */
 };
 
 static void group_print(void *ctx, const struct cli_command *c)
 {
-	const struct group *g = ctx;
+	struct group *g = ctx;
 
-	if (cli_in_group(c, g->name))
-		summary_print(g->to, c);
+	if (!cli_in_group(c, g->name))
+		return;
+	fputs(g->title, g->to);
+	g->title = "";
+	summary_print(g->to, c);
+}
+
+/* Paragraphs, broken at blanks before column 80. */
+static void wrapped_print(FILE *to, const char *text)
+{
+	size_t column = 0;
+
+	while (*text != '\0') {
+		size_t word = strcspn(text, " \n");
+
+		if (column > 0 && column + 1 + word > 79) {
+			fputc('\n', to);
+			column = 0;
+		}
+		fprintf(to, "%s%.*s", column > 0 ? " " : "", (int)word, text);
+		column += word + (column > 0);
+		for (text += word; *text == ' ' || *text == '\n'; text++) {
+			if (*text == '\n') {
+				fputc('\n', to);
+				column = 0;
+			}
+		}
+	}
+	fputc('\n', to);
 }
 
 static void command_help(FILE *to, const struct cli_command *c)
 {
-	struct group group = { to, c->name };
+	struct group group = { to, c->name, "\ncommands:\n" };
 
 	fprintf(to, "%c%s.\n\nusage: ", toupper((unsigned char)c->summary[0]), c->summary + 1);
 	usage_print(to, c);
-	if (c->about != NULL)
-		fprintf(to, "\n%s\n", c->about);
+	if (c->about != NULL) {
+		fputc('\n', to);
+		wrapped_print(to, c->about);
+	}
+	cli_each_command(group_print, &group);
 	if (c->options != NULL) {
 		fputs("\noptions:\n", to);
 		options_print(to, c->options);
 	}
 	fputs("\nglobal options:\n", to);
 	options_print(to, cli_globals);
-	cli_each_command(group_print, &group);
 }
 
 void cli_help(const struct cli *cli, FILE *to)
@@ -80,9 +109,9 @@ void cli_help(const struct cli *cli, FILE *to)
 		return;
 	}
 	if (cli->group != NULL) {
-		struct group group = { to, cli->group };
+		struct group group = { to, cli->group, "\ncommands:\n" };
 
-		fprintf(to, "usage: imprint %s COMMAND [options]\n\ncommands:\n", cli->group);
+		fprintf(to, "usage: imprint %s COMMAND [options]\n", cli->group);
 		cli_each_command(group_print, &group);
 		return;
 	}

@@ -115,7 +115,7 @@ enum err der_take_oid(struct slice *in, struct slice *oid)
 
 enum err der_take_exact(struct slice *in, struct slice bytes)
 {
-	if (in->n < bytes.n || memcmp(in->p, bytes.p, bytes.n) != 0)
+	if (in->n < bytes.n || !slice_equal((struct slice){ in->p, bytes.n }, bytes))
 		return ERR_FORMAT;
 	in->p += bytes.n;
 	in->n -= bytes.n;

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PEM_MAX (BASE64_SIZE(CCERT_CERT_MAX) + 128)
+
 struct record {
 	char name[RECORD_NAME_MAX + 1];
 	char device_id[CCERT_DEVICE_ID + 1];
@@ -279,6 +281,29 @@ static enum err path_of(const char *folder, const char *name, const char *ending
 	return folder_join(folder, file, path, eb);
 }
 
+/* NAME.pem is a copy for other programs, made after the fact; the record alone says what is true. */
+static enum err pem_update(const struct record *r, struct errbuf *eb)
+{
+	const struct record_cert *c = record_active(r);
+	char path[FOLDER_PATH_MAX], pem[PEM_MAX];
+	uint8_t *there = NULL;
+	size_t n, there_n;
+	bool same;
+	enum err e;
+
+	if (!c)
+		return OK;
+	if ((e = path_of(r->folder, r->name, ".pem", path, eb)) != OK)
+		return e;
+	if ((e = pem_encode(
+	         (struct slice){ c->der, c->n }, "CERTIFICATE", 64, pem, sizeof(pem), &n)) != OK)
+		return err_set(eb, e, "certificate of %zu bytes: no room for its PEM", c->n);
+	same = file_read(path, sizeof(pem), &there, &there_n, NULL) == OK && there_n == n &&
+	       memcmp(there, pem, n) == 0;
+	free(there);
+	return same ? OK : file_write(path, (struct slice){ (const uint8_t *)pem, n }, 0644, eb);
+}
+
 static enum err save(const struct record *r, struct errbuf *eb)
 {
 	char path[FOLDER_PATH_MAX], *text = NULL;
@@ -289,7 +314,7 @@ static enum err save(const struct record *r, struct errbuf *eb)
 		return e;
 	e = file_write(path, (struct slice){ (const uint8_t *)text, strlen(text) }, 0600, eb);
 	free(text);
-	return e;
+	return e == OK ? pem_update(r, eb) : e;
 }
 
 static enum err device_id_make(char out[CCERT_DEVICE_ID + 1], struct errbuf *eb)
@@ -369,7 +394,7 @@ enum err record_open(const char *folder, const char *name, struct record **out, 
 		e = err_set(eb, ERR_MEMORY, "no memory for a record");
 		goto out;
 	}
-	if (made && (e = save(r, eb)) != OK)
+	if ((e = made ? save(r, eb) : pem_update(r, eb)) != OK)
 		goto out;
 	r->lock = lock;
 	lock = FILE_UNLOCKED;

@@ -6,7 +6,8 @@
  * whole and synchronised before the next step begins, so that after kill -9 the file says what had
  * been reached. There is never more than one active certificate: the parser refuses such a file, and
  * record_activate makes one active and supersedes the others in the same write. One process at a
- * time has the record of a board (FOLDER/NAME.lock); another one gets ERR_CONFLICT.
+ * time has the record of a board (FOLDER/NAME.lock); another one gets ERR_CONFLICT. FOLDER/NAME.pem
+ * is a copy of the active certificate for other programs; it is mended whenever the record is opened.
  *
  *	struct record *r = NULL;
  *	if ((e = record_open(folder, "greenhouse-07", &r, eb)) != OK ||

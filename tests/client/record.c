@@ -3,6 +3,7 @@
 #include "tap.h"
 
 #include "file.h"
+#include "text.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -55,6 +56,23 @@ static void is_states(const struct record *r, const char *want, const char *name
 	ok(strcmp(got, want) == 0, "%s: %s", name, got);
 }
 
+static bool pem_is_active(const char *folder, const struct record *r)
+{
+	const struct record_cert *c = record_active(r);
+	uint8_t *text = NULL, der[CCERT_CERT_MAX];
+	char path[512];
+	size_t n, der_n = 0;
+	bool same;
+
+	snprintf(path, sizeof(path), "%s/%s.pem", folder, record_name(r));
+	same = file_read(path, 4096, &text, &n, NULL) == OK &&
+	       pem_decode((struct slice){ text, n }, "CERTIFICATE", der, sizeof(der), &der_n,
+	           NULL) == OK &&
+	       der_n == c->n && memcmp(der, c->der, der_n) == 0;
+	free(text);
+	return same;
+}
+
 /* --- the life of a board --- */
 
 static void life(const char *folder)
@@ -90,6 +108,7 @@ static void life(const char *folder)
 	ok(issue(r, 2, &eb) == OK && record_activate(r, &eb) == OK, "second attempt succeeds");
 	is_states(r, "SA", "active");
 	ok(record_active(r) == record_at(r, 1), "the active one is found");
+	ok(pem_is_active(folder, r), "a.pem is the active certificate");
 	ok(record_activate(r, &eb) == ERR_CONFLICT, "it does not become active twice");
 	ok(record_request(r, first_csr, &eb) == OK && issue(r, 3, &eb) == OK, "set up again");
 	is_states(r, "SAI", "the active one stays until the next is proven");
@@ -97,6 +116,20 @@ static void life(const char *folder)
 	is_states(r, "SASI", "the older one lapses");
 	ok(record_activate(r, &eb) == OK, "proven");
 	is_states(r, "SSSA", "one active certificate");
+	record_free(r);
+}
+
+/* After a crash between record and copy. */
+static void pem_mended(const char *folder)
+{
+	struct record *r = NULL;
+	struct errbuf eb = { "" };
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/a.pem", folder);
+	ok(file_write(path, TEXT("older"), 0644, &eb) == OK, "a.pem is out of date");
+	ok(record_open(folder, "a", &r, &eb) == OK && pem_is_active(folder, r),
+	    "mended when the record is opened: %s", eb.text);
 	record_free(r);
 }
 
@@ -379,6 +412,7 @@ int main(void)
 	names();
 	parser();
 	life(folder);
+	pem_mended(folder);
 	refused_to_issue(folder);
 	damaged_file(folder);
 	kill_sweep(folder);

@@ -325,10 +325,13 @@ static enum console_event failure_in(struct console_host *h)
 static enum console_event csr_read(struct console_host *h)
 {
 	struct slice der = { h->bytes, h->der_n };
+	enum csr_fault fault = (enum csr_fault)h->csr_fault;
 	struct csr csr;
 
-	if (csr_parse(der, &csr, NULL) != OK)
+	if (fault != CSR_FINE || csr_parse(der, &csr, &fault) != OK) {
+		h->csr_fault = (uint8_t)fault;
 		return fail(h, CONSOLE_CSR, CONSOLE_CSR_DAMAGED);
+	}
 	if (!slice_equal(csr.name.at[X509_CN], SLICE(h->device_id)))
 		return fail(h, CONSOLE_CSR, CONSOLE_CSR_OTHER_ID);
 	memcpy(h->q, csr.q, sizeof(h->q));
@@ -342,18 +345,22 @@ static enum console_event csr_read(struct console_host *h)
 static enum console_event csr_line(struct console_host *h)
 {
 	struct slice line = { (const uint8_t *)h->line, h->line_n };
+	enum err e;
 	size_t n;
 
 	if (has(h, "-----BEGIN CERTIFICATE REQUEST-----")) {
 		enter(h, CONSOLE_CSR);
 		h->pem = PEM_OPEN;
 		h->der_n = 0;
+		h->csr_fault = CSR_FINE;
 	} else if (h->pem == PEM_OPEN && has(h, "-----END CERTIFICATE REQUEST-----")) {
 		return csr_read(h);
-	} else if (h->pem == PEM_OPEN && !h->cut &&
-	           base64_decode(line, h->bytes + h->der_n, sizeof(h->bytes) - h->der_n, &n) ==
-	               OK) {
-		h->der_n = (uint16_t)(h->der_n + n);
+	} else if (h->pem == PEM_OPEN && !h->cut) {
+		e = base64_decode(line, h->bytes + h->der_n, sizeof(h->bytes) - h->der_n, &n);
+		if (e == OK)
+			h->der_n = (uint16_t)(h->der_n + n);
+		else if (e == ERR_SPACE)
+			h->csr_fault = CSR_TOO_LONG;
 	}
 	return CONSOLE_NOTHING;
 }

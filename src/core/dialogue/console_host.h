@@ -59,6 +59,7 @@ struct console_host {
 	enum console_cause cause;
 	enum console_wording wording;
 	enum ccert_field differs;    /* with CONSOLE_CERT_READY and CONSOLE_CERT_DIFFERS */
+	uint8_t csr_fault;           /* enum csr_fault, with CONSOLE_CSR_DAMAGED */
 	bool locked_now;             /* the board said that it locked its chip in this run */
 	char said[CONSOLE_SAID_MAX]; /* the board's own last words, printable, NUL ended */
 	char firmware[CONSOLE_VERSION_MAX], firmware_latest[CONSOLE_VERSION_MAX];

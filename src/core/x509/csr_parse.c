@@ -4,7 +4,7 @@
 
 static const char *const texts[CSR_FAULTS] = {
 	[CSR_FINE] = "no fault",
-	[CSR_TOO_LONG] = "CertificationRequest: longer than 4096 bytes",
+	[CSR_TOO_LONG] = "CertificationRequest: too long",
 	[CSR_OUTER] = "CertificationRequest: not one DER SEQUENCE of three fields",
 	[CSR_VERSION] = "certificationRequestInfo.version: not 0",
 	[CSR_SUBJECT] = "certificationRequestInfo.subject: not a Name that can be read",

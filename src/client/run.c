@@ -1,0 +1,382 @@
+#include "run.h"
+
+#include "hook.h"
+#include "p256.h"
+#include "record.h"
+#include "serial.h"
+#include "sha256.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#define TURN_MS 100
+#define WRITE_MS 5000
+
+const struct client_step_info client_steps[CLIENT_STEPS] = {
+	[CLIENT_RECORD] = { "record", "Reserve the device id" },
+	[CLIENT_OPEN] = { "open", "Open the port" },
+	[CLIENT_TALK] = { "talk", "Wait for the setup program" },
+	[CLIENT_LOCK] = { "lock", "Lock the element for ever" },
+	[CLIENT_CSR] = { "csr", "Make key and request" },
+	[CLIENT_CHECK] = { "check", "Check the request" },
+	[CLIENT_ISSUE] = { "issue", "Issue the certificate" },
+	[CLIENT_SEND] = { "send", "Send its fields" },
+	[CLIENT_STORE] = { "store", "Store it in the element" },
+	[CLIENT_COMPARE] = { "compare", "Compare what the board rebuilt" },
+	[CLIENT_ACTIVATE] = { "activate", "Record it as active" },
+	[CLIENT_FINISH] = { "finish", "Hear the board out" },
+};
+
+#define RESET_FIRST "press the board's reset button, then run the same command again"
+#define STAYS_ISSUED                                                                               \
+	"the device id; the certificate stays issued until the next attempt replaces it"
+
+/* What a failure in a step leaves behind, and what to do. */
+static const struct {
+	const char *kept, *remedy;
+} after_failure[CLIENT_STEPS] = {
+	[CLIENT_RECORD] = { "everything as it was",
+	    "mend what the message says, then run the same command again" },
+	[CLIENT_OPEN] = { "the device id",
+	    "plug the board in or free its port, then run the same command again" },
+	[CLIENT_TALK] = { "the device id", RESET_FIRST },
+	[CLIENT_LOCK] = { "the device id", RESET_FIRST },
+	[CLIENT_CSR] = { "the device id; the element may hold a new key", RESET_FIRST },
+	[CLIENT_CHECK] = { "the device id; nothing was issued", RESET_FIRST },
+	[CLIENT_ISSUE] = { "the device id; the next attempt asks for a new certificate",
+	    RESET_FIRST },
+	[CLIENT_SEND] = { STAYS_ISSUED, RESET_FIRST },
+	[CLIENT_STORE] = { STAYS_ISSUED, RESET_FIRST },
+	[CLIENT_COMPARE] = { STAYS_ISSUED, RESET_FIRST },
+	[CLIENT_ACTIVATE] = { STAYS_ISSUED, RESET_FIRST },
+	[CLIENT_FINISH] = { "everything: the identity is complete", "nothing" },
+};
+
+struct run { /* one client_run call */
+	const struct client_run *ask;
+	struct client_result *result;
+	struct record *record;
+	struct p256 *p256;
+	struct serial *port;
+	struct console_host h;
+	struct console_limits limits;
+	enum client_step step;
+	double begun;
+	bool lock_asked, complete;
+	uint8_t der[CCERT_CERT_MAX]; /* as issued */
+	size_t n;
+};
+
+static double seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* --- steps --- */
+
+static void tell(const struct run *r, enum client_state state, const char *text)
+{
+	struct client_event event = { r->step, state, seconds_now() - r->begun, text };
+
+	if (r->ask->event)
+		r->ask->event(r->ask->ctx, &event);
+}
+
+static void step_begin(struct run *r, enum client_step step)
+{
+	r->step = r->result->step = step;
+	r->begun = seconds_now();
+	test_hook("before", client_steps[step].name);
+	tell(r, CLIENT_BEGUN, "");
+}
+
+static void step_end(const struct run *r, const char *text)
+{
+	tell(r, CLIENT_DONE, text);
+	test_hook("after", client_steps[r->step].name);
+}
+
+static void step_skip(struct run *r, enum client_step step, const char *text)
+{
+	r->step = step;
+	r->begun = seconds_now();
+	tell(r, CLIENT_SKIPPED, text);
+}
+
+/* Ends the steps before this one and begins it. A locked element does not ask to be locked. */
+static void step_reach(struct run *r, enum client_step step)
+{
+	while (r->step < step) {
+		if (r->step != CLIENT_LOCK || r->lock_asked)
+			step_end(r, "");
+		if (r->step + 1 == CLIENT_LOCK && !r->lock_asked)
+			step_skip(r, CLIENT_LOCK, "locked already");
+		else
+			step_begin(r, r->step + 1);
+	}
+}
+
+static enum client_step step_of(enum console_step s)
+{
+	switch (s) {
+	case CONSOLE_START:
+		return CLIENT_TALK;
+	case CONSOLE_LOCK:
+		return CLIENT_LOCK;
+	case CONSOLE_NEW_KEY:
+	case CONSOLE_DEVICE_ID:
+	case CONSOLE_CSR:
+		return CLIENT_CSR;
+	case CONSOLE_STORE:
+		return CLIENT_STORE;
+	case CONSOLE_CERTIFICATE:
+		return CLIENT_COMPARE;
+	case CONSOLE_CLOSING:
+	case CONSOLE_DONE:
+	case CONSOLE_STEPS:
+		return CLIENT_FINISH;
+	default:
+		return CLIENT_SEND;
+	}
+}
+
+/* --- what the console dialogue asks of us --- */
+
+/* RFC 2986 section 3: nobody is asked to sign before the requester has proven its key. */
+static enum err request_check(struct run *r, struct csr *csr, struct errbuf *eb)
+{
+	struct x509_verifier verifier = p256_verifier(r->p256);
+	struct slice id = { (const uint8_t *)record_device_id(r->record), CCERT_DEVICE_ID };
+	enum csr_fault fault = CSR_FINE;
+	uint8_t hash[32];
+	enum err e;
+
+	if ((e = csr_parse(r->h.der, csr, &fault)) != OK ||
+	    (e = csr_verify(csr, &verifier, &fault)) != OK)
+		return err_set(eb, e == ERR_DENIED ? ERR_FORMAT : e, "request refused: %s",
+		    csr_fault_text(fault));
+	if (!slice_equal(csr->name.at[X509_CN], id))
+		return err_set(
+		    eb, ERR_FORMAT, "request refused: subject: not the device id %.36s", id.p);
+	sha256(csr->der, hash);
+	return record_request(r->record, hash, eb);
+}
+
+/* The issuer is another program, perhaps on another computer: what it sends is checked too. */
+static enum err issued_check(
+    const struct run *r, const struct csr *csr, struct ccert *fields, struct errbuf *eb)
+{
+	uint8_t q[64];
+
+	if (ccert_from_cert((struct slice){ r->der, r->n }, fields, q) != OK)
+		return err_set(
+		    eb, ERR_FORMAT, "the issued certificate is none that a board can rebuild");
+	if (memcmp(q, csr->q, sizeof(q)) != 0)
+		return err_set(eb, ERR_FORMAT, "the issued certificate is for another key");
+	return OK;
+}
+
+static enum err request_ready(struct run *r, struct errbuf *eb)
+{
+	const struct issuer *issuer = &r->ask->issuer;
+	struct ccert fields;
+	struct csr csr;
+	enum err e;
+
+	step_reach(r, CLIENT_CHECK);
+	if ((e = request_check(r, &csr, eb)) != OK)
+		return e;
+	step_reach(r, CLIENT_ISSUE);
+	if ((e = issuer->issue(issuer->ctx, &csr, record_device_id(r->record), r->ask->years,
+	         r->der, &r->n, eb)) != OK ||
+	    (e = issued_check(r, &csr, &fields, eb)) != OK)
+		return e;
+	test_hook("inside", client_steps[CLIENT_ISSUE].name);
+	if ((e = record_issue(r->record, (struct slice){ r->der, r->n }, eb)) != OK)
+		return e;
+	if ((e = console_host_certificate(&r->h, &fields)) != OK)
+		return err_set(eb, e, "the fields of the issued certificate cannot be sent");
+	step_reach(r, CLIENT_SEND);
+	return OK;
+}
+
+/*
+ * The only check of the whole transfer. The bytes decide; the dialogue has found which field it is.
+ */
+static enum err certificate_ready(struct run *r, struct errbuf *eb)
+{
+	struct slice issued = { r->der, r->n };
+	enum err e;
+
+	step_reach(r, CLIENT_COMPARE);
+	if (!slice_equal(issued, r->h.der))
+		return err_set(eb, console_cause_err(CONSOLE_CERT_DIFFERS),
+		    "the board rebuilt another certificate than was signed: %s differs",
+		    ccert_field_text(r->h.differs));
+	step_reach(r, CLIENT_ACTIVATE);
+	if ((e = record_activate(r->record, eb)) != OK)
+		return e;
+	r->complete = true;
+	memcpy(r->result->der, r->der, r->n);
+	r->result->n = r->n;
+	step_reach(r, CLIENT_FINISH);
+	return OK;
+}
+
+static enum err lock_asked(struct run *r, struct errbuf *eb)
+{
+	const struct client_run *ask = r->ask;
+	enum err e;
+
+	r->lock_asked = true;
+	step_reach(r, CLIENT_LOCK);
+	e = console_host_lock(&r->h, ask->may_lock && ask->may_lock(ask->ctx));
+	return e == OK ? OK : err_set(eb, e, "the answer about the lock came too late");
+}
+
+static enum err failed(struct run *r, struct errbuf *eb)
+{
+	enum err e = console_cause_err(r->h.cause);
+
+	step_reach(r, r->h.cause == CONSOLE_CSR_DAMAGED ? CLIENT_CHECK : step_of(r->h.step));
+	if (r->h.cause == CONSOLE_CSR_DAMAGED && r->h.csr_fault != CSR_FINE)
+		return err_set(
+		    eb, e, "request refused: %s", csr_fault_text((enum csr_fault)r->h.csr_fault));
+	return err_set(eb, e, "%s", console_cause_text(r->h.cause));
+}
+
+static enum err handle(struct run *r, enum console_event event, struct errbuf *eb)
+{
+	switch (event) {
+	case CONSOLE_LOCK_ASKED:
+		return lock_asked(r, eb);
+	case CONSOLE_CSR_READY:
+		return request_ready(r, eb);
+	case CONSOLE_CERT_READY:
+		return certificate_ready(r, eb);
+	case CONSOLE_FAILED:
+		return failed(r, eb);
+	case CONSOLE_FIRMWARE:
+		memcpy(r->result->firmware, r->h.firmware, sizeof(r->result->firmware));
+		return OK;
+	default:
+		return OK;
+	}
+}
+
+/* --- the port --- */
+
+/* Waits a little for the board and watches for the wish to stop. ERR_TIMEOUT is the usual result. */
+static enum err wait_for_board(const struct run *r, struct errbuf *eb)
+{
+	struct pollfd fds[] = { { .fd = serial_fd(r->port), .events = POLLIN },
+		{ .fd = r->ask->stop_fd, .events = POLLIN } };
+	int ready = poll(fds, COUNT(fds), TURN_MS);
+
+	if (ready < 0 && errno != EINTR)
+		return err_set(eb, ERR_IO, "waiting for the board: %s", strerror(errno));
+	if (ready > 0 && fds[1].revents)
+		return err_set(eb, ERR_TIMEOUT, "interrupted");
+	return OK;
+}
+
+static enum err turn(struct run *r, struct errbuf *eb)
+{
+	struct slice out = console_host_output(&r->h), in;
+	double begun = seconds_now();
+	enum console_event event;
+	uint8_t bytes[1024];
+	uint32_t ms;
+	size_t n = 0;
+	enum err e;
+
+	if (out.n) {
+		if ((e = serial_write(r->port, out, WRITE_MS, eb)) != OK)
+			return e;
+		console_host_sent(&r->h, out.n);
+		test_hook("inside", client_steps[r->step].name);
+	}
+	if ((e = wait_for_board(r, eb)) != OK)
+		return e;
+	e = serial_read(r->port, bytes, sizeof(bytes), &n, 0, eb);
+	if (e != OK && e != ERR_TIMEOUT)
+		return e;
+	ms = (uint32_t)((seconds_now() - begun) * 1e3);
+	in = (struct slice){ bytes, n };
+	while ((event = console_host_take(&r->h, &in)) != CONSOLE_NOTHING)
+		if ((e = handle(r, event, eb)) != OK)
+			return e;
+	step_reach(r, step_of(r->h.step));
+	for (; (event = console_host_elapsed(&r->h, ms)) != CONSOLE_NOTHING; ms = 0)
+		if ((e = handle(r, event, eb)) != OK)
+			return e;
+	return OK;
+}
+
+static enum err talk(struct run *r, struct errbuf *eb)
+{
+	enum err e = OK;
+
+	r->limits = console_limits_default;
+	for (size_t i = 0; i < COUNT(r->limits.ms) && r->ask->limit_ms; i++)
+		r->limits.ms[i] = r->ask->limit_ms;
+	console_host_init(&r->h, record_device_id(r->record), &r->limits);
+	while (e == OK && !console_host_over(&r->h))
+		e = turn(r, eb);
+	memcpy(r->result->said, r->h.said, sizeof(r->result->said));
+	r->result->locked_now = r->h.locked_now;
+	return e;
+}
+
+/* --- one board --- */
+
+static enum err all_steps(struct run *r, struct errbuf *eb)
+{
+	const struct client_run *ask = r->ask;
+	enum err e;
+
+	step_begin(r, CLIENT_RECORD);
+	if ((e = record_open(ask->folder, ask->name, &r->record, eb)) != OK ||
+	    (e = p256_new(&r->p256, eb)) != OK)
+		return e;
+	memcpy(r->result->device_id, record_device_id(r->record), sizeof(r->result->device_id));
+	step_end(r, r->result->device_id);
+	step_begin(r, CLIENT_OPEN);
+	if (ask->touch && (e = serial_touch(ask->port, eb)) != OK)
+		return e;
+	if ((e = serial_open(ask->port, &r->port, eb)) != OK)
+		return e;
+	step_reach(r, CLIENT_TALK);
+	return talk(r, eb);
+}
+
+enum err client_run(const struct client_run *ask, struct client_result *result, struct errbuf *eb)
+{
+	struct run r = { .ask = ask, .result = result };
+	struct errbuf own;
+	enum err e;
+
+	memset(result, 0, sizeof(*result));
+	if (ask->years < 1 || ask->years > 31)
+		return err_set(eb, ERR_ARG, "years: 1 to 31");
+	e = all_steps(&r, eb ? eb : &own);
+	if (e != OK && !r.complete) {
+		tell(&r, CLIENT_FAILED, eb ? eb->text : own.text);
+		result->kept = after_failure[r.step].kept;
+		result->remedy = after_failure[r.step].remedy;
+	} else {
+		/* The identity is whole; the board's closing words add nothing to it. */
+		result->unconfirmed_end = e != OK;
+		step_end(&r, "");
+		e = OK;
+	}
+	serial_free(r.port);
+	p256_free(r.p256);
+	record_free(r.record);
+	return e;
+}

@@ -1,0 +1,101 @@
+/*
+ * run.h -- the setup of one board over its serial port, from the computer's side.
+ *
+ * A run talks to the setup program on the board (console_host.h), has its request signed by whoever
+ * `issuer` stands for, sends the fields of the certificate, and compares what the board rebuilt with
+ * what was signed, byte for byte. What is reached is in the board's record (record.h) before the next
+ * step begins, so a run that is interrupted at any point can simply be made again: same device id,
+ * never two active certificates.
+ *
+ * It never lets a chip be locked without asking `may_lock`: that is for ever. A request is parsed,
+ * its signature verified and its name compared before anybody is asked to sign. The steps stand in
+ * one table, client_steps; programs and tests take them from there.
+ *
+ *	struct client_run run = { .port = "/dev/ttyACM0", .folder = runs, .name = "greenhouse-07",
+ *	    .years = 31, .issuer = issuer, .event = show, .stop_fd = -1 };
+ *	struct client_result result;
+ *	if ((e = client_run(&run, &result, eb)) != OK)
+ *		fprintf(stderr, "%s; kept: %s; %s\n", eb->text, result.kept, result.remedy);
+ */
+#ifndef IMPRINT_RUN_H
+#define IMPRINT_RUN_H
+
+#include "console_host.h"
+#include "csr.h"
+#include "errbuf.h"
+
+enum client_step {
+	CLIENT_RECORD,
+	CLIENT_OPEN,
+	CLIENT_TALK,
+	CLIENT_LOCK,
+	CLIENT_CSR,
+	CLIENT_CHECK,
+	CLIENT_ISSUE,
+	CLIENT_SEND,
+	CLIENT_STORE,
+	CLIENT_COMPARE,
+	CLIENT_ACTIVATE,
+	CLIENT_FINISH,
+	CLIENT_STEPS
+};
+struct client_step_info {
+	const char *name; /* one lower-case word, never changed: scripts know it */
+	const char *text; /* what happens, for people */
+};
+extern const struct client_step_info client_steps[CLIENT_STEPS];
+
+enum client_state { CLIENT_BEGUN, CLIENT_DONE, CLIENT_SKIPPED, CLIENT_FAILED };
+struct client_event {
+	enum client_step step;
+	enum client_state state;
+	double seconds;   /* the step so far */
+	const char *text; /* one line of truth, or "" */
+};
+
+/* Who signs. `csr` is verified; the certificate may be at most CCERT_CERT_MAX bytes. */
+struct issuer {
+	void *ctx;
+	enum err (*issue)(void *ctx, const struct csr *csr, const char *device_id, unsigned years,
+	    uint8_t der[CCERT_CERT_MAX], size_t *n, struct errbuf *eb);
+};
+
+struct client_run {
+	const char *port;   /* a path or the name of a virtual board */
+	const char *folder; /* where records are; must exist */
+	const char *name;   /* of the board */
+	unsigned years;     /* 1..31 */
+	/* Start the setup program again first, as only a virtual board can (serial_touch). */
+	bool touch;
+	/* How long the board may be silent in one step; 0: each step's own limit */
+	uint32_t limit_ms;
+	int stop_fd; /* readable: stop in order; -1: none */
+	struct issuer issuer;
+	void *ctx; /* of the functions below */
+	/* NULL: never. Called at most once, when an unlocked chip asks. */
+	bool (*may_lock)(void *ctx);
+	void (*event)(void *ctx, const struct client_event *event); /* NULL: nobody watches */
+};
+
+/* What came out, also of a failure, as far as it got. */
+struct client_result {
+	char device_id[CCERT_DEVICE_ID + 1];
+	uint8_t der[CCERT_CERT_MAX]; /* the active certificate; n is 0 before */
+	size_t n;
+	bool locked_now;      /* the chip was locked in this run */
+	bool unconfirmed_end; /* identity complete, but the board's closing words did not come */
+	char firmware[CONSOLE_VERSION_MAX]; /* of the Wi-Fi module; "" when the board named none */
+	enum client_step step;              /* where it failed */
+	char said[CONSOLE_SAID_MAX];        /* the board's own last words */
+	const char *kept, *remedy;          /* after a failure; else NULL */
+};
+
+/*
+ * ERR_CONFLICT: another process has the record or the port. ERR_DENIED: locking was refused, or the
+ * issuer refuses. ERR_FORMAT: the request is refused, with field and reason. ERR_DEVICE,
+ * ERR_TIMEOUT: the board. eb says what happened; result, where and what to do.
+ */
+enum err client_run(
+    const struct client_run *run, struct client_result *result, struct errbuf *eb) MUST_CHECK;
+
+#endif

@@ -1,7 +1,7 @@
 #include "p256.h"
+#include "digest.h"
 #include "file.h"
 #include "openssl.h"
-#include "sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 struct p256_key {
 	EVP_PKEY *pkey;
 	EVP_PKEY_CTX *sign;
+	struct digest *digest;
 	uint8_t q[64];
 };
 
@@ -24,6 +25,7 @@ void p256_key_free(struct p256_key *k)
 {
 	if (!k)
 		return;
+	digest_free(k->digest);
 	EVP_PKEY_CTX_free(k->sign);
 	EVP_PKEY_free(k->pkey);
 	free(k);
@@ -58,6 +60,8 @@ static enum err wrap(EVP_PKEY *pkey, struct p256_key **out, struct errbuf *eb)
 		e = openssl_failed(eb, ERR_MEMORY, "private key");
 	else if ((e = read_public(pkey, k->q)) != OK)
 		err_set(eb, e, "private key: its public half cannot be read");
+	else
+		e = digest_new(&k->digest, eb);
 	if (e == OK)
 		*out = k;
 	else
@@ -159,10 +163,11 @@ enum err p256_sign(struct p256_key *k, const uint8_t digest[32], uint8_t sig[64]
 
 static enum err sign(void *ctx, struct slice message, uint8_t sig[64])
 {
+	struct p256_key *k = ctx;
 	uint8_t digest[32];
+	enum err e = digest_sha256(k->digest, message, digest);
 
-	sha256(message, digest);
-	return p256_sign(ctx, digest, sig);
+	return e == OK ? p256_sign(k, digest, sig) : e;
 }
 
 struct x509_signer p256_signer(struct p256_key *k)

@@ -5,12 +5,17 @@
 
 #define HOUR_2000 (INT64_C(946684800) / 3600)
 
-int64_t utc_now(void)
+int64_t utc_now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t utc_now(void)
+{
+	return utc_now_ms() / 1000;
 }
 
 /*

@@ -14,6 +14,7 @@
 
 /* The system's clock, in seconds since 1970-01-01. */
 int64_t utc_now(void);
+int64_t utc_now_ms(void);
 
 /* The hour that has begun at or before `seconds`. ERR_ARG outside of years 1..9999. */
 enum err utc_hour(int64_t seconds, struct x509_hour *t) MUST_CHECK;

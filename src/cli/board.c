@@ -37,13 +37,13 @@ static const struct cli_option options[] = {
 	{ 0 },
 };
 
-/* Index of a word in an option's list of choices. */
+/* Index of a word in an option's list of choices, which ends with NULL; the parser let no other through. */
 static int choice(const struct cli *cli, const char *option, const char *const *words)
 {
 	const char *word = cli_text(cli, option);
 	int i = 0;
 
-	while (strcmp(words[i], word) != 0)
+	while (words[i + 1] != NULL && strcmp(words[i], word) != 0)
 		i++;
 	return i;
 }
@@ -77,8 +77,8 @@ static void show(void *ctx, enum board_event event, const char *text)
 
 static enum err options_read(const struct cli *cli, struct board_options *o, struct errbuf *eb)
 {
-	static const char *const families[] = { "508a", "608a", "608b" };
-	static const char *const timings[] = { "instant", "typical", "max" };
+	static const char *const families[] = { "508a", "608a", "608b", NULL };
+	static const char *const timings[] = { "instant", "typical", "max", NULL };
 
 	o->name = cli->args[0];
 	o->wording = strcmp(cli_text(cli, "sketch"), "2020") == 0 ? CONSOLE_2020 : CONSOLE_TODAY;

@@ -189,7 +189,7 @@ static int ask(int fd, char op, uint8_t addr, const uint8_t *data, size_t len, u
 	uint8_t frame[4 + 256] = { (uint8_t)op, addr, (uint8_t)len, (uint8_t)(len >> 8) };
 	size_t n = 4;
 
-	if (op == 'W') {
+	if (op == 'W' && len) {
 		memcpy(frame + 4, data, len);
 		n += len;
 	}

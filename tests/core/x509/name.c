@@ -106,7 +106,7 @@ static void every_attribute(void)
 	struct x509_name name = { .at = { TEXT("CH"), TEXT("ST"), TEXT("L"), TEXT("O"), TEXT("OU"),
 		                      TEXT("CN") } };
 	uint8_t buffer[128];
-	struct x509_name back;
+	struct x509_name back = { 0 };
 	struct slice out, in, der;
 
 	for (unsigned missing = 0; missing <= X509_ATTRIBUTES; missing++) {

@@ -373,6 +373,17 @@ static void typed(struct board *b)
 	}
 }
 
+static void start_when_open(struct board *b)
+{
+	if (b->terminal.master < 0 || !b->terminal.open || b->running)
+		return;
+	b->running = true;
+	b->step = CONSOLE_START;
+	tell(b, BOARD_STARTED, "");
+	sketch_start(&b->sketch);
+	sketch_moved(b);
+}
+
 /* As long as something changes: a host may come and go while we look. */
 static void look(struct board *b)
 {
@@ -388,14 +399,9 @@ static void look(struct board *b)
 			reset(b);
 			tell(b, BOARD_RESET, "");
 		}
-		if (b->terminal.open && !b->running) {
-			b->running = true;
-			b->step = CONSOLE_START;
-			tell(b, BOARD_STARTED, "");
-			sketch_start(&b->sketch);
-			sketch_moved(b);
-		}
+		start_when_open(b);
 	}
+	start_when_open(b); /* the reset button does not close the port */
 }
 
 static void time_passed(struct board *b)

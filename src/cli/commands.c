@@ -4,6 +4,7 @@
 
 const struct cli_command *const cli_commands[] = {
 	board_commands,
+	provision_commands,
 	help_commands,
 	completion_commands,
 	NULL,

@@ -29,30 +29,34 @@ const struct client_step_info client_steps[CLIENT_STEPS] = {
 	[CLIENT_FINISH] = { "finish", "Hear the board out" },
 };
 
-#define RESET_FIRST "press the board's reset button, then run the same command again"
+#define RUN_AGAIN "run the same command again"
 #define STAYS_ISSUED                                                                               \
 	"the device id; the certificate stays issued until the next attempt replaces it"
 
-/* What a failure in a step leaves behind, and what to do. */
+/* What a failure in a step leaves behind, and what to do; NULL: the board must begin again. */
 static const struct {
 	const char *kept, *remedy;
 } after_failure[CLIENT_STEPS] = {
-	[CLIENT_RECORD] = { "everything as it was",
-	    "mend what the message says, then run the same command again" },
-	[CLIENT_OPEN] = { "the device id",
-	    "plug the board in or free its port, then run the same command again" },
-	[CLIENT_TALK] = { "the device id", RESET_FIRST },
-	[CLIENT_LOCK] = { "the device id", RESET_FIRST },
-	[CLIENT_CSR] = { "the device id; the element may hold a new key", RESET_FIRST },
-	[CLIENT_CHECK] = { "the device id; nothing was issued", RESET_FIRST },
-	[CLIENT_ISSUE] = { "the device id; the next attempt asks for a new certificate",
-	    RESET_FIRST },
-	[CLIENT_SEND] = { STAYS_ISSUED, RESET_FIRST },
-	[CLIENT_STORE] = { STAYS_ISSUED, RESET_FIRST },
-	[CLIENT_COMPARE] = { STAYS_ISSUED, RESET_FIRST },
-	[CLIENT_ACTIVATE] = { STAYS_ISSUED, RESET_FIRST },
-	[CLIENT_FINISH] = { "everything: the identity is complete", "nothing" },
+	[CLIENT_RECORD] = { "everything as it was", "mend what the message says, then " RUN_AGAIN },
+	[CLIENT_OPEN] = { "the device id", "plug the board in or free its port, then " RUN_AGAIN },
+	[CLIENT_TALK] = { "the device id", NULL },
+	[CLIENT_LOCK] = { "the device id", NULL },
+	[CLIENT_CSR] = { "the device id; the element may hold a new key", NULL },
+	[CLIENT_CHECK] = { "the device id; nothing was issued", NULL },
+	[CLIENT_ISSUE] = { "the device id; the next attempt asks for a new certificate", NULL },
+	[CLIENT_SEND] = { STAYS_ISSUED, NULL },
+	[CLIENT_STORE] = { STAYS_ISSUED, NULL },
+	[CLIENT_COMPARE] = { STAYS_ISSUED, NULL },
+	[CLIENT_ACTIVATE] = { STAYS_ISSUED, NULL },
+	[CLIENT_FINISH] = { "everything: the identity is complete", NULL }, /* never fails */
 };
+
+static const char *remedy_of(enum client_step step, bool restarts)
+{
+	if (after_failure[step].remedy)
+		return after_failure[step].remedy;
+	return restarts ? RUN_AGAIN : "press the board's reset button, then " RUN_AGAIN;
+}
 
 struct run { /* one client_run call */
 	const struct client_run *ask;
@@ -318,6 +322,20 @@ static enum err turn(struct run *r, struct errbuf *eb)
 	return OK;
 }
 
+/* What an earlier run left unread says nothing about this one. */
+static enum err restart(const struct run *r, struct errbuf *eb)
+{
+	uint8_t old[1024];
+	size_t n;
+	enum err e;
+
+	if (!r->ask->restart)
+		return OK;
+	while ((e = serial_read(r->port, old, sizeof(old), &n, 0, eb)) == OK)
+		;
+	return e == ERR_TIMEOUT ? r->ask->restart(r->ask->ctx, eb) : e;
+}
+
 static enum err talk(struct run *r, struct errbuf *eb)
 {
 	enum err e = OK;
@@ -347,9 +365,7 @@ static enum err all_steps(struct run *r, struct errbuf *eb)
 	memcpy(r->result->device_id, record_device_id(r->record), sizeof(r->result->device_id));
 	step_end(r, r->result->device_id);
 	step_begin(r, CLIENT_OPEN);
-	if (ask->touch && (e = serial_touch(ask->port, eb)) != OK)
-		return e;
-	if ((e = serial_open(ask->port, &r->port, eb)) != OK)
+	if ((e = serial_open(ask->port, &r->port, eb)) != OK || (e = restart(r, eb)) != OK)
 		return e;
 	step_reach(r, CLIENT_TALK);
 	return talk(r, eb);
@@ -368,7 +384,7 @@ enum err client_run(const struct client_run *ask, struct client_result *result, 
 	if (e != OK && !r.complete) {
 		tell(&r, CLIENT_FAILED, eb ? eb->text : own.text);
 		result->kept = after_failure[r.step].kept;
-		result->remedy = after_failure[r.step].remedy;
+		result->remedy = remedy_of(r.step, ask->restart);
 	} else {
 		/* The identity is whole; the board's closing words add nothing to it. */
 		result->unconfirmed_end = e != OK;

@@ -65,13 +65,16 @@ struct client_run {
 	const char *folder; /* where records are; must exist */
 	const char *name;   /* of the board */
 	unsigned years;     /* 1..31 */
-	/* Start the setup program again first, as only a virtual board can (serial_touch). */
-	bool touch;
-	/* How long the board may be silent in one step; 0: each step's own limit */
+	/* How long the board may be silent in one step; 0: each step's own limit. */
 	uint32_t limit_ms;
 	int stop_fd; /* readable: stop in order; -1: none */
 	struct issuer issuer;
 	void *ctx; /* of the functions below */
+	/*
+	 * Has the setup program begin at its beginning, once the port is ours. NULL where only a
+	 * finger on the reset button can do that.
+	 */
+	enum err (*restart)(void *ctx, struct errbuf *eb);
 	/* NULL: never. Called at most once, when an unlocked chip asks. */
 	bool (*may_lock)(void *ctx);
 	void (*event)(void *ctx, const struct client_event *event); /* NULL: nobody watches */

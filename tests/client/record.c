@@ -5,7 +5,6 @@
 #include "file.h"
 #include "text.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
@@ -343,16 +342,14 @@ static bool kill_at(const char *folder, unsigned n)
 	return waitpid(child, &status, 0) == child && WIFSIGNALED(status);
 }
 
-/* Two certificates: one active, one issued. */
-static bool prepare(const char *folder, char id[CCERT_DEVICE_ID + 1])
+/* Two certificates: one active, one issued. Returns the text of the record, NULL without one. */
+static uint8_t *prepared(
+    const char *folder, const char *path, char id[CCERT_DEVICE_ID + 1], size_t *n)
 {
 	struct record *r = NULL;
-	char path[512];
+	uint8_t *text = NULL;
 	bool done;
 
-	snprintf(path, sizeof(path), "%s/k.json", folder);
-	if (unlink(path) != 0 && errno != ENOENT)
-		return false;
 	done = record_open(folder, "k", &r, NULL) == OK &&
 	       record_request(r, first_csr, NULL) == OK && issue(r, 1, NULL) == OK &&
 	       record_activate(r, NULL) == OK && record_request(r, second_csr, NULL) == OK &&
@@ -360,7 +357,15 @@ static bool prepare(const char *folder, char id[CCERT_DEVICE_ID + 1])
 	if (done)
 		memcpy(id, record_device_id(r), CCERT_DEVICE_ID + 1);
 	record_free(r);
-	return done;
+	return done && file_read(path, RECORD_SIZE_MAX, &text, n, NULL) == OK ? text : NULL;
+}
+
+/* Without fsync: nothing dies between here and the reader. */
+static bool restore(const char *path, const uint8_t *text, size_t n)
+{
+	FILE *f = fopen(path, "wb");
+
+	return f && fwrite(text, 1, n, f) == n && fclose(f) == 0;
 }
 
 /* What a kill may leave: the states after some whole number of steps. */
@@ -368,15 +373,21 @@ static void kill_sweep(const char *folder)
 {
 	static const char *const whole[] = { "AI", "AS", "ASI", "SSA" };
 	char id[CCERT_DEVICE_ID + 1], got[16] = "", seen[COUNT(whole)] = "";
+	char path[512];
 	unsigned n = 0, bad = 0;
 	bool killed = true;
+	uint8_t *text;
+	size_t text_n;
+
+	snprintf(path, sizeof(path), "%s/k.json", folder);
+	text = prepared(folder, path, id, &text_n);
 
 	for (; killed && n < 2000; n++) {
 		struct record *r = NULL;
 		struct errbuf eb = { "" };
 		size_t w = 0;
 
-		if (!prepare(folder, id)) {
+		if (!text || !restore(path, text, text_n)) {
 			ok(false, "preparation %u", n);
 			return;
 		}
@@ -397,6 +408,7 @@ static void kill_sweep(const char *folder)
 			return;
 		}
 	}
+	free(text);
 	ok(!killed && strcmp(got, "SSA") == 0, "the attempt ends after %u system calls", n - 1);
 	ok(n > 60, "killed at more than 60 of them");
 	for (size_t w = 0; w < COUNT(whole); w++)

@@ -1,0 +1,319 @@
+/* `imprint provision`: gives one board its identity, offline, with the authority of this computer. */
+#include "board.h"
+#include "ca.h"
+#include "commands.h"
+#include "folder.h"
+#include "run.h"
+#include "sha256.h"
+#include "text.h"
+#include "utc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct cli_option options[] = {
+	{ .name = "port",
+	    .kind = CLI_FILE,
+	    .value = "PATH|NAME",
+	    .help = "serial port, or the name of a virtual board" },
+	{ .name = "name",
+	    .kind = CLI_TEXT,
+	    .value = "NAME",
+	    .help = "what the board is called here" },
+	{ .name = "ca-dir",
+	    .kind = CLI_DIR,
+	    .value = "DIR",
+	    .help =
+	        "folder of the authority that signs; the one in the state folder unless given" },
+	{ .name = "years",
+	    .kind = CLI_NUMBER,
+	    .value = "N",
+	    .min = 1,
+	    .max = 31,
+	    .fallback = "31",
+	    .help = "how long the certificate is valid" },
+	{ .name = "list-steps",
+	    .kind = CLI_SWITCH,
+	    .flag_only = true,
+	    .help = "print the steps of a run" },
+	{ 0 },
+};
+
+struct provision {
+	struct cli *cli;
+	struct ca *ca;
+	char run[FOLDER_PATH_MAX], port[FOLDER_PATH_MAX], records[FOLDER_PATH_MAX];
+	const char *name;
+	const char *board; /* the virtual board behind the port; NULL: a real one */
+	bool begun;        /* its sketch has begun already, perhaps for somebody who was killed */
+	json_t *steps;
+};
+
+/* --- steps --- */
+
+static enum err steps_print(const struct cli *cli, struct errbuf *eb)
+{
+	json_t *list = cli_json(cli) ? json_array() : NULL;
+
+	for (size_t i = 0; i < CLIENT_STEPS; i++) {
+		const struct client_step_info *s = &client_steps[i];
+
+		if (!cli_json(cli))
+			printf("%-10s %s\n", s->name, s->text);
+		else
+			json_array_append_new(
+			    list, json_pack("{s:s,s:s}", "name", s->name, "text", s->text));
+	}
+	return cli_json(cli) ? cli_json_print(json_pack("{s:o}", "steps", list), eb) : OK;
+}
+
+static void show(void *ctx, const struct client_event *event)
+{
+	static const char *const states[] = {
+		[CLIENT_DONE] = "done", [CLIENT_SKIPPED] = "skipped", [CLIENT_FAILED] = "failed"
+	};
+	const struct client_step_info *step = &client_steps[event->step];
+	struct provision *p = ctx;
+	bool failed = event->state == CLIENT_FAILED;
+	enum cli_ink ink = failed ? CLI_RED : event->state == CLIENT_DONE ? CLI_GREEN : CLI_DIM;
+
+	if (event->state == CLIENT_BEGUN)
+		return;
+	cli_say(p->cli, "%-31s %6.2f s  %s%s%s%s%s", step->text, event->seconds,
+	    cli_ink(p->cli, stderr, ink), states[event->state], cli_ink(p->cli, stderr, CLI_PLAIN),
+	    event->text[0] && !failed ? ": " : "", failed ? "" : event->text);
+	json_array_append_new(
+	    p->steps, json_pack("{s:s,s:s,s:f}", "step", step->name, "state", states[event->state],
+	                  "seconds", (double)(int64_t)(event->seconds * 1e3) / 1e3));
+}
+
+/* --- the authority --- */
+
+/* One is made only where nobody named a folder: a mistyped name must not become an authority. */
+static enum err authority_open(struct provision *p, struct errbuf *eb)
+{
+	char folder[FOLDER_PATH_MAX], state[FOLDER_PATH_MAX];
+	const char *given = cli_text(p->cli, "ca-dir");
+	enum err e;
+
+	if (given) {
+		e = ca_open(given, NULL, &p->ca, eb);
+		return e == ERR_NOT_FOUND ? err_within(eb, e, "no authority in --ca-dir") : e;
+	}
+	if ((e = folder_state(cli_text(p->cli, "state"), state, eb)) != OK ||
+	    (e = folder_join(state, "ca", folder, eb)) != OK)
+		return e;
+	if ((e = ca_open(folder, NULL, &p->ca, eb)) != ERR_NOT_FOUND)
+		return e;
+	if ((e = folder_make(state, 0700, eb)) != OK ||
+	    (e = ca_create(folder, utc_now(), eb)) != OK)
+		return e;
+	cli_say(
+	    p->cli, "made a device authority in %s: keep this folder, and keep it secret", folder);
+	return ca_open(folder, NULL, &p->ca, eb);
+}
+
+static enum err issue(void *ctx, const struct csr *csr, const char *device_id, unsigned years,
+    uint8_t der[CCERT_CERT_MAX], size_t *n, struct errbuf *eb)
+{
+	struct ca_request request = { .csr = csr->der,
+		.years = years,
+		.device_id = { (const uint8_t *)device_id, CCERT_DEVICE_ID } };
+	struct ca_issued issued;
+	enum err e;
+
+	if ((e = utc_hour(utc_now(), &request.start)) != OK)
+		return err_set(eb, e, "the clock of this computer is wrong");
+	if ((e = ca_issue(ctx, &request, &issued, eb)) != OK)
+		return e;
+	memcpy(der, issued.der, issued.der_n);
+	*n = issued.der_n;
+	return OK;
+}
+
+/* --- the port --- */
+
+/* A name is a virtual board's, else a device's below /dev; a path may lead to a virtual board too. */
+static enum err port_find(struct provision *p, const char *given, struct errbuf *eb)
+{
+	struct board_status status;
+	char ttys[FOLDER_PATH_MAX];
+	size_t n;
+	enum err e;
+
+	if ((e = folder_run(p->run, eb)) != OK || (e = folder_join(p->run, "tty", ttys, eb)) != OK)
+		return e;
+	n = strlen(ttys);
+	if (strncmp(given, ttys, n) == 0 && given[n] == '/')
+		given += n + 1;
+	if (strchr(given, '/'))
+		return folder_join("", given, p->port, eb);
+	if (board_status_get(p->run, given, &status, NULL) != OK) {
+		if ((e = folder_join("/dev", given, p->port, eb)) == OK &&
+		    access(p->port, F_OK) != 0)
+			e = err_set(eb, ERR_NOT_FOUND,
+			    "--port %.64s: neither a virtual board that runs nor a device below "
+			    "/dev",
+			    given);
+		return e;
+	}
+	p->board = given;
+	p->begun = strcmp(status.state, "running") == 0 || strcmp(status.state, "over") == 0;
+	return folder_join(ttys, given, p->port, eb);
+}
+
+static enum err restart(void *ctx, struct errbuf *eb)
+{
+	const struct provision *p = ctx;
+
+	return p->begun ? board_press(p->run, p->board, BOARD_BUTTON_RESET, eb) : OK;
+}
+
+/* --- the one thing that cannot be undone --- */
+
+static bool may_lock(void *ctx)
+{
+	const struct provision *p = ctx;
+	char answer[80];
+
+	if (cli_on(p->cli, "yes"))
+		return true;
+	if (!isatty(STDIN_FILENO))
+		return false;
+	fprintf(stderr,
+	    "The secure element of this board is open. An identity needs it locked, and that is "
+	    "for ever:\n"
+	    "its rules can never be changed again. Type the name of the board, %s, to lock it: ",
+	    p->name);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	answer[strcspn(answer, "\n")] = 0;
+	return strcmp(answer, p->name) == 0;
+}
+
+/* --- results --- */
+
+static enum err done(struct provision *p, const struct client_result *result, struct errbuf *eb)
+{
+	char serial[33], fingerprint[65], file[80], pem[FOLDER_PATH_MAX];
+	struct ccert fields;
+	uint8_t q[64], hash[32];
+	enum err e;
+
+	if ((e = ccert_from_cert((struct slice){ result->der, result->n }, &fields, q)) != OK)
+		return err_set(eb, e, "the active certificate cannot be read");
+	sha256((struct slice){ result->der, result->n }, hash);
+	hex_encode(SLICE(fields.serial), HEX_LOWER, serial);
+	hex_encode(SLICE(hash), HEX_LOWER, fingerprint);
+	snprintf(file, sizeof(file), "%s.pem", p->name);
+	if ((e = folder_join(p->records, file, pem, eb)) != OK)
+		return e;
+	if (result->unconfirmed_end)
+		cli_say(p->cli, "the board's closing words did not come; its identity is complete "
+		                "all the same");
+	if (cli_json(p->cli))
+		return cli_json_print(
+		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:O}", "name", p->name, "device_id",
+		        result->device_id, "serial", serial, "fingerprint", fingerprint,
+		        "certificate", pem, "locked_now", result->locked_now, "steps", p->steps),
+		    eb);
+	printf("device       %s\nserial       %s\nfingerprint  %s\ncertificate  %s\n",
+	    result->device_id, serial, fingerprint, pem);
+	return OK;
+}
+
+/* Says where it failed, what the board said, what is kept and what to do; main says why. */
+static void not_done(
+    struct provision *p, const struct client_result *result, enum err e, const struct errbuf *eb)
+{
+	const struct client_step_info *step = &client_steps[result->step];
+	const char *remedy = result->remedy;
+	struct errbuf unused;
+	json_t *error;
+
+	if (e == ERR_DENIED && result->step == CLIENT_LOCK)
+		remedy = "run the same command with --yes, or on a terminal, and allow it";
+	fprintf(stderr, "failed at    %s: %s\n", step->name, step->text);
+	if (result->said[0])
+		fprintf(stderr, "board said   %s\n", result->said);
+	fprintf(stderr, "kept         %s\nwhat to do   %s\n", result->kept, remedy);
+	if (!cli_json(p->cli))
+		return;
+	error = json_pack("{s:s,s:i,s:s,s:s,s:s,s:s,s:s}", "name", err_name(e), "exit",
+	    err_exit_code(e), "text", eb->text, "step", step->name, "said", result->said, "kept",
+	    result->kept, "remedy", remedy);
+	p->cli->reported = cli_json_print(json_pack("{s:o,s:O}", "error", error, "steps", p->steps),
+	                       &unused) == OK;
+}
+
+static enum err records_folder(struct provision *p, struct errbuf *eb)
+{
+	char state[FOLDER_PATH_MAX];
+	enum err e;
+
+	if ((e = folder_state(cli_text(p->cli, "state"), state, eb)) != OK ||
+	    (e = folder_join(state, "runs", p->records, eb)) != OK)
+		return e;
+	return folder_make(p->records, 0700, eb);
+}
+
+static enum err provision_run(struct provision *p, struct errbuf *eb)
+{
+	struct client_run run = { .port = p->port,
+		.folder = p->records,
+		.name = p->name,
+		.years = (unsigned)cli_number(p->cli, "years"),
+		.limit_ms = (uint32_t)cli_timeout(p->cli, 0) * 1000,
+		.stop_fd = cli_stop_fd(),
+		.issuer = { p->ca, issue },
+		.ctx = p,
+		.restart = p->board ? restart : NULL,
+		.may_lock = may_lock,
+		.event = show };
+	struct client_result result;
+	enum err e = client_run(&run, &result, eb);
+
+	if (e != OK) {
+		not_done(p, &result, e, eb);
+		return e;
+	}
+	return done(p, &result, eb);
+}
+
+static enum err provision(struct cli *cli, struct errbuf *eb)
+{
+	struct provision p = { .cli = cli, .name = cli_text(cli, "name"), .steps = json_array() };
+	const char *port = cli_text(cli, "port");
+	enum err e;
+
+	if (cli_on(cli, "list-steps"))
+		e = steps_print(cli, eb);
+	else if (!port || !p.name)
+		e = err_set(eb, ERR_ARG, "--%s is missing", port ? "name" : "port");
+	else if ((e = port_find(&p, port, eb)) == OK && (e = authority_open(&p, eb)) == OK &&
+	         (e = records_folder(&p, eb)) == OK)
+		e = provision_run(&p, eb);
+	ca_free(p.ca);
+	json_decref(p.steps);
+	return e;
+}
+
+const struct cli_command provision_commands[] = {
+	{ .name = "provision",
+	    .stops = true,
+	    .summary = "gives a board its identity",
+	    .about = "Talks to the Provisioning sketch on the board, has its request signed by the "
+	             "authority on "
+	             "this computer, sends the certificate's fields and compares what the board "
+	             "rebuilt with what "
+	             "was signed, byte for byte.\n\n"
+	             "A run that was interrupted is simply made again: the device keeps its id, "
+	             "and a certificate "
+	             "that was issued but never confirmed is superseded. Locking the secure "
+	             "element is for ever, "
+	             "so it is asked for unless --yes is given.",
+	    .options = options,
+	    .run = provision },
+	{ 0 },
+};

@@ -395,7 +395,7 @@ void console_board_elapsed(struct console_board *b, uint32_t ms)
 {
 	if (!is_waiting(b) || b->step != CONSOLE_NEW_KEY || !is_today(b))
 		return;
-	b->waited_ms += ms < ASK_AGAIN_MS ? ms : ASK_AGAIN_MS + 1;
+	b->waited_ms += ms <= ASK_AGAIN_MS ? ms : ASK_AGAIN_MS + 1;
 	if (b->waited_ms > ASK_AGAIN_MS)
 		line_ended(b); /* what was typed so far counts as the answer */
 }

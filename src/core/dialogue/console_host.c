@@ -120,13 +120,14 @@ static void keep_said(struct console_host *h)
 	h->said[n] = '\0';
 }
 
-/* Copies what stands behind `label`, up to the first blank. */
+/* Copies what stands behind `label`, up to the first blank; nothing when there is no label. */
 static void keep_version(
     const struct console_host *h, const char *label, char version[CONSOLE_VERSION_MAX])
 {
 	size_t from = find(h, 0, label, length(label)), n = 0;
 
-	while (from + n < h->line_n && n < CONSOLE_VERSION_MAX - 1 && h->line[from + n] != ' ') {
+	while (from != 0 && from + n < h->line_n && n < CONSOLE_VERSION_MAX - 1 &&
+	       h->line[from + n] != ' ') {
 		version[n] = printable(h->line[from + n]);
 		n++;
 	}
@@ -156,6 +157,7 @@ static enum console_event fail(
 static enum console_event finish(struct console_host *h)
 {
 	enter(h, CONSOLE_DONE);
+	h->out_n = h->out_sent = 0;
 	return CONSOLE_FINISHED;
 }
 

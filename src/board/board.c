@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 100    /* how exactly the sketch knows the time */
+#define TICK_MS 50     /* how exactly the sketch knows the time */
 #define TAKEN_TRIES 10 /* a lock may be held for a moment by somebody who looks */
 
 struct board {
@@ -415,9 +415,13 @@ static void time_passed(struct board *b)
 	sketch_moved(b);
 }
 
+/* A change of speed wakes nobody, so an open port is looked at from time to time. */
 static int patience(const struct board *b)
 {
-	return b->control.client >= 0 || (b->running && !sketch_is_over(&b->sketch)) ? TICK_MS : -1;
+	return b->control.client >= 0 || b->terminal.open ||
+	               (b->running && !sketch_is_over(&b->sketch))
+	           ? TICK_MS
+	           : -1;
 }
 
 enum err board_run(struct board *b, int stop_fd, struct errbuf *eb)

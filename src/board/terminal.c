@@ -12,31 +12,49 @@
 
 #define PATIENCE_MS 1000
 
+/* The events are only a hint to look. True: a port was closed. */
+static bool events_clear(const struct terminal *t)
+{
+	_Alignas(struct inotify_event) char events[4096];
+	bool closed = false;
+	ssize_t n;
+
+	while (t->watch >= 0 && (n = read(t->watch, events, sizeof(events))) > 0) {
+		for (char *p = events; p < events + n;) {
+			struct inotify_event e;
+
+			memcpy(&e, p, sizeof(e));
+			closed |= (e.mask & IN_CLOSE) != 0;
+			p += sizeof(e) + e.len;
+		}
+	}
+	return closed;
+}
+
 /*
- * Brings the line into the state that a host finds first: raw, 9600 baud, nothing to read. Closing it
+ * Brings the line into the state that a host finds first: raw, and nothing to read. Closing the slave
  * also makes the master report a hang-up until a host opens it; before the first close it would not.
  */
-static bool settle(struct terminal *t)
+static bool settle(struct terminal *t, speed_t speed)
 {
 	int fd = open(t->slave, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	struct termios line;
-	bool good = fd >= 0 && tcgetattr(fd, &line) == 0;
+	bool good = fd >= 0 && tcflush(fd, TCIFLUSH) == 0;
 
-	if (good) {
-		cfmakeraw(&line);
-		good = cfsetspeed(&line, B9600) == 0 && tcsetattr(fd, TCSANOW, &line) == 0 &&
-		       tcflush(fd, TCIFLUSH) == 0;
-	}
 	if (fd >= 0)
 		close(fd);
-	return good;
+	events_clear(t); /* our own */
+	if (!good || tcgetattr(t->master, &line) != 0)
+		return false;
+	cfmakeraw(&line);
+	return cfsetspeed(&line, speed) == 0 && tcsetattr(t->master, TCSANOW, &line) == 0;
 }
 
 static enum err pseudo_terminal(struct terminal *t, struct errbuf *eb)
 {
 	t->master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (t->master < 0 || grantpt(t->master) != 0 || unlockpt(t->master) != 0 ||
-	    ptsname_r(t->master, t->slave, sizeof(t->slave)) != 0 || !settle(t))
+	    ptsname_r(t->master, t->slave, sizeof(t->slave)) != 0 || !settle(t, B9600))
 		return err_set(eb, ERR_IO, "pseudo-terminal: %s", strerror(errno));
 	t->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (t->watch < 0 || inotify_add_watch(t->watch, t->slave, IN_OPEN | IN_CLOSE) < 0)
@@ -87,17 +105,6 @@ static bool has_host(const struct terminal *t)
 	return poll(&p, 1, 0) == 0 || (p.revents & POLLHUP) == 0;
 }
 
-/* The events are only a hint to look; what they say may be over already. True: there was one. */
-static bool events_clear(const struct terminal *t)
-{
-	char events[4096];
-	bool any = false;
-
-	while (read(t->watch, events, sizeof(events)) > 0)
-		any = true;
-	return any;
-}
-
 static bool is_1200_baud(const struct terminal *t)
 {
 	struct termios line;
@@ -105,26 +112,32 @@ static bool is_1200_baud(const struct terminal *t)
 	return tcgetattr(t->master, &line) == 0 && cfgetospeed(&line) == B1200;
 }
 
+/* Who touches has the port open still, but is no host: it does not count until it has closed. */
+static bool has_real_host(struct terminal *t, bool closed)
+{
+	bool host = has_host(t);
+
+	if (!host || closed)
+		t->touching = false;
+	return host && !t->touching;
+}
+
 enum terminal_change terminal_look(struct terminal *t)
 {
-	bool event = events_clear(t), was = t->open, touched;
+	bool closed = events_clear(t), was = t->open;
 
-	t->open = has_host(t);
-	if (t->open)
-		return was ? TERMINAL_SAME : TERMINAL_OPENED;
-	if (!was && !event)
-		return TERMINAL_SAME;
-	touched = is_1200_baud(t);
-	/* Settling opens and closes the line itself: its events are cleared, then the state is looked
-	 * at again, so that a host that came in between is not missed. */
-	settle(t);
-	events_clear(t);
-	if (touched)
+	if (is_1200_baud(t)) {
+		t->touching = has_host(t);
+		t->open = false;
+		settle(t, B2400); /* the answer that serial_touch waits for */
 		return TERMINAL_TOUCHED;
-	t->open = has_host(t);
-	if (t->open)
-		return was ? TERMINAL_SAME : TERMINAL_OPENED;
-	return was ? TERMINAL_CLOSED : TERMINAL_SAME;
+	}
+	t->open = has_real_host(t, closed);
+	if (!t->open && was) {
+		settle(t, B9600);
+		return TERMINAL_CLOSED;
+	}
+	return t->open == was ? TERMINAL_SAME : TERMINAL_OPENED;
 }
 
 size_t terminal_read(struct terminal *t, uint8_t *p, size_t cap)

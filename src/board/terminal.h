@@ -16,7 +16,8 @@
 
 struct terminal {
 	int master, watch; /* -1: unplugged; poll `watch` for opening and closing */
-	bool open;         /* when last looked at */
+	bool open;         /* by a host, when last looked at */
+	bool touching;     /* somebody has it open only to touch it */
 	const char *link;  /* borrowed */
 	char slave[64];
 };
@@ -29,8 +30,8 @@ void terminal_unplug(struct terminal *t);
 
 enum terminal_change { TERMINAL_SAME, TERMINAL_OPENED, TERMINAL_CLOSED, TERMINAL_TOUCHED };
 /*
- * Looks whether a host has the port open, and clears `watch`. TOUCHED: closed at 1200 baud, by which
- * hosts ask Arduino boards to restart.
+ * Looks whether a host has the port open, and clears `watch`; call it until it says SAME. TOUCHED:
+ * somebody set 1200 baud, by which Arduino boards are asked to restart; answered by 2400 baud.
  */
 enum terminal_change terminal_look(struct terminal *t);
 

@@ -2,6 +2,7 @@
 #include "serial.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -144,15 +145,40 @@ static void test_open(void)
 	rmdir(folder);
 }
 
+/* A virtual board notices the touch and answers it with another one. */
+static void *touched_board(void *arg)
+{
+	const int *board = arg;
+	static bool seen;
+	struct termios t;
+
+	for (int i = 0; i < 2000 && !seen; i++) {
+		const struct timespec moment = { .tv_nsec = 1000000 };
+
+		if (tcgetattr(*board, &t) == 0 && cfgetospeed(&t) == B1200) {
+			seen = true;
+			cfsetspeed(&t, B2400);
+			tcsetattr(*board, TCSANOW, &t);
+		}
+		nanosleep(&moment, NULL);
+	}
+	return &seen;
+}
+
 static void test_touch(void)
 {
 	char path[64];
-	struct termios t;
 	struct errbuf eb = { "" };
 	int board = board_make(path);
+	pthread_t thread;
+	void *seen;
 
+	if (pthread_create(&thread, NULL, touched_board, &board) != 0)
+		abort();
 	ok(serial_touch(path, &eb) == OK, "touched");
-	ok(tcgetattr(board, &t) == 0 && cfgetospeed(&t) == B1200, "the board sees 1200 baud");
+	pthread_join(thread, &seen);
+	ok(*(bool *)seen, "the board saw 1200 baud");
+	ok(serial_touch(path, &eb) == ERR_TIMEOUT, "nobody notices: %s", eb.text);
 	close(board);
 }
 

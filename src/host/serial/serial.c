@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TOUCH_MS 2000
+
 struct serial {
 	int fd;
 };
@@ -74,17 +76,21 @@ bool serial_is_stale(const char *path)
 	return dead;
 }
 
-/*
- * The lock serves programs that ask for it; TIOCEXCL stops all others but root's. Not on a
- * pseudo-terminal (major numbers 136 to 143): there it outlives a program that is killed.
- */
-static bool exclusive(int fd)
+/* Major numbers of Unix98 pseudo-terminals: Linux, Documentation/admin-guide/devices.txt. */
+static bool is_pseudo(int fd)
 {
 	struct stat st;
 
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &st) != 0)
-		return false;
-	return (major(st.st_rdev) >= 136 && major(st.st_rdev) <= 143) || ioctl(fd, TIOCEXCL) == 0;
+	return fstat(fd, &st) == 0 && major(st.st_rdev) >= 136 && major(st.st_rdev) <= 143;
+}
+
+/*
+ * The lock serves programs that ask for it; TIOCEXCL stops all others but root's. Not on a
+ * pseudo-terminal: there it outlives a program that is killed.
+ */
+static bool exclusive(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 && (is_pseudo(fd) || ioctl(fd, TIOCEXCL) == 0);
 }
 
 /* O_NONBLOCK: a port that waits for its carrier would block in open. */
@@ -132,17 +138,6 @@ void serial_free(struct serial *port)
 	free(port);
 }
 
-enum err serial_touch(const char *path, struct errbuf *eb)
-{
-	int fd;
-	enum err e = port_open(path, B1200, &fd, eb);
-
-	if (e != OK)
-		return e;
-	close(fd);
-	return OK;
-}
-
 int serial_fd(const struct serial *port)
 {
 	return port->fd;
@@ -154,6 +149,40 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/*
+ * A virtual board that has noticed answers with 2400 baud. It may set its normal speed in between,
+ * when it notices only now that the host before us has gone: then it is touched again.
+ */
+static enum err touch_noticed(int fd, const char *path, struct errbuf *eb)
+{
+	const struct timespec moment = { .tv_nsec = 2000000 };
+	uint64_t until = now_ms() + TOUCH_MS;
+	struct termios t;
+
+	while (tcgetattr(fd, &t) == 0 && cfgetospeed(&t) != B2400) {
+		if (now_ms() >= until)
+			return err_set(eb, ERR_TIMEOUT,
+			    "%s: the board does not take the 1200-baud touch", path);
+		if (cfgetospeed(&t) != B1200 && raw_mode(fd, B1200) != OK)
+			return err_set(eb, ERR_IO, "%s: %s", path, strerror(errno));
+		nanosleep(&moment, NULL);
+	}
+	return OK;
+}
+
+enum err serial_touch(const char *path, struct errbuf *eb)
+{
+	int fd;
+	enum err e = port_open(path, B1200, &fd, eb);
+
+	if (e != OK)
+		return e;
+	if (is_pseudo(fd))
+		e = touch_noticed(fd, path, eb);
+	close(fd);
+	return e;
 }
 
 static enum err gone(struct errbuf *eb)

@@ -42,7 +42,8 @@ int serial_fd(const struct serial *port);
 
 /*
  * The 1200-baud touch: opens the port at 1200 baud and closes it. An Arduino board goes to its
- * bootloader to be flashed; a virtual board starts its sketch again. Errors as serial_open.
+ * bootloader to be flashed; a virtual board starts its sketch again, and has noticed when this
+ * returns. Errors as serial_open; ERR_TIMEOUT: behind the pseudo-terminal is no board.
  */
 enum err serial_touch(const char *path, struct errbuf *eb) MUST_CHECK;
 

@@ -5,6 +5,7 @@
 const struct cli_command *const cli_commands[] = {
 	board_commands,
 	provision_commands,
+	element_commands,
 	help_commands,
 	completion_commands,
 	NULL,

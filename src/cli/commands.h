@@ -6,6 +6,7 @@
 
 extern const struct cli_command board_commands[];      /* board.c */
 extern const struct cli_command provision_commands[];  /* provision.c */
+extern const struct cli_command element_commands[];    /* element.c */
 extern const struct cli_command help_commands[];       /* help.c */
 extern const struct cli_command completion_commands[]; /* completion.c */
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct emu {
 	pthread_mutex_t mutex; /* guards everything below but path and lock, which never change */
@@ -113,9 +114,12 @@ static enum err load_or_make(struct emu *emu, const struct emu_options *o, struc
 	                   : err_set(eb, ERR_ARG, "nothing to open: no state file named");
 }
 
-static enum err lock_path(struct emu *emu, const char *path, struct errbuf *eb)
+static enum err lock_path(struct emu *emu, const char *path, enum emu_how how, struct errbuf *eb)
 {
 	char name[PATH_MAX];
+
+	if (how == EMU_OPEN_ONLY && access(path, F_OK) != 0)
+		return err_set(eb, ERR_NOT_FOUND, "%s: no element is there", path);
 
 	if ((size_t)snprintf(name, sizeof(name), "%s.lock", path) >= sizeof(name))
 		return err_set(eb, ERR_ARG, "%s: the path is too long", path);
@@ -137,7 +141,7 @@ enum err emu_open(
 	made->timing = o->timing;
 	made->real_time = o->timing != EMU_INSTANT && !o->virtual_time;
 	if ((e = engine_init(&made->engine, NULL, NULL, eb)) != OK ||
-	    (path && (e = lock_path(made, path, eb)) != OK) ||
+	    (path && (e = lock_path(made, path, o->how, eb)) != OK) ||
 	    (e = load_or_make(made, o, eb)) != OK)
 		goto out;
 	bus_power_up(&made->bus, &made->engine, made->timing);

@@ -46,6 +46,14 @@ struct x509_signer p256_signer(struct p256_key *k);
 enum err p256_ecdh(struct p256_key *k, const uint8_t q[64], uint8_t x[32]) MUST_CHECK;
 void p256_key_free(struct p256_key *k);
 
+/*
+ * The public keys under which this signature of this digest verifies (SEC 1, 4.1.6): two as a rule,
+ * up to four. ERR_FORMAT: r or s is 0 or not below n.
+ */
+#define P256_RECOVER_MAX 4
+enum err p256_recover(const uint8_t digest[32], const uint8_t sig[64],
+    uint8_t q[P256_RECOVER_MAX][64], size_t *n) MUST_CHECK;
+
 /* PKCS#8 PEM files. Writing is atomic, mode 0600, fsynced with its folder, and never overwrites. */
 enum err p256_key_save(const struct p256_key *k, const char *path, struct errbuf *eb) MUST_CHECK;
 /* Refuses files that others can read (ERR_DENIED) and keys that are not P-256 (ERR_FORMAT). */

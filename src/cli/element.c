@@ -1,0 +1,591 @@
+/* `imprint element`: emulate secure elements, and say what one holds. */
+#include "board.h"
+#include "chip.h"
+#include "commands.h"
+#include "file.h"
+#include "folder.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- where things are --- */
+
+struct places {
+	char state[FOLDER_PATH_MAX], run[FOLDER_PATH_MAX];
+};
+
+static enum err places_find(const struct cli *cli, struct places *at, struct errbuf *eb)
+{
+	enum err e;
+
+	if ((e = folder_state(cli_text(cli, "state"), at->state, eb)) != OK)
+		return e;
+	return folder_run(at->run, eb);
+}
+
+/* --- emulate --- */
+
+static const struct cli_option emulate_options[] = {
+	{ .name = "socket",
+	    .kind = CLI_FILE,
+	    .value = "SOCKET",
+	    .help = "where to serve; NAME.sock in the run folder unless given" },
+	{ .name = "family",
+	    .kind = CLI_CHOICE,
+	    .value = "508a|608a|608b",
+	    .fallback = "608b",
+	    .help = "chip, when it is made now" },
+	{ .name = "timing",
+	    .kind = CLI_CHOICE,
+	    .value = "instant|typical|max",
+	    .fallback = "typical",
+	    .help =
+	        "how long commands take; instant: time stands still but for the bus's clients" },
+	{ .name = "serial",
+	    .kind = CLI_TEXT,
+	    .value = "HEX",
+	    .help = "serial number of a chip that is made now, 18 digits" },
+	{ .name = "from",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .help = "configuration of a chip that is made now: 128 bytes dumped from another" },
+	{ .name = "genuine-looking",
+	    .kind = CLI_SWITCH,
+	    .flag_only = true,
+	    .help = "the serial number looks like Microchip's" },
+	{ 0 },
+};
+
+struct made_from {
+	uint8_t serial[9], config[SE_CONFIG_SIZE];
+};
+
+static enum err read_dump(const char *path, uint8_t config[SE_CONFIG_SIZE], struct errbuf *eb)
+{
+	uint8_t *bytes = NULL;
+	size_t n;
+	enum err e;
+
+	if ((e = file_read(path, 4096, &bytes, &n, eb)) != OK)
+		return e;
+	if (n == SE_CONFIG_SIZE)
+		memcpy(config, bytes, n);
+	else
+		e = err_set(eb, ERR_FORMAT, "%s: %zu bytes; a configuration has %d", path, n,
+		    SE_CONFIG_SIZE);
+	free(bytes);
+	return e;
+}
+
+static enum err chip_options(
+    const struct cli *cli, struct emu_options *o, struct made_from *from, struct errbuf *eb)
+{
+	const char *family = cli_text(cli, "family"), *timing = cli_text(cli, "timing");
+	const char *serial = cli_text(cli, "serial"), *dump = cli_text(cli, "from");
+	enum err e;
+
+	o->family = strcmp(family, "508a") == 0   ? EMU_ATECC508A
+	            : strcmp(family, "608a") == 0 ? EMU_ATECC608A
+	                                          : EMU_ATECC608B;
+	o->timing = strcmp(timing, "instant") == 0   ? EMU_INSTANT
+	            : strcmp(timing, "typical") == 0 ? EMU_TYPICAL
+	                                             : EMU_MAX;
+	o->genuine_looking = cli_on(cli, "genuine-looking");
+	if (serial) {
+		struct slice text = { (const uint8_t *)serial, strlen(serial) };
+
+		if (hex_decode(text, from->serial, 9) != OK)
+			return err_set(eb, ERR_ARG, "--serial: not 18 hexadecimal digits");
+		o->serial = from->serial;
+	}
+	if (dump) {
+		if ((e = read_dump(dump, from->config, eb)) != OK)
+			return e;
+		o->config = from->config;
+	}
+	return OK;
+}
+
+/* A name stands for STATE/elements/NAME.se; anything with a slash is a path already. */
+static enum err state_file(
+    const struct places *at, const char *name, char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	char folder[FOLDER_PATH_MAX], file[FOLDER_PATH_MAX];
+	enum err e;
+
+	if (strchr(name, '/')) {
+		if (strlen(name) >= FOLDER_PATH_MAX)
+			return err_set(eb, ERR_ARG, "the path of the state file is too long");
+		memcpy(path, name, strlen(name) + 1);
+		return OK;
+	}
+	if ((e = board_name_check(name, eb)) != OK ||
+	    (e = folder_join(at->state, "elements", folder, eb)) != OK ||
+	    (e = folder_make(folder, 0700, eb)) != OK)
+		return e;
+	snprintf(file, sizeof(file), "%s.se", name);
+	return folder_join(folder, file, path, eb);
+}
+
+static enum err socket_path(
+    const struct cli *cli, const struct places *at, char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	const char *given = cli_text(cli, "socket"), *name = cli->args[0];
+	char folder[FOLDER_PATH_MAX], file[FOLDER_PATH_MAX];
+	enum err e;
+
+	if (given || strchr(name, '/')) {
+		if (!given)
+			return err_set(eb, ERR_ARG, "a state file by its path needs --socket");
+		if (strlen(given) >= FOLDER_PATH_MAX)
+			return err_set(eb, ERR_ARG, "--socket: the path is too long");
+		memcpy(path, given, strlen(given) + 1);
+		return OK;
+	}
+	if ((e = folder_make(at->run, 0700, eb)) != OK || (e = folder_private(at->run, eb)) != OK ||
+	    (e = folder_join(at->run, "se", folder, eb)) != OK ||
+	    (e = folder_make(folder, 0700, eb)) != OK)
+		return e;
+	snprintf(file, sizeof(file), "%s.sock", name);
+	return folder_join(folder, file, path, eb);
+}
+
+/* One line for each chip, then the socket: whoever waits for it can begin. */
+static enum err announce(const struct cli *cli, struct emu *const *chips, unsigned n,
+    const char *socket, struct errbuf *eb)
+{
+	json_t *list = json_array();
+	struct emu_info info;
+	char serial[19];
+
+	for (unsigned i = 0; i < n; i++) {
+		emu_info(chips[i], &info);
+		hex_encode(SLICE(info.serial), HEX_UPPER, serial);
+		cli_say(cli, "%s: emulated %s %s at address %02X%s", cli->args[i],
+		    emu_family_name(info.family), serial, info.address,
+		    info.genuine_looking ? ", looks genuine" : "");
+		json_array_append_new(list,
+		    json_pack("{s:s,s:s,s:s,s:i,s:b,s:b}", "name", cli->args[i], "model",
+		        emu_family_name(info.family), "serial", serial, "address", info.address,
+		        "emulated", true, "genuineLooking", info.genuine_looking));
+	}
+	if (cli_json(cli))
+		return cli_json_print(
+		    json_pack("{s:s,s:o}", "socket", socket, "elements", list), eb);
+	json_decref(list);
+	printf("%s\n", socket);
+	fflush(stdout);
+	return OK;
+}
+
+static void say_counts(const struct cli *cli, const struct emu_server_counters *c)
+{
+	cli_detail(cli, "%llu connections, %llu transactions, %llu refused",
+	    (unsigned long long)c->connections, (unsigned long long)c->frames,
+	    (unsigned long long)c->refused);
+	for (unsigned i = 0; i < COUNT(c->opcodes); i++) {
+		if (c->opcodes[i])
+			cli_detail(
+			    cli, "opcode %02X: %llu times", i, (unsigned long long)c->opcodes[i]);
+	}
+}
+
+static enum err serve(
+    const struct cli *cli, struct emu *const *chips, const char *path, struct errbuf *eb)
+{
+	struct emu_server *server = NULL;
+	struct emu_server_counters counters;
+	enum err e;
+
+	if ((e = emu_server_new(path, chips, cli->n_args, &server, eb)) != OK)
+		return e;
+	if ((e = announce(cli, chips, cli->n_args, path, eb)) == OK &&
+	    (e = emu_server_run(server, cli_stop_fd(), eb)) == OK) {
+		emu_server_counters(server, &counters);
+		say_counts(cli, &counters);
+	}
+	emu_server_free(server);
+	return e;
+}
+
+static enum err emulate(struct cli *cli, struct errbuf *eb)
+{
+	struct emu *chips[EMU_SERVER_CHIPS] = { NULL };
+	char path[FOLDER_PATH_MAX], socket[FOLDER_PATH_MAX];
+	struct emu_options o = { .how = EMU_OPEN_OR_MAKE };
+	struct made_from from;
+	struct places at;
+	enum err e;
+
+	if ((e = places_find(cli, &at, eb)) != OK || (e = chip_options(cli, &o, &from, eb)) != OK ||
+	    (e = socket_path(cli, &at, socket, eb)) != OK)
+		return e;
+	for (unsigned i = 0; i < cli->n_args; i++) {
+		if ((e = state_file(&at, cli->args[i], path, eb)) != OK ||
+		    (e = emu_open(path, &o, &chips[i], eb)) != OK)
+			goto out;
+	}
+	e = serve(cli, chips, socket, eb);
+out:
+	for (unsigned i = 0; i < cli->n_args; i++)
+		emu_free(chips[i]);
+	return e;
+}
+
+/* --- info --- */
+
+static const struct cli_option info_options[] = {
+	{ .name = "ca",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .help =
+	        "the authority's certificate, PEM or DER: check the chip's certificate with it" },
+	{ 0 },
+};
+
+static enum err read_authority(const char *path, uint8_t q[64], struct errbuf *eb)
+{
+	uint8_t *bytes = NULL, der[4096];
+	struct x509_cert cert;
+	struct slice in;
+	size_t n, der_n;
+	enum err e;
+
+	if ((e = file_read(path, 16384, &bytes, &n, eb)) != OK)
+		return e;
+	in = (struct slice){ bytes, n };
+	if (pem_decode(in, "CERTIFICATE", der, sizeof(der), &der_n, NULL) == OK)
+		in = (struct slice){ der, der_n };
+	if ((e = x509_cert_parse(in, &cert)) == OK)
+		memcpy(q, cert.tbs.q, 64);
+	else
+		err_set(eb, e, "%s: not a P-256 certificate", path);
+	free(bytes);
+	return e;
+}
+
+static const char *slot_use(unsigned slot)
+{
+	switch (slot) {
+	case SE_SLOT_DEVICE_KEY:
+		return "device key";
+	case SE_SLOT_BOARD_KEY:
+		return "board key";
+	case SE_SLOT_CERT:
+		return "certificate";
+	case SE_SLOT_SERIAL_AKI:
+		return "its serial, authority";
+	case SE_SLOT_DEVICE_ID:
+		return "device id";
+	default:
+		return "";
+	}
+}
+
+/* Blank, or how its bytes begin; nobody reads 416 bytes in a table. */
+static void slot_content(const struct chip *c, unsigned slot, char out[80])
+{
+	const struct chip_slot *s = &c->slots[slot];
+	char fingerprint[65];
+
+	if (s->kind == CHIP_PRIVATE) {
+		if (s->has_key)
+			chip_fingerprint(s->q, fingerprint);
+		snprintf(out, 80, "%.64s",
+		    s->has_key      ? fingerprint
+		    : s->key_hidden ? "public key not shown by the chip"
+		                    : "no key");
+		return;
+	}
+	if (s->kind != CHIP_OPEN) {
+		snprintf(out, 80, "%s",
+		    s->kind == CHIP_SECRET ? "secret" : "readable when data is locked");
+		return;
+	}
+	for (size_t i = 0; i < s->size; i++) {
+		if (s->bytes[i] != 0xFF) {
+			char hex[33];
+
+			hex_encode((struct slice){ s->bytes, 16 }, HEX_LOWER, hex);
+			snprintf(out, 80, "%s...", hex);
+			return;
+		}
+	}
+	snprintf(out, 80, "blank");
+}
+
+static const char *locked_text(bool locked)
+{
+	return locked ? "locked" : "open";
+}
+
+static void print_certificate(const struct cli *cli, const struct chip *c)
+{
+	static const char *const absent[] = { [CHIP_NO_CERTIFICATE] = "none",
+		[CHIP_UNREADABLE] = "cannot be read before the data zone is locked",
+		[CHIP_MALFORMED] = "slots 10 to 12 hold something else" };
+	bool good = c->belongs == CHIP_BELONGS_SIGNED || c->belongs == CHIP_BELONGS_NAMED;
+	char serial[33], aki[41];
+
+	if (c->certificate != CHIP_CERTIFICATE) {
+		printf("\ncertificate    %s\n", absent[c->certificate]);
+		return;
+	}
+	hex_encode(SLICE(c->ccert.serial), HEX_LOWER, serial);
+	hex_encode(SLICE(c->ccert.aki), HEX_LOWER, aki);
+	printf("\ncertificate    %s%s%s\n", cli_ink(cli, stdout, good ? CLI_GREEN : CLI_RED),
+	    chip_belongs_text(c->belongs), cli_ink(cli, stdout, CLI_PLAIN));
+	printf("  device id    %.36s\n  serial       %s\n", c->ccert.device_id, serial);
+	printf("  issued       %04u-%02u-%02u %02u:00 UTC, for %u years\n", c->ccert.issued.year,
+	    c->ccert.issued.month, c->ccert.issued.day, c->ccert.issued.hour, c->ccert.years);
+	printf("  authority    %s\n", ct_zero(c->ccert.aki, 20) ? "not named" : aki);
+}
+
+static void print_profile(const struct chip *c)
+{
+	if (c->n_differing == 0)
+		printf("profile        %s\n", se_profile_arduino.name);
+	else
+		printf("profile        unlike %s in %zu bytes, first %u\n", se_profile_arduino.name,
+		    c->n_differing, c->differing[0]);
+}
+
+static void print_info(const struct cli *cli, const struct chip *c)
+{
+	char serial[19], rules[128], content[80];
+
+	hex_encode(SLICE(c->serial), HEX_UPPER, serial);
+	printf("%s%s%s, %s\n", cli_ink(cli, stdout, CLI_BOLD), chip_model(c),
+	    cli_ink(cli, stdout, CLI_PLAIN), chip_origin(c));
+	printf("where          %s\nserial number  %s\n", c->where, serial);
+	printf("revision       %02X%02X%02X%02X\naddress        %02X\n", c->se.revision[0],
+	    c->se.revision[1], c->se.revision[2], c->se.revision[3], c->config[16] >> 1);
+	printf("configuration  %s\ndata and OTP   %s\n", locked_text(c->locks.config),
+	    locked_text(c->locks.data));
+	print_profile(c);
+	printf("\nslot  use                    holds, and what may be done with it\n");
+	for (unsigned slot = 0; slot < CHIP_SLOTS; slot++) {
+		slot_content(c, slot, content);
+		chip_slot_rules(c, slot, rules, sizeof(rules));
+		printf("%4u  %-21s  %s\n                             %s\n", slot, slot_use(slot),
+		    content, rules);
+	}
+	print_certificate(cli, c);
+}
+
+/* --- info as JSON --- */
+
+static json_t *slots_json(const struct chip *c, bool bytes)
+{
+	static const char *const kinds[CHIP_SLOT_KINDS] = { "private", "secret", "open", "unread" };
+	char rules[128], fingerprint[65], hex[2 * CHIP_SLOT_MAX + 1];
+	json_t *list = json_array();
+
+	for (unsigned slot = 0; slot < CHIP_SLOTS; slot++) {
+		const struct chip_slot *s = &c->slots[slot];
+		json_t *one;
+
+		chip_slot_rules(c, slot, rules, sizeof(rules));
+		one = json_pack("{s:i,s:s,s:s,s:b,s:i}", "slot", slot, "kind", kinds[s->kind],
+		    "rules", rules, "locked", s->locked, "size", (int)s->size);
+		if (s->has_key) {
+			chip_fingerprint(s->q, fingerprint);
+			json_object_set_new(one, "fingerprint", json_string(fingerprint));
+			hex_encode(SLICE(s->q), HEX_LOWER, hex);
+			json_object_set_new(one, "publicKey", json_string(hex));
+		}
+		if (bytes && s->kind == CHIP_OPEN) {
+			hex_encode((struct slice){ s->bytes, s->size }, HEX_LOWER, hex);
+			json_object_set_new(one, "bytes", json_string(hex));
+		}
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+static json_t *certificate_json(const struct chip *c)
+{
+	static const char *const words[] = { [CHIP_BELONGS_UNKNOWN] = "unknown",
+		[CHIP_BELONGS_SIGNED] = "yes",
+		[CHIP_BELONGS_NAMED] = "yes",
+		[CHIP_BELONGS_NOT] = "no",
+		[CHIP_BELONGS_NO_KEY] = "no" };
+	char serial[33], aki[41], id[CCERT_DEVICE_ID + 1], issued[24];
+
+	if (c->certificate != CHIP_CERTIFICATE)
+		return json_null();
+	hex_encode(SLICE(c->ccert.serial), HEX_LOWER, serial);
+	hex_encode(SLICE(c->ccert.aki), HEX_LOWER, aki);
+	snprintf(id, sizeof(id), "%.36s", c->ccert.device_id);
+	snprintf(issued, sizeof(issued), "%04u-%02u-%02uT%02u:00:00Z",
+	    c->ccert.issued.year % 10000u, c->ccert.issued.month % 100u, c->ccert.issued.day % 100u,
+	    c->ccert.issued.hour % 100u);
+	return json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:s}", "deviceId", id, "serial", serial,
+	    "issued", issued, "years", c->ccert.years, "authorityKeyIdentifier", aki,
+	    "belongsToSlot0", words[c->belongs], "text", chip_belongs_text(c->belongs));
+}
+
+static json_t *chip_json(const struct chip *c, bool bytes)
+{
+	static const char *const states[] = { "none", "unreadable", "malformed", "present" };
+	char serial[19], revision[9], config[2 * SE_CONFIG_SIZE + 1];
+	json_t *all;
+
+	hex_encode(SLICE(c->serial), HEX_UPPER, serial);
+	hex_encode(SLICE(c->se.revision), HEX_UPPER, revision);
+	hex_encode(SLICE(c->config), HEX_LOWER, config);
+	all = json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:i,s:b,s:b,s:b,s:o,s:s,s:o}", "model",
+	    chip_model(c), "emulated", chip_emulated(c), "origin", chip_origin(c), "where",
+	    c->where, "serial", serial, "revision", revision, "address", c->config[16] >> 1,
+	    "configLocked", c->locks.config, "dataLocked", c->locks.data, "arduinoProfile",
+	    c->n_differing == 0, "slots", slots_json(c, bytes), "certificateState",
+	    states[c->certificate], "certificate", certificate_json(c));
+	if (bytes && all)
+		json_object_set_new(all, "config", json_string(config));
+	return all;
+}
+
+static enum err chip_of(
+    const struct cli *cli, const uint8_t *ca, struct chip **chip, struct errbuf *eb)
+{
+	struct places at;
+	enum err e;
+
+	if ((e = places_find(cli, &at, eb)) != OK ||
+	    (e = chip_open(at.state, at.run, cli->args[0], chip, eb)) != OK)
+		return e;
+	return chip_read(*chip, ca, eb);
+}
+
+static enum err info(struct cli *cli, struct errbuf *eb)
+{
+	const char *ca = cli_text(cli, "ca");
+	struct chip *chip = NULL;
+	uint8_t q[64];
+	enum err e;
+
+	if (ca && (e = read_authority(ca, q, eb)) != OK)
+		return e;
+	if ((e = chip_of(cli, ca ? q : NULL, &chip, eb)) != OK)
+		goto out;
+	if (cli_json(cli))
+		e = cli_json_print(chip_json(chip, false), eb);
+	else
+		print_info(cli, chip);
+out:
+	chip_close(chip);
+	return e;
+}
+
+/* --- dump --- */
+
+static const struct cli_option dump_options[] = {
+	{ .name = "config",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .help = "write the 128 bytes of the configuration zone to this file" },
+	{ 0 },
+};
+
+static void print_bytes(const char *name, struct slice in)
+{
+	char hex[33];
+
+	printf("%s\n", name);
+	for (size_t at = 0; at < in.n; at += 16) {
+		size_t n = in.n - at < 16 ? in.n - at : 16;
+
+		hex_encode((struct slice){ in.p + at, n }, HEX_LOWER, hex);
+		printf("  %3zu  %s\n", at, hex);
+	}
+}
+
+static void print_dump(const struct chip *c)
+{
+	static const char *const why[CHIP_SLOT_KINDS] = { [CHIP_PRIVATE] = "private key",
+		[CHIP_SECRET] = "secret",
+		[CHIP_UNREAD] = "not readable before the data zone is locked" };
+	char name[32];
+
+	print_bytes("configuration", SLICE(c->config));
+	for (unsigned slot = 0; slot < CHIP_SLOTS; slot++) {
+		const struct chip_slot *s = &c->slots[slot];
+
+		snprintf(name, sizeof(name), "slot %u", slot);
+		if (s->kind == CHIP_OPEN)
+			print_bytes(name, (struct slice){ s->bytes, s->size });
+		else if (s->has_key)
+			print_bytes(strcat(name, ", public key"), SLICE(s->q));
+		else
+			printf("%s\n       %s\n", name, why[s->kind]);
+	}
+}
+
+static enum err dump(struct cli *cli, struct errbuf *eb)
+{
+	const char *config = cli_text(cli, "config");
+	struct chip *chip = NULL;
+	enum err e;
+
+	if ((e = chip_of(cli, NULL, &chip, eb)) != OK)
+		goto out;
+	if (config)
+		e = file_write(config, SLICE(chip->config), 0644, eb);
+	else if (cli_json(cli))
+		e = cli_json_print(chip_json(chip, true), eb);
+	else
+		print_dump(chip);
+out:
+	chip_close(chip);
+	return e;
+}
+
+const struct cli_command element_commands[] = {
+	{ .name = "element emulate",
+	    .args = "NAME...",
+	    .args_min = 1,
+	    .args_max = EMU_SERVER_CHIPS,
+	    .stops = true,
+	    .summary = "run emulated secure elements until stopped",
+	    .about =
+	        "Each NAME is a chip with its memory in the state folder, in elements/NAME.se, or "
+	        "the "
+	        "path of such a file; it is made when it is not there. All share one bus, served "
+	        "as "
+	        "SEI2C/1 on a Unix socket whose path is printed when it can be used.\n\n"
+	        "The serial numbers of emulated chips begin 454D and end 4D. With "
+	        "--genuine-looking "
+	        "they begin 0123 and end EE, and such a chip runs only with that option again.",
+	    .options = emulate_options,
+	    .run = emulate },
+	{ .name = "element info",
+	    .args = "NAME",
+	    .args_min = 1,
+	    .args_max = 1,
+	    .summary = "say what a secure element is and holds",
+	    .about =
+	        "NAME is a running emulator or virtual board, else a chip of the state folder; or "
+	        "the "
+	        "path of a socket or state file. Everything is read through the driver, as any "
+	        "host "
+	        "could.\n\n"
+	        "Whether the certificate in slots 10 to 12 belongs to the key in slot 0 is checked "
+	        "by "
+	        "rebuilding it. With --ca its signature is verified. Without, the signature itself "
+	        "tells which keys can have made it, and the certificate names its authority's key; "
+	        "that fails for an authority that does not name its key by the usual SHA-1.",
+	    .options = info_options,
+	    .run = info },
+	{ .name = "element dump",
+	    .args = "NAME",
+	    .args_min = 1,
+	    .args_max = 1,
+	    .summary = "print everything that a secure element lets be read",
+	    .about =
+	        "NAME as for `imprint element info`. The configuration that --config writes can be "
+	        "given to `imprint element emulate --from`.",
+	    .options = dump_options,
+	    .run = dump },
+	{ 0 },
+};

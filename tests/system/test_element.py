@@ -1,0 +1,240 @@
+"""imprint element: emulated chips on sockets, what they hold, and whether the certificate fits the key."""
+
+import datetime
+import hashlib
+import json
+import os
+import socket
+import stat
+import struct
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+import harness
+
+GOLDEN = json.loads((harness.VECTORS / "certificates.json").read_text())
+KEYS = {key["name"]: key for key in GOLDEN["keys"]}
+CERTIFICATES = {one["name"]: one for one in GOLDEN["certificates"]}
+TYPICAL = CERTIFICATES["typical-31-years"]
+SERIAL = bytes.fromhex("454d0102030405064d")
+
+
+def state_file(key=None, certificate=None, edit=None):
+    """A 508A with Arduino's configuration, locked, as its state file: written from the format's description."""
+    config = bytearray.fromhex(GOLDEN["element"]["default_tls_config"])
+    config[0:4], config[8:13] = SERIAL[:4], SERIAL[4:]
+    config[86:88] = b"\0\0"
+    slots = [bytearray(b"\xff" * (36 if n < 8 else 416 if n == 8 else 72)) for n in range(16)]
+    if key:
+        slots[0][:] = bytes(4) + bytes.fromhex(KEYS[key]["private"])
+    if certificate:
+        slots[10][:] = bytes.fromhex(certificate["slot10"])
+        slots[11][:36] = bytes.fromhex(certificate["slot11_written"])
+        slots[12][:] = bytes.fromhex(certificate["slot12_after_certificate_write"])
+    if edit:
+        edit(slots)
+    body = b"imprint element\n" + struct.pack("<IBBH", 1, 0, 0, 0) + bytes(config) + b"\xff" * 64
+    body += b"".join(slots) + bytes(4 * 18)
+    return body + hashlib.sha256(body).digest()
+
+
+class Element(harness.SystemTest):
+    def put(self, **what):
+        path = self.folder / "chip.se"
+        path.write_bytes(state_file(**what))
+        return path
+
+    def info(self, name, *options):
+        done = self.run_program("imprint", "element", "info", name, "--json", *options)
+        self.assertEqual(done.returncode, 0, done)
+        return json.loads(done.stdout)
+
+    def authority(self, public_xy=GOLDEN["about"]["ca_public_xy"]):
+        """A certificate of the authority's key, in a file; who signed it does not matter here."""
+        point = bytes.fromhex("04" + public_xy)
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test Authority")])
+        made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(7)
+            .not_valid_before(datetime.datetime(2024, 1, 1)).not_valid_after(datetime.datetime(2044, 1, 1))
+            .public_key(key).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()))
+        path = self.folder / "ca.pem"
+        path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    def emulate(self, *argv):
+        process = self.start("imprint", "element", "emulate", *argv)
+        return process, process.wait_for(r"^(/\S+)$").group(1)
+
+
+class Emulate(Element):
+    def test_made_served_and_stopped(self):
+        process, path = self.emulate("kitchen")
+        self.assertTrue(path.endswith("/se/kitchen.sock"), path)
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        seen = self.info("kitchen")
+        self.assertTrue(seen["emulated"])
+        self.assertRegex(seen["serial"], "^454D.{12}4D$")
+        self.assertEqual((seen["model"], seen["configLocked"], seen["where"]),
+            ("ATECC608B", False, "socket " + path))
+        self.assertEqual(process.stop(), 0)
+        self.assertFalse(os.path.exists(path))
+        again = self.info("kitchen")
+        self.assertEqual(again["serial"], seen["serial"], "the chip is the same from its state file")
+        self.assertTrue(again["where"].startswith("state file"))
+
+    def test_killed_emulator_leaves_chip_and_socket_usable(self):
+        process, path = self.emulate("kitchen")
+        serial = self.info("kitchen")["serial"]
+        process.kill()
+        self.assertTrue(os.path.exists(path), "a killed process cleans nothing up")
+        self.assertEqual(self.info("kitchen")["serial"], serial)
+        process, path = self.emulate("kitchen")
+        self.assertEqual(self.info("kitchen")["serial"], serial)
+
+    def test_one_process_a_chip(self):
+        self.emulate("kitchen")
+        done = self.run_program("imprint", "element", "emulate", "kitchen")
+        self.assertEqual(done.returncode, 6, done)
+        self.assertIn("held by process", done.stderr)
+
+    def test_genuine_looking_is_asked_for_each_time(self):
+        process, _ = self.emulate("kitchen", "--genuine-looking", "--family", "608a")
+        seen = self.info("kitchen")
+        self.assertRegex(seen["serial"], "^0123.{12}EE$")
+        self.assertTrue(seen["emulated"], "behind an emulator's socket it still says so")
+        process.stop()
+        self.assertTrue(self.info("kitchen")["emulated"])
+        done = self.run_program("imprint", "element", "emulate", "kitchen")
+        self.assertEqual(done.returncode, 4, done)
+        self.assertIn("genuine", done.stderr)
+        self.assertIn("emulated, with a serial number that looks genuine",
+            self.run_program("imprint", "element", "info", "kitchen").stdout)
+
+    def test_serial_numbers_that_pretend_are_refused(self):
+        done = self.run_program("imprint", "element", "emulate", "kitchen", "--serial", "0123AABBCCDDEEFFEE")
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("45 4D", done.stderr)
+        self.assertFalse((self.state / "elements/kitchen.se").exists())
+        self.emulate("kitchen", "--serial", "454DAABBCCDDEEFF4D")
+        self.assertEqual(self.info("kitchen")["serial"], "454DAABBCCDDEEFF4D")
+
+    def test_from_dump(self):
+        golden = self.put(key="golden-device-1")
+        dump = self.folder / "config.bin"
+        done = self.run_program("imprint", "element", "dump", golden, "--config", dump)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(len(dump.read_bytes()), 128)
+        self.emulate("twin", "--family", "508a", "--from", dump)
+        seen = self.info("twin")
+        self.assertTrue(seen["configLocked"] and seen["dataLocked"] and seen["arduinoProfile"])
+        self.assertNotEqual(seen["serial"], SERIAL.hex().upper(), "a dump gives no identity")
+
+    def test_two_chips_on_one_bus(self):
+        config = bytearray.fromhex(GOLDEN["element"]["default_tls_config"])
+        config[16] = 0x6A
+        (self.folder / "other.bin").write_bytes(config)
+        first, _ = self.emulate("other", "--family", "508a", "--from", self.folder / "other.bin")
+        first.stop()
+        _, path = self.emulate("kitchen", "other")
+        with socket.socket(socket.AF_UNIX) as bus:
+            bus.connect(path)
+            answers = []
+            for frame in (b"W\0\1\0\0", b"W\x60\0\0", b"W\x35\0\0", b"W\x36\0\0"):
+                bus.sendall(frame)
+                answers.append(bus.recv(3))
+        self.assertEqual(answers, [b"\1\0\0", b"\0\0\0", b"\0\0\0", b"\1\0\0"])
+
+
+class Info(Element):
+    def belongs(self, path, *options):
+        seen = self.info(path, *options)
+        self.assertEqual(seen["certificateState"], "present")
+        return seen["certificate"]["belongsToSlot0"]
+
+    def test_certificate_that_fits(self):
+        path = self.put(key="golden-device-1", certificate=TYPICAL)
+        seen = self.info(path)
+        self.assertEqual(seen["certificate"]["belongsToSlot0"], "yes")
+        self.assertEqual(seen["certificate"]["deviceId"], TYPICAL["device_id"])
+        self.assertEqual(seen["certificate"]["serial"], TYPICAL["serial"])
+        self.assertEqual(seen["certificate"]["issued"], "2020-08-31T10:00:00Z")
+        self.assertEqual(seen["slots"][0]["publicKey"], KEYS["golden-device-1"]["public_xy"])
+        self.assertEqual(self.belongs(path, "--ca", self.authority()), "yes")
+        self.assertIn("belongs to the key in slot 0", self.run_program("imprint", "element", "info", path).stdout)
+
+    def test_every_golden_certificate(self):
+        usable = {name: one for name, one in CERTIFICATES.items()
+            if one["signature_is_valid"] and one["key"] in KEYS}
+        self.assertEqual(len(usable), 24)
+        for name, one in usable.items():
+            with self.subTest(name):
+                path = self.put(key=one["key"], certificate=one)
+                self.assertEqual(self.belongs(path, "--ca", self.authority()), "yes")
+                named = one["authority_key_id"] == TYPICAL["authority_key_id"]
+                unnamed = one["authority_key_id"] == "00" * 20
+                self.assertEqual(self.belongs(path), "yes" if named else "unknown" if unnamed else "no")
+
+    def test_certificate_of_another_key(self):
+        path = self.put(key="golden-device-2", certificate=TYPICAL)
+        self.assertEqual(self.belongs(path), "no")
+        self.assertEqual(self.belongs(path, "--ca", self.authority()), "no")
+        self.assertIn("DOES NOT BELONG", self.run_program("imprint", "element", "info", path).stdout)
+
+    def test_every_edited_byte_shows(self):
+        """One flipped bit anywhere in what the certificate is made of."""
+        for slot, size in ((10, 67), (11, 36), (12, 36)):
+            for at in range(0, size, 3):
+                def edit(slots, slot=slot, at=at):
+                    slots[slot][at] ^= 1
+                with self.subTest(slot=slot, at=at):
+                    seen = self.info(self.put(key="golden-device-1", certificate=TYPICAL, edit=edit))
+                    if seen["certificateState"] == "present":
+                        self.assertEqual(seen["certificate"]["belongsToSlot0"], "no")
+                    else:
+                        self.assertEqual(seen["certificateState"], "malformed")
+
+    def test_no_key(self):
+        path = self.put(certificate=TYPICAL)
+        self.assertEqual(self.belongs(path), "no")
+        self.assertIn("slot 0 holds no key", self.run_program("imprint", "element", "info", path).stdout)
+
+    def test_another_authority(self):
+        other = KEYS["golden-device-2"]["public_xy"]
+        path = self.put(key="golden-device-1", certificate=TYPICAL)
+        self.assertEqual(self.belongs(path, "--ca", self.authority(other)), "no")
+
+    def test_no_certificate(self):
+        def erase(slots):
+            slots[10][:4] = slots[12][:4] = bytes(4)
+        self.assertEqual(self.info(self.put(key="golden-device-1"))["certificateState"], "none")
+        erased = self.put(key="golden-device-1", certificate=TYPICAL, edit=erase)
+        self.assertEqual(self.info(erased)["certificateState"], "none")
+
+    def test_damaged_state_file(self):
+        path = self.put(key="golden-device-1")
+        path.write_bytes(path.read_bytes()[:-1])
+        done = self.run_program("imprint", "element", "info", path)
+        self.assertEqual(done.returncode, 5, done)
+        self.assertIn("state file of 1527 bytes", done.stderr)
+
+    def test_nothing_there(self):
+        done = self.run_program("imprint", "element", "info", "nobody")
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn("no element is there", done.stderr)
+
+    def test_private_keys_do_not_come_out(self):
+        path = self.put(key="golden-device-1", certificate=TYPICAL)
+        private = KEYS["golden-device-1"]["private"]
+        for command in (("info",), ("info", "--json"), ("dump",), ("dump", "--json")):
+            done = self.run_program("imprint", "element", *command, path)
+            text = "".join(part for line in (done.stdout + done.stderr).splitlines()
+                for part in line.split()[1:] or line.split())
+            self.assertEqual(done.returncode, 0, done)
+            self.assertNotIn(private, text)
+            self.assertNotIn(private, done.stdout)
+            self.assertIn(KEYS["golden-device-1"]["public_xy"] if command != ("info",) else "device key",
+                text if command != ("info",) else done.stdout)

@@ -59,7 +59,7 @@ static inline void bench_clear(const struct bench *b)
 /* --- a host that types a script --- */
 
 struct host {
-	const char *answers[SCRIPT_MAX]; /* in order; NULL ends it */
+	const char *answers[SCRIPT_MAX]; /* from the new key on; NULL ends it */
 	char said[SAID_MAX];             /* by the board */
 	size_t n;
 	unsigned typed;
@@ -71,6 +71,16 @@ static inline bool host_ends(const struct host *h, const char *text)
 	size_t n = strlen(text);
 
 	return h->n >= n && memcmp(h->said + h->n - n, text, n) == 0;
+}
+
+/* The line that the board is at. */
+static inline const char *host_line(const struct host *h)
+{
+	const char *line = h->said + h->n;
+
+	while (line > h->said && line[-1] != '\n')
+		line--;
+	return line;
 }
 
 /* The last line is whole and is one after which nothing comes. */
@@ -92,7 +102,10 @@ static inline bool host_is_over(const struct host *h, bool in_2020)
 	return in_2020 && strncmp(line, "3082", 4) == 0;
 }
 
-/* Opens the port and answers every prompt until the dialogue is over or the script is at its end. */
+/*
+ * Opens the port and answers every prompt until the dialogue is over or the script is at its end. The
+ * question whether the chip may be locked is answered with y.
+ */
 static inline void host_talk(struct host *h, const char *port_path, bool in_2020)
 {
 	struct serial *port = NULL;
@@ -104,12 +117,13 @@ static inline void host_talk(struct host *h, const char *port_path, bool in_2020
 	while (h->e == OK && !host_is_over(h, in_2020)) {
 		size_t got;
 
-		if (host_ends(h, ": ") && memchr(h->said, ' ', h->n) != NULL) {
-			const char *answer = h->answers[h->typed];
+		if (host_ends(h, ": ")) {
+			const char *answer = "y";
 
-			if (answer == NULL)
+			h->said[h->n] = '\0';
+			if (strncmp(host_line(h), "Your ", 5) != 0 &&
+			    (answer = h->answers[h->typed++]) == NULL)
 				break;
-			h->typed++;
 			must(serial_write(port,
 			         (struct slice){ (const uint8_t *)answer, strlen(answer) },
 			         PATIENCE_MS, &eb) == OK &&

@@ -80,9 +80,9 @@ enum err x509_signature_take(struct slice *in, uint8_t sig[64]) MUST_CHECK;
 
 /*
  * How ecdsa-with-SHA256 on P-256 is made and checked; supplied by the element, by OpenSSL or by a
- * token. q = X|Y, sig = r|s. The signer hashes the message itself, because a secure element can,
- * and a board program then needs no SHA-256 of its own. verify returns ERR_DENIED for a wrong
- * signature and ERR_FORMAT for a point that is not on the curve.
+ * token. q = X|Y, sig = r|s. Both hash the message themselves: a secure element can, so that a board
+ * program needs no SHA-256 of its own, and a computer has a much faster one than ours. verify returns
+ * ERR_DENIED for a wrong signature and ERR_FORMAT for a point that is not on the curve.
  */
 struct x509_signer {
 	void *ctx;
@@ -91,7 +91,7 @@ struct x509_signer {
 struct x509_verifier {
 	void *ctx;
 	enum err (*verify)(
-	    void *ctx, const uint8_t q[64], const uint8_t digest[32], const uint8_t sig[64]);
+	    void *ctx, const uint8_t q[64], struct slice message, const uint8_t sig[64]);
 };
 
 /*

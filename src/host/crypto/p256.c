@@ -1,4 +1,5 @@
 #include "p256.h"
+#include "digest.h"
 #include "openssl.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 struct p256 {
 	EVP_PKEY *pkey;
 	EVP_PKEY_CTX *verify;
+	struct digest *digest;
 	uint8_t q[64]; /* what pkey holds now */
 	bool known;    /* q is valid: the last set did not fail */
 };
@@ -42,6 +44,8 @@ enum err p256_new(struct p256 **out, struct errbuf *eb)
 		e = openssl_failed(eb, ERR_MEMORY, "P-256 verifier");
 		goto out;
 	}
+	if ((e = digest_new(&p->digest, eb)) != OK)
+		goto out;
 	*out = p;
 	p = NULL;
 out:
@@ -53,6 +57,7 @@ void p256_free(struct p256 *p)
 {
 	if (!p)
 		return;
+	digest_free(p->digest);
 	EVP_PKEY_CTX_free(p->verify);
 	EVP_PKEY_free(p->pkey);
 	free(p);
@@ -93,10 +98,13 @@ enum err p256_verify(
 	return openssl_failed(NULL, ERR_DENIED, "signature");
 }
 
-static enum err verify(
-    void *ctx, const uint8_t q[64], const uint8_t digest[32], const uint8_t sig[64])
+static enum err verify(void *ctx, const uint8_t q[64], struct slice message, const uint8_t sig[64])
 {
-	return p256_verify(ctx, q, digest, sig);
+	struct p256 *p = ctx;
+	uint8_t digest[32];
+	enum err e = digest_sha256(p->digest, message, digest);
+
+	return e == OK ? p256_verify(p, q, digest, sig) : e;
 }
 
 struct x509_verifier p256_verifier(struct p256 *p)

@@ -3,10 +3,9 @@
 #include "ca.h"
 #include "commands.h"
 #include "folder.h"
-#include "run.h"
+#include "local.h"
 #include "sha256.h"
 #include "text.h"
-#include "utc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,66 +69,9 @@ static enum err steps_print(const struct cli *cli, struct errbuf *eb)
 
 static void show(void *ctx, const struct client_event *event)
 {
-	static const char *const states[] = {
-		[CLIENT_DONE] = "done", [CLIENT_SKIPPED] = "skipped", [CLIENT_FAILED] = "failed"
-	};
-	const struct client_step_info *step = &client_steps[event->step];
-	struct provision *p = ctx;
-	bool failed = event->state == CLIENT_FAILED;
-	enum cli_ink ink = failed ? CLI_RED : event->state == CLIENT_DONE ? CLI_GREEN : CLI_DIM;
+	const struct provision *p = ctx;
 
-	if (event->state == CLIENT_BEGUN)
-		return;
-	cli_say(p->cli, "%-31s %6.2f s  %s%s%s%s%s", step->text, event->seconds,
-	    cli_ink(p->cli, stderr, ink), states[event->state], cli_ink(p->cli, stderr, CLI_PLAIN),
-	    event->text[0] && !failed ? ": " : "", failed ? "" : event->text);
-	json_array_append_new(
-	    p->steps, json_pack("{s:s,s:s,s:f}", "step", step->name, "state", states[event->state],
-	                  "seconds", (double)(int64_t)(event->seconds * 1e3) / 1e3));
-}
-
-/* --- the authority --- */
-
-/* One is made only where nobody named a folder: a mistyped name must not become an authority. */
-static enum err authority_open(struct provision *p, struct errbuf *eb)
-{
-	char folder[FOLDER_PATH_MAX], state[FOLDER_PATH_MAX];
-	const char *given = cli_text(p->cli, "ca-dir");
-	enum err e;
-
-	if (given) {
-		e = ca_open(given, NULL, &p->ca, eb);
-		return e == ERR_NOT_FOUND ? err_within(eb, e, "no authority in --ca-dir") : e;
-	}
-	if ((e = folder_state(cli_text(p->cli, "state"), state, eb)) != OK ||
-	    (e = folder_join(state, "ca", folder, eb)) != OK)
-		return e;
-	if ((e = ca_open(folder, NULL, &p->ca, eb)) != ERR_NOT_FOUND)
-		return e;
-	if ((e = folder_make(state, 0700, eb)) != OK ||
-	    (e = ca_create(folder, utc_now(), eb)) != OK)
-		return e;
-	cli_say(
-	    p->cli, "made a device authority in %s: keep this folder, and keep it secret", folder);
-	return ca_open(folder, NULL, &p->ca, eb);
-}
-
-static enum err issue(void *ctx, const struct csr *csr, const char *device_id, unsigned years,
-    uint8_t der[CCERT_CERT_MAX], size_t *n, struct errbuf *eb)
-{
-	struct ca_request request = { .csr = csr->der,
-		.years = years,
-		.device_id = { (const uint8_t *)device_id, CCERT_DEVICE_ID } };
-	struct ca_issued issued;
-	enum err e;
-
-	if ((e = utc_hour(utc_now(), &request.start)) != OK)
-		return err_set(eb, e, "the clock of this computer is wrong");
-	if ((e = ca_issue(ctx, &request, &issued, eb)) != OK)
-		return e;
-	memcpy(der, issued.der, issued.der_n);
-	*n = issued.der_n;
-	return OK;
+	local_step(p->cli, p->steps, event);
 }
 
 /* --- the port --- */
@@ -247,17 +189,6 @@ static void not_done(
 	                       &unused) == OK;
 }
 
-static enum err records_folder(struct provision *p, struct errbuf *eb)
-{
-	char state[FOLDER_PATH_MAX];
-	enum err e;
-
-	if ((e = folder_state(cli_text(p->cli, "state"), state, eb)) != OK ||
-	    (e = folder_join(state, "runs", p->records, eb)) != OK)
-		return e;
-	return folder_make(p->records, 0700, eb);
-}
-
 static enum err provision_run(struct provision *p, struct errbuf *eb)
 {
 	struct client_run run = { .port = p->port,
@@ -266,7 +197,7 @@ static enum err provision_run(struct provision *p, struct errbuf *eb)
 		.years = (unsigned)cli_number(p->cli, "years"),
 		.limit_ms = (uint32_t)cli_timeout(p->cli, 0) * 1000,
 		.stop_fd = cli_stop_fd(),
-		.issuer = { p->ca, issue },
+		.issuer = local_issuer(p->ca),
 		.ctx = p,
 		.restart = p->board ? restart : NULL,
 		.may_lock = may_lock,
@@ -291,8 +222,9 @@ static enum err provision(struct cli *cli, struct errbuf *eb)
 		e = steps_print(cli, eb);
 	else if (!port || !p.name)
 		e = err_set(eb, ERR_ARG, "--%s is missing", port ? "name" : "port");
-	else if ((e = port_find(&p, port, eb)) == OK && (e = authority_open(&p, eb)) == OK &&
-	         (e = records_folder(&p, eb)) == OK)
+	else if ((e = port_find(&p, port, eb)) == OK &&
+	         (e = local_authority(cli, cli_text(cli, "ca-dir"), &p.ca, eb)) == OK &&
+	         (e = local_records(cli, p.records, eb)) == OK)
 		e = provision_run(&p, eb);
 	ca_free(p.ca);
 	json_decref(p.steps);

@@ -1,0 +1,78 @@
+#include "local.h"
+#include "utc.h"
+
+#include <string.h>
+
+enum err local_authority(
+    const struct cli *cli, const char *folder, struct ca **ca, struct errbuf *eb)
+{
+	char own[FOLDER_PATH_MAX], state[FOLDER_PATH_MAX];
+	enum err e;
+
+	if (folder) {
+		e = ca_open(folder, NULL, ca, eb);
+		return e == ERR_NOT_FOUND ? err_within(eb, e, "no authority in --ca-dir") : e;
+	}
+	if ((e = folder_state(cli_text(cli, "state"), state, eb)) != OK ||
+	    (e = folder_join(state, "ca", own, eb)) != OK)
+		return e;
+	if ((e = ca_open(own, NULL, ca, eb)) != ERR_NOT_FOUND)
+		return e;
+	if ((e = folder_make(state, 0700, eb)) != OK || (e = ca_create(own, utc_now(), eb)) != OK)
+		return e;
+	cli_say(cli, "made a device authority in %s: keep this folder, and keep it secret", own);
+	return ca_open(own, NULL, ca, eb);
+}
+
+static enum err issue(void *ctx, const struct csr *csr, const char *device_id, unsigned years,
+    uint8_t der[CCERT_CERT_MAX], size_t *n, struct errbuf *eb)
+{
+	struct ca_request request = { .csr = csr->der,
+		.years = years,
+		.device_id = { (const uint8_t *)device_id, CCERT_DEVICE_ID } };
+	struct ca_issued issued;
+	enum err e;
+
+	if ((e = utc_hour(utc_now(), &request.start)) != OK)
+		return err_set(eb, e, "the clock of this computer is wrong");
+	if ((e = ca_issue(ctx, &request, &issued, eb)) != OK)
+		return e;
+	memcpy(der, issued.der, issued.der_n);
+	*n = issued.der_n;
+	return OK;
+}
+
+struct issuer local_issuer(struct ca *ca)
+{
+	return (struct issuer){ ca, issue };
+}
+
+enum err local_records(const struct cli *cli, char records[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	char state[FOLDER_PATH_MAX];
+	enum err e;
+
+	if ((e = folder_state(cli_text(cli, "state"), state, eb)) != OK ||
+	    (e = folder_join(state, "runs", records, eb)) != OK)
+		return e;
+	return folder_make(records, 0700, eb);
+}
+
+void local_step(const struct cli *cli, json_t *steps, const struct client_event *event)
+{
+	static const char *const states[] = {
+		[CLIENT_DONE] = "done", [CLIENT_SKIPPED] = "skipped", [CLIENT_FAILED] = "failed"
+	};
+	const struct client_step_info *step = &client_steps[event->step];
+	bool failed = event->state == CLIENT_FAILED;
+	enum cli_ink ink = failed ? CLI_RED : event->state == CLIENT_DONE ? CLI_GREEN : CLI_DIM;
+
+	if (event->state == CLIENT_BEGUN)
+		return;
+	cli_say(cli, "%-31s %6.2f s  %s%s%s%s%s", step->text, event->seconds,
+	    cli_ink(cli, stderr, ink), states[event->state], cli_ink(cli, stderr, CLI_PLAIN),
+	    event->text[0] && !failed ? ": " : "", failed ? "" : event->text);
+	json_array_append_new(
+	    steps, json_pack("{s:s,s:s,s:f}", "step", step->name, "state", states[event->state],
+	               "seconds", (double)(int64_t)(event->seconds * 1e3) / 1e3));
+}

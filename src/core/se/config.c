@@ -11,12 +11,10 @@
 #define LOCK_ZONE_DATA (1ul << 16)
 #define LOCK_WITHOUT_CRC (0x80ul << 16)
 
-static const struct se_command lock = { 0x17, 0x00, 0, 0, 32, 35 };
-
 enum err se_serial(struct se *se, uint8_t serial[9])
 {
 	uint8_t block[32];
-	enum err e = se_idle(se, se_move(se, SE_ZONE_CONFIG, 0, 0, NULL, block, sizeof(block)));
+	enum err e = se_idle(se, se_move(se, SE_CONFIG_AT(0), block, sizeof(block)));
 
 	if (e != OK)
 		return e;
@@ -27,13 +25,13 @@ enum err se_serial(struct se *se, uint8_t serial[9])
 
 enum err se_config_read(struct se *se, uint8_t config[SE_CONFIG_SIZE])
 {
-	return se_idle(se, se_move(se, SE_ZONE_CONFIG, 0, 0, NULL, config, SE_CONFIG_SIZE));
+	return se_idle(se, se_move(se, SE_CONFIG_AT(0), config, SE_CONFIG_SIZE));
 }
 
 enum err se_locks(struct se *se, struct se_locks *locks)
 {
 	uint8_t block[32]; /* bytes 64 to 95 */
-	enum err e = se_idle(se, se_move(se, SE_ZONE_CONFIG, 0, 64, NULL, block, sizeof(block)));
+	enum err e = se_idle(se, se_move(se, SE_CONFIG_AT(64), block, sizeof(block)));
 
 	if (e != OK)
 		return e;
@@ -67,7 +65,7 @@ static enum err inspect(struct se *se, const struct se_profile *profile, struct 
 		uint8_t byte;
 
 		if (i % 32 == 0) {
-			if ((e = se_move(se, SE_ZONE_CONFIG, 0, i, NULL, block, 32)) != OK)
+			if ((e = se_move(se, SE_CONFIG_AT(i), block, 32)) != OK)
 				return e;
 			seen->crc = se_crc(seen->crc, block, 32);
 		}
@@ -105,8 +103,8 @@ static enum err profile_write(struct se *se, const struct se_profile *profile)
 		return e;
 	if (seen.lock_config != UNLOCKED)
 		return se_fail(se, SE_LOCKED);
-	if ((e = se_move(se, SE_ZONE_CONFIG, 0, 16, profile->config + 16, NULL, 84 - 16)) != OK ||
-	    (e = se_move(se, SE_ZONE_CONFIG, 0, 88, profile->config + 88, NULL, 128 - 88)) != OK ||
+	if ((e = se_put(se, SE_CONFIG_AT(16), profile->config + 16, 84 - 16)) != OK ||
+	    (e = se_put(se, SE_CONFIG_AT(88), profile->config + 88, 128 - 88)) != OK ||
 	    (e = inspect(se, profile, &seen, NULL, 0)) != OK)
 		return e;
 	return seen.differing ? se_fail(se, SE_READ_BACK) : OK;
@@ -129,7 +127,7 @@ static enum err lock_config(struct se *se, const struct se_profile *profile)
 	if (seen.differing)
 		return se_fail(se, SE_READ_BACK);
 	/* The last chance to catch a bad byte: the chip compares with what it really holds. */
-	return se_exchange(se, &lock, seen.crc, NULL, NULL);
+	return se_exchange(se, SE_LOCK, seen.crc, NULL);
 }
 
 enum err se_lock_config(struct se *se, const struct se_profile *profile)
@@ -150,7 +148,7 @@ static enum err lock_data(struct se *se, const struct se_profile *profile, uint3
 		return se_fail(se, SE_LOCKED);
 	if (seen.differing)
 		return se_fail(se, SE_OTHER_PROFILE);
-	return se_exchange(se, &lock, param, NULL, NULL);
+	return se_exchange(se, SE_LOCK, param, NULL);
 }
 
 enum err se_lock_data(struct se *se, const struct se_profile *profile)

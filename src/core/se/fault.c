@@ -17,7 +17,7 @@ static const char *const texts[SE_FAULTS] = {
 	    "it lost power, or its watchdog struck; try again",
 	[SE_REPLY_LENGTH] = "the answer has another length than this command has",
 	[SE_REPLY_CRC] =
-	    "the CRC of the answer is wrong three times over: check cable and bus clock",
+	    "the CRC of the answer is wrong however often it is read: check cable and bus clock",
 	[SE_SENT_CRC] = "the secure element received a wrong CRC twice: check cable and bus clock",
 	[SE_MISCOMPARE] = "the values that the secure element compared differ (status 01)",
 	[SE_PARSE] = "the secure element does not know this command or its parameters (status 03)",
@@ -25,8 +25,9 @@ static const char *const texts[SE_FAULTS] = {
 	[SE_RNG] = "the random generator failed its health test (status 08)",
 	[SE_EXECUTION] =
 	    "the secure element refuses (status 0F): its state or its configuration forbids this",
-	[SE_RESET] = "the secure element was reset twice during this command (status 11): "
-	             "its power supply is too weak",
+	[SE_RESET] =
+	    "the secure element was reset twice during this command, or stopped answering: "
+	    "its power supply is too weak",
 	[SE_WATCHDOG] = "no time was left before the watchdog, twice (status EE)",
 	[SE_STATUS] = "the secure element answered a status that is not known",
 	[SE_READ_BACK] = "what was written reads back differently; nothing was locked",

@@ -6,10 +6,33 @@
 enum { WORD_RESET = 0x00, WORD_SLEEP = 0x01, WORD_IDLE = 0x02, WORD_COMMAND = 0x03 };
 
 #define WAKE_MS 120     /* longest command of the table: an interrupted one may still run */
-#define SLOWEST 6       /* clock divider M2 of the 608 */
 #define WATCHDOG_MS 600 /* the earliest watchdog strikes 700 ms after wake */
 #define TRANSFER_MS 16  /* packet, polls and answer on the wire, at 100 kHz */
 #define TRIES 3         /* transfers that are repeated against noise */
+#define SLOWEST 6       /* clock divider M2 of the 608 */
+
+#define IN_PARAM 0xff /* as many bytes to the chip as param2 says */
+
+/* Answers without data are one status byte: out = 0. */
+static const struct command {
+	uint8_t opcode, param1;
+	uint8_t in, out; /* bytes of data to and from the chip */
+	uint8_t ms[2];   /* maximum execution time, by family; the 608's at clock divider M0 */
+} commands[] = {
+	[SE_INFO] = { 0x30, 0x00, 0, 4, { 5, 5 } },
+	[SE_READ_WORD] = { 0x02, 0x00, 0, 4, { 5, 5 } },
+	[SE_READ_BLOCK] = { 0x02, 0x80, 0, 32, { 5, 5 } },
+	[SE_WRITE_WORD] = { 0x12, 0x00, 4, 0, { 26, 45 } },
+	[SE_WRITE_BLOCK] = { 0x12, 0x80, 32, 0, { 26, 45 } },
+	[SE_LOCK] = { 0x17, 0x00, 0, 0, { 32, 35 } },
+	[SE_RANDOM] = { 0x1b, 0x00, 0, 32, { 23, 23 } },
+	[SE_NONCE] = { 0x16, 0x03, 32, 0, { 29, 20 } },
+	[SE_GENKEY] = { 0x40, 0x00, 0, 64, { 115, 115 } },
+	[SE_SIGN] = { 0x41, 0x80, 0, 64, { 60, 115 } },
+	[SE_SHA_START] = { 0x47, 0x00, IN_PARAM, 0, { 9, 36 } },
+	[SE_SHA_UPDATE] = { 0x47, 0x01, IN_PARAM, 0, { 9, 36 } },
+	[SE_SHA_END] = { 0x47, 0x02, IN_PARAM, 32, { 9, 36 } },
+};
 
 uint16_t se_crc(uint16_t crc, const uint8_t *p, size_t n)
 {
@@ -28,19 +51,19 @@ enum err se_fail(struct se *se, enum se_fault fault)
 		[SE_BUS] = ERR_IO,
 		[SE_NO_ANSWER] = ERR_TIMEOUT,
 		[SE_NO_WAKE] = ERR_DEVICE,
-		[SE_SELF_TEST] = ERR_DEVICE,
 		[SE_UNKNOWN_DEVICE] = ERR_DEVICE,
 		[SE_BUSY_TOO_LONG] = ERR_TIMEOUT,
 		[SE_REPLY_LENGTH] = ERR_CRC,
 		[SE_REPLY_CRC] = ERR_CRC,
-		[SE_SENT_CRC] = ERR_CRC,
 		[SE_MISCOMPARE] = ERR_DEVICE,
 		[SE_PARSE] = ERR_DEVICE,
 		[SE_ECC] = ERR_DEVICE,
+		[SE_SELF_TEST] = ERR_DEVICE,
 		[SE_RNG] = ERR_DEVICE,
 		[SE_EXECUTION] = ERR_DEVICE,
 		[SE_RESET] = ERR_DEVICE,
 		[SE_WATCHDOG] = ERR_DEVICE,
+		[SE_SENT_CRC] = ERR_CRC,
 		[SE_STATUS] = ERR_DEVICE,
 		[SE_READ_BACK] = ERR_DEVICE,
 		[SE_LOCKED] = ERR_CONFLICT,
@@ -88,97 +111,77 @@ enum err se_idle(struct se *se, enum err e)
 	return e;
 }
 
+/* The fault of a status byte other than 00. */
+static enum se_fault fault_of(uint8_t status)
+{
+	static const uint8_t known[] = { 0x01, 0x03, 0x05, 0x07, 0x08, 0x0f, 0x11, 0xee, 0xff };
+	unsigned i = 0;
+
+	while (i < sizeof(known) && known[i] != status)
+		i++;
+	return (enum se_fault)(SE_MISCOMPARE + i);
+}
+
+/* Whether p, read as n bytes, holds an answer of n bytes or a status; count and CRC are right. */
+static enum se_fault check(const uint8_t *p, size_t n)
+{
+	if (p[0] != 4 && p[0] != n)
+		return SE_REPLY_LENGTH;
+	return se_crc(0, p, p[0] - 2u) == load_le16(p + p[0] - 2) ? SE_FINE : SE_REPLY_CRC;
+}
+
 /*
- * An awake chip ignores the wake pulse and answers with what is left of an earlier exchange: it is
- * put to idle and woken again. A busy one acknowledges nothing and is waited for; nor does one that is
- * not there, and what never acknowledged need not be sent to rest.
+ * Polls for n bytes, once a millisecond, at most ms + 1 times; `again` is sent when something came
+ * and was wrong. For an answer that is WORD_RESET: it stays in the chip and is read once more.
+ *
+ * With WORD_IDLE it wakes: an awake chip ignores the pulse and gives what is left of an earlier
+ * exchange, so it is put to idle and woken anew. A busy one acknowledges nothing and is waited for.
  */
-static enum se_fault wake(struct se *se)
+static enum se_fault poll(struct se *se, uint8_t *p, size_t n, unsigned ms, uint8_t again)
 {
 	static const uint8_t awake[4] = { 0x04, 0x11, 0x33, 0x43 };
-	enum se_fault fault = SE_NO_ANSWER;
+	enum se_fault fault = again ? SE_NO_ANSWER : SE_BUSY_TOO_LONG;
+
+	for (;;) {
+		enum err e = again ? se->hal->wake(se->hal->ctx) : OK;
+
+		if (e == OK)
+			e = se->hal->recv(se->hal->ctx, p, n);
+		if (e == OK) {
+			if (!again)
+				fault = check(p, n);
+			else if (memcmp(p, awake, 4) == 0)
+				fault = SE_FINE;
+			else
+				fault = p[1] == 0x07 ? SE_SELF_TEST : SE_NO_WAKE;
+			if (fault == SE_FINE)
+				return fault;
+			e = send_word(se, again);
+		}
+		if (e != OK && e != ERR_TIMEOUT)
+			return SE_BUS;
+		if (ms-- == 0)
+			return fault;
+		wait(se);
+	}
+}
+
+static enum se_fault wake(struct se *se)
+{
 	uint8_t frame[4];
-	enum err e;
 
 	se->awake = true;
 	se->awake_ms = 0;
-	for (unsigned ms = WAKE_MS; ms; ms--) {
-		if ((e = se->hal->wake(se->hal->ctx)) == OK)
-			e = se->hal->recv(se->hal->ctx, frame, sizeof(frame));
-		if (e == OK) {
-			if (memcmp(frame, awake, sizeof(frame)) == 0)
-				return SE_FINE;
-			fault = frame[0] == 4 && frame[1] == 7 ? SE_SELF_TEST : SE_NO_WAKE;
-			e = send_word(se, WORD_IDLE);
-		}
-		if (e != OK && e != ERR_TIMEOUT)
-			return SE_BUS;
-		wait(se);
-	}
-	se->awake = fault != SE_NO_ANSWER;
-	return fault;
+	return poll(se, frame, sizeof(frame), WAKE_MS, WORD_IDLE);
 }
 
-static enum se_fault fault_of(uint8_t status)
-{
-	switch (status) {
-	case 0x01:
-		return SE_MISCOMPARE;
-	case 0x03:
-		return SE_PARSE;
-	case 0x05:
-		return SE_ECC;
-	case 0x07:
-		return SE_SELF_TEST;
-	case 0x08:
-		return SE_RNG;
-	case 0x0f:
-		return SE_EXECUTION;
-	case 0x11:
-		return SE_RESET;
-	case 0xee:
-		return SE_WATCHDOG;
-	case 0xff:
-		return SE_SENT_CRC;
-	default:
-		return SE_STATUS;
-	}
-}
-
-/*
- * Polls for an answer of n bytes, count and CRC included, or for a status. The bus reads FF behind
- * the end, so one transaction fits both. A garbled answer is read again: it stays in the chip.
- */
+/* The bus reads FF behind the end of an answer, so one transaction fits data and status. */
 static enum se_fault receive(struct se *se, uint8_t *p, size_t n)
 {
-	uint16_t left = se->busy_ms;
-	unsigned tries = TRIES;
-	enum se_fault fault;
-	enum err e;
+	enum se_fault fault = poll(se, p, n, se->busy_ms, WORD_RESET);
 
-	for (;;) {
-		e = se->hal->recv(se->hal->ctx, p, n);
-		if (e == ERR_TIMEOUT) {
-			if (left-- == 0)
-				return SE_BUSY_TOO_LONG;
-			wait(se);
-			continue;
-		}
-		if (e != OK)
-			return SE_BUS;
-		if (p[0] != 4 && p[0] != n)
-			fault = SE_REPLY_LENGTH;
-		else if (se_crc(0, p, p[0] - 2u) != load_le16(p + p[0] - 2))
-			fault = SE_REPLY_CRC;
-		else
-			break;
-		if (--tries == 0)
-			return fault;
-		e = send_word(se, WORD_RESET);
-		if (e != OK && e != ERR_TIMEOUT)
-			return SE_BUS;
-	}
-	se->awake_ms = (uint16_t)(se->awake_ms + se->busy_ms - left + TRANSFER_MS);
+	if (fault != SE_FINE)
+		return fault;
 	se->busy_ms = 0;
 	if (p[0] == n && (n != 4 || p[1] == 0))
 		return SE_FINE;
@@ -187,63 +190,55 @@ static enum se_fault receive(struct se *se, uint8_t *p, size_t n)
 }
 
 /* Writes the packet of a command behind its word address; returns the bytes of both. */
-static size_t encode(uint8_t *frame, const struct se_command *c, uint32_t param, const uint8_t *in)
+static size_t encode(const struct se *se, const struct command *c, uint32_t param, uint8_t *frame)
 {
-	size_t n = 6u + c->in;
+	size_t n = c->in == IN_PARAM ? (uint8_t)param : c->in;
 
 	frame[0] = WORD_COMMAND;
-	frame[1] = (uint8_t)(n + 1);
+	frame[1] = (uint8_t)(n + 7);
 	frame[2] = c->opcode;
 	frame[3] = (uint8_t)(c->param1 | param >> 16);
 	store_le16(frame + 4, (uint16_t)param);
-	if (c->in)
-		memcpy(frame + 6, in, c->in);
-	store_le16(frame + n, se_crc(0, frame + 1, n - 1));
-	return n + 2;
+	if (n)
+		memcpy(frame + 6, se->in, n);
+	store_le16(frame + 6 + n, se_crc(0, frame + 1, n + 5));
+	return n + 8;
 }
 
-/* True when no command was executed: it may be sent again without harm. */
-static bool not_executed(const struct se *se, enum se_fault fault)
+static enum se_fault attempt(struct se *se, const struct command *c, uint32_t param, uint8_t *frame)
 {
-	return fault == SE_RESET || fault == SE_WATCHDOG || fault == SE_SENT_CRC ||
-	       (fault == SE_NO_ANSWER && se->awake);
-}
-
-static enum se_fault attempt(
-    struct se *se, const struct se_command *c, uint32_t param, const uint8_t *in, uint8_t *frame)
-{
-	unsigned ms = se->family == SE_ATECC508A ? c->ms_508 : c->ms_608;
+	unsigned ms = c->ms[se->family] * se->pace + 1u; /* one poll more, against noise */
 	enum se_fault fault;
 	enum err e;
 
-	ms *= se->pace;
 	if (se->awake_ms + ms > WATCHDOG_MS)
 		rest(se, WORD_IDLE);
 	if (!se->awake && (fault = wake(se)) != SE_FINE)
 		return fault;
-	/* Also when the bus fails: the chip may have heard it all. One poll more, against noise. */
-	se->busy_ms = (uint16_t)(ms + 1);
-	e = se->hal->send(se->hal->ctx, frame, encode(frame, c, param, in));
-	if (e == ERR_TIMEOUT) {
-		se->busy_ms = 0;
-		return SE_NO_ANSWER;
-	}
+	e = se->hal->send(se->hal->ctx, frame, encode(se, c, param, frame));
+	if (e == ERR_TIMEOUT)
+		return SE_RESET;
+	se->awake_ms += ms + TRANSFER_MS;
+	se->busy_ms = ms; /* also when the bus failed: the chip may have heard it all */
 	if (e != OK)
 		return SE_BUS;
-	return receive(se, frame, (c->out ? c->out : 1) + 3u);
+	return receive(se, frame, c->out ? c->out + 3u : 4);
 }
 
-enum err se_exchange(
-    struct se *se, const struct se_command *c, uint32_t param, const uint8_t *in, uint8_t *out)
+enum err se_exchange(struct se *se, enum se_command command, uint32_t param, uint8_t *out)
 {
+	const struct command *c = &commands[command];
 	uint8_t frame[SE_FRAME_MAX];
 	enum se_fault fault;
+	unsigned tries = 2;
 
 	se->opcode = c->opcode;
-	fault = attempt(se, c, param, in, frame);
-	if (not_executed(se, fault)) { /* once more, from a fresh wake */
+	for (;;) {
+		fault = attempt(se, c, param, frame);
+		/* Not executed, so it may be sent again without harm, from a fresh wake. */
+		if (fault < SE_RESET || fault > SE_SENT_CRC || --tries == 0)
+			break;
 		rest(se, WORD_IDLE);
-		fault = attempt(se, c, param, in, frame);
 	}
 	if (fault != SE_FINE)
 		return se_fail(se, fault);
@@ -255,16 +250,15 @@ enum err se_exchange(
 /* Info tells the family; the 608's ChipMode tells how far its clock is divided. */
 static enum err identify(struct se *se)
 {
-	static const struct se_command info = { 0x30, 0x00, 0, 4, 5, 5 };
 	uint8_t mode[4];
 	unsigned divider;
 	enum err e;
 
-	if ((e = se_exchange(se, &info, 0, NULL, se->revision)) != OK)
+	if ((e = se_exchange(se, SE_INFO, 0, se->revision)) != OK)
 		return e;
 	if (se->revision[2] != 0x50 && se->revision[2] != 0x60)
 		return se_fail(se, SE_UNKNOWN_DEVICE);
-	if ((e = se_move(se, SE_ZONE_CONFIG, 0, 16, NULL, mode, 4)) != OK)
+	if ((e = se_move(se, SE_CONFIG_AT(16), mode, 4)) != OK)
 		return e;
 	divider = mode[3] >> 3;
 	if (se->revision[2] == 0x50) {

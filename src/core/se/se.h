@@ -44,22 +44,24 @@ struct se_hal {
 enum se_fault {
 	SE_FINE,
 	SE_BUS,            /* the bus itself failed: ERR_IO from the port */
-	SE_NO_ANSWER,      /* nothing acknowledges at this address, or it stopped to */
+	SE_NO_ANSWER,      /* nothing acknowledges at this address */
 	SE_NO_WAKE,        /* something acknowledges but sends no wake frame */
-	SE_SELF_TEST,      /* wake frame 07: power-on self test failed */
 	SE_UNKNOWN_DEVICE, /* Info: neither 508A nor 608A/B */
 	SE_BUSY_TOO_LONG,  /* no answer within the maximum execution time */
-	SE_REPLY_LENGTH,   /* answer of another length than the command has */
-	SE_REPLY_CRC,      /* CRC of an answer wrong */
-	SE_SENT_CRC,       /* status FF again after a resend: the chip saw a wrong CRC */
-	SE_MISCOMPARE,     /* status 01 */
-	SE_PARSE,          /* status 03 */
-	SE_ECC,            /* status 05 */
-	SE_RNG,            /* status 08 */
-	SE_EXECUTION,      /* status 0F: wrong state or forbidden by the configuration */
-	SE_RESET, /* status 11 again after a resend: the chip lost power or the watchdog struck */
-	SE_WATCHDOG,        /* status EE again after a resend: no time left before the watchdog */
-	SE_STATUS,          /* another status; se.status has it */
+	SE_REPLY_LENGTH,   /* answer of another length than the command has, until the deadline */
+	SE_REPLY_CRC,      /* CRC of an answer wrong, until the deadline */
+	/* What the chip said, in the order of packet.c. */
+	SE_MISCOMPARE, /* status 01 */
+	SE_PARSE,      /* status 03 */
+	SE_ECC,        /* status 05 */
+	SE_SELF_TEST,  /* status 07, also as wake frame: power-on self test failed */
+	SE_RNG,        /* status 08 */
+	SE_EXECUTION,  /* status 0F: wrong state or forbidden by the configuration */
+	SE_RESET,      /* status 11, or no acknowledge, again after a resend: it lost power */
+	SE_WATCHDOG,   /* status EE again after a resend: no time left before the watchdog */
+	SE_SENT_CRC,   /* status FF again after a resend: the chip saw a wrong CRC */
+	SE_STATUS,     /* another status; se.status has it */
+	/* What the driver found. */
 	SE_READ_BACK,       /* what was written reads back differently; nothing was locked */
 	SE_LOCKED,          /* the zone is locked already */
 	SE_NOT_LOCKED,      /* the zone must be locked first */
@@ -82,10 +84,11 @@ struct se {
 	uint8_t revision[4];
 	/* Private. */
 	const struct se_hal *hal;
-	uint8_t pace;      /* clock divider of the 608: execution times are so many times longer */
+	const uint8_t *in; /* data of the next command that takes some */
 	bool awake;        /* perhaps awake */
-	uint16_t awake_ms; /* since the last wake, at most; the watchdog strikes from 700 on */
-	uint16_t busy_ms;  /* a command was sent and may still run so long */
+	uint8_t pace;      /* clock divider of the 608: execution times are so many times longer */
+	unsigned awake_ms; /* since the last wake, at most: the watchdog strikes from 700 on */
+	unsigned busy_ms;  /* a command was sent and may still run so long */
 };
 
 /* Slots of Arduino's layout (docs/formats.md). */

@@ -4,7 +4,7 @@
  * se_exchange wakes the chip when needed and leaves it awake, so that a call of several commands
  * pays for one wake. Every public function ends with se_idle, on success and on every failure:
  *
- *	return se_idle(se, se_exchange(se, &random, 0, NULL, out));
+ *	return se_idle(se, se_exchange(se, SE_RANDOM, 0, out));
  */
 #ifndef IMPRINT_SE_EXCHANGE_H
 #define IMPRINT_SE_EXCHANGE_H
@@ -14,16 +14,29 @@
 /* Longest command here: Nonce or SHA with 64 bytes, behind its word address. */
 #define SE_FRAME_MAX (1 + 7 + 64)
 
-/* A command as the data sheet lists it. Answers without data are one status byte: out = 0. */
-struct se_command {
-	uint8_t opcode, param1;
-	uint8_t in, out;        /* bytes of data to and from the chip */
-	uint8_t ms_508, ms_608; /* maximum execution times; the 608's at clock divider M0 */
+/* The commands in use; packet.c has their opcodes, sizes and maximum execution times. */
+enum se_command {
+	SE_INFO,
+	SE_READ_WORD,
+	SE_READ_BLOCK,
+	SE_WRITE_WORD,
+	SE_WRITE_BLOCK,
+	SE_LOCK,
+	SE_RANDOM,
+	SE_NONCE, /* pass-through */
+	SE_GENKEY,
+	SE_SIGN,
+	SE_SHA_START,
+	SE_SHA_UPDATE,
+	SE_SHA_END
 };
 
-/* param is param2, and in its upper half bits to set in param1. out may be NULL: not wanted. */
-enum err se_exchange(struct se *se, const struct se_command *command, uint32_t param,
-    const uint8_t *in, uint8_t *out) MUST_CHECK;
+/*
+ * param is param2, and in its upper half bits to set in param1. Data to the chip is where se->in
+ * points and stays there. out may be NULL: not wanted.
+ */
+enum err se_exchange(
+    struct se *se, enum se_command command, uint32_t param, uint8_t *out) MUST_CHECK;
 
 /* Sends the chip to rest and returns e. */
 enum err se_idle(struct se *se, enum err e) MUST_CHECK;
@@ -32,11 +45,17 @@ enum err se_idle(struct se *se, enum err e) MUST_CHECK;
 enum err se_fail(struct se *se, enum se_fault fault) MUST_CHECK;
 
 /*
- * Moves n bytes from `in` or to `out`, whichever is not NULL, in blocks of 32 bytes and words of 4.
- * The slot is 0 for the other zones.
+ * Where bytes are: zone in bits 17 and 16, slot in 14 to 11 (0 in the other zones), offset in 8 to
+ * 0. SE_WRITE in it: to the chip.
  */
-enum err se_move(struct se *se, enum se_zone zone, unsigned slot, size_t offset, const uint8_t *in,
-    uint8_t *out, size_t n) MUST_CHECK;
+#define SE_CONFIG_AT(offset) (offset)
+#define SE_SLOT_AT(slot, offset) (0x20000ul | (uint32_t)(slot) << 11 | (uint32_t)(offset))
+#define SE_WRITE 0x40000ul
+
+/* Moves n bytes to `out`, or from se->in to the chip, in blocks of 32 and words of 4. */
+enum err se_move(struct se *se, uint32_t at, uint8_t *out, size_t n) MUST_CHECK;
+/* Moves n bytes from `in` to the chip. */
+enum err se_put(struct se *se, uint32_t at, const uint8_t *in, size_t n) MUST_CHECK;
 
 /* CRC-16 of the packets and of Lock: polynomial 8005, bits fed least significant first. */
 uint16_t se_crc(uint16_t crc, const uint8_t *p, size_t n);

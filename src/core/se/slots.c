@@ -8,10 +8,10 @@ static enum err store(struct se *se, unsigned slot, const uint8_t *p, size_t n)
 	uint8_t back[72];
 	enum err e;
 
-	if ((e = se_move(se, SE_ZONE_DATA, slot, 0, p, NULL, n)) != OK ||
-	    (e = se_move(se, SE_ZONE_DATA, slot, 0, NULL, back, n)) != OK)
+	if ((e = se_put(se, SE_SLOT_AT(slot, 0), p, n)) != OK ||
+	    (e = se_move(se, SE_SLOT_AT(slot, 0), back, n)) != OK)
 		return e;
-	return memcmp(back, p, n) == 0 ? OK : se_fail(se, SE_READ_BACK);
+	return ct_equal(back, p, n) ? OK : se_fail(se, SE_READ_BACK);
 }
 
 enum err se_cert_write(
@@ -31,9 +31,9 @@ enum err se_cert_read(struct se *se, uint8_t slot10[72], uint8_t slot11[36], uin
 {
 	enum err e;
 
-	if ((e = se_move(se, SE_ZONE_DATA, SE_SLOT_CERT, 0, NULL, slot10, 72)) == OK &&
-	    (e = se_move(se, SE_ZONE_DATA, SE_SLOT_SERIAL_AKI, 0, NULL, slot11, 36)) == OK)
-		e = se_move(se, SE_ZONE_DATA, SE_SLOT_DEVICE_ID, 0, NULL, slot12, 36);
+	if ((e = se_move(se, SE_SLOT_AT(SE_SLOT_CERT, 0), slot10, 72)) == OK &&
+	    (e = se_move(se, SE_SLOT_AT(SE_SLOT_SERIAL_AKI, 0), slot11, 36)) == OK)
+		e = se_move(se, SE_SLOT_AT(SE_SLOT_DEVICE_ID, 0), slot12, 36);
 	return se_idle(se, e);
 }
 
@@ -42,7 +42,7 @@ enum err se_cert_erase(struct se *se)
 	static const uint8_t zero[4];
 	enum err e;
 
-	if ((e = se_move(se, SE_ZONE_DATA, SE_SLOT_DEVICE_ID, 0, zero, NULL, 4)) == OK)
-		e = se_move(se, SE_ZONE_DATA, SE_SLOT_CERT, 0, zero, NULL, 4);
+	if ((e = se_put(se, SE_SLOT_AT(SE_SLOT_DEVICE_ID, 0), zero, 4)) == OK)
+		e = se_put(se, SE_SLOT_AT(SE_SLOT_CERT, 0), zero, 4);
 	return se_idle(se, e);
 }

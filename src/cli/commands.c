@@ -3,6 +3,7 @@
 #include "commands.h"
 
 const struct cli_command *const cli_commands[] = {
+	up_commands,
 	board_commands,
 	provision_commands,
 	element_commands,

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 
+extern const struct cli_command up_commands[];         /* up.c */
 extern const struct cli_command board_commands[];      /* board.c */
 extern const struct cli_command provision_commands[];  /* provision.c */
 extern const struct cli_command element_commands[];    /* element.c */

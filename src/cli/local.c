@@ -58,21 +58,29 @@ enum err local_records(const struct cli *cli, char records[FOLDER_PATH_MAX], str
 	return folder_make(records, 0700, eb);
 }
 
-void local_step(const struct cli *cli, json_t *steps, const struct client_event *event)
+void local_line(const struct cli *cli, json_t *steps, const char *name, const char *text,
+    double seconds, enum client_state state, const char *detail)
 {
 	static const char *const states[] = {
 		[CLIENT_DONE] = "done", [CLIENT_SKIPPED] = "skipped", [CLIENT_FAILED] = "failed"
 	};
-	const struct client_step_info *step = &client_steps[event->step];
-	bool failed = event->state == CLIENT_FAILED;
-	enum cli_ink ink = failed ? CLI_RED : event->state == CLIENT_DONE ? CLI_GREEN : CLI_DIM;
+	enum cli_ink ink = state == CLIENT_FAILED ? CLI_RED
+	                   : state == CLIENT_DONE ? CLI_GREEN
+	                                          : CLI_DIM;
 
-	if (event->state == CLIENT_BEGUN)
-		return;
-	cli_say(cli, "%-31s %6.2f s  %s%s%s%s%s", step->text, event->seconds,
-	    cli_ink(cli, stderr, ink), states[event->state], cli_ink(cli, stderr, CLI_PLAIN),
-	    event->text[0] && !failed ? ": " : "", failed ? "" : event->text);
+	cli_say(cli, "%-31s %6.2f s  %s%s%s%s%s", text, seconds, cli_ink(cli, stderr, ink),
+	    states[state], cli_ink(cli, stderr, CLI_PLAIN), detail[0] ? ": " : "", detail);
 	json_array_append_new(
-	    steps, json_pack("{s:s,s:s,s:f}", "step", step->name, "state", states[event->state],
-	               "seconds", (double)(int64_t)(event->seconds * 1e3) / 1e3));
+	    steps, json_pack("{s:s,s:s,s:f}", "step", name, "state", states[state], "seconds",
+	               (double)(int64_t)(seconds * 1e3) / 1e3));
+}
+
+void local_step(const struct cli *cli, json_t *steps, const struct client_event *event)
+{
+	const struct client_step_info *step = &client_steps[event->step];
+
+	/* Why a step failed is said by main, once. */
+	if (event->state != CLIENT_BEGUN)
+		local_line(cli, steps, step->name, step->text, event->seconds, event->state,
+		    event->state == CLIENT_FAILED ? "" : event->text);
 }

@@ -21,7 +21,10 @@ struct issuer local_issuer(struct ca *ca);
 /* The folder of the records, made when missing. */
 enum err local_records(
     const struct cli *cli, char records[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
-/* One line of progress for a step that has ended, and its object in the list. */
+/* One line of progress for what has been done, and its object in the list. */
+void local_line(const struct cli *cli, json_t *steps, const char *name, const char *text,
+    double seconds, enum client_state state, const char *detail);
+/* The same for a step of a run, when it has ended. */
 void local_step(const struct cli *cli, json_t *steps, const struct client_event *event);
 
 #endif

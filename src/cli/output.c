@@ -63,8 +63,8 @@ enum err cli_json_print(json_t *object, struct errbuf *eb)
 
 	if (all == NULL || object == NULL || json_object_update(all, object) != 0)
 		e = err_set(eb, ERR_MEMORY, "no memory for the JSON result");
-	else if (json_dumpf(all, stdout, JSON_COMPACT) != 0 || fputc('\n', stdout) == EOF ||
-	         fflush(stdout) != 0)
+	else if (json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6)) != 0 ||
+	         fputc('\n', stdout) == EOF || fflush(stdout) != 0)
 		e = err_set(eb, ERR_IO, "standard output: the JSON result cannot be written");
 	json_decref(all);
 	json_decref(object);

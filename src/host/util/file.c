@@ -134,10 +134,12 @@ static int create_locked(const char *path)
 		    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 		bool fresh = fd >= 0;
 
-		if (!fresh && errno == EEXIST)
+		if (!fresh && errno != EEXIST)
+			return -1;
+		if (!fresh)
 			fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		if (fd < 0 && errno == ENOENT)
-			continue;
+			continue; /* gone just now */
 		if (fd < 0)
 			return -1;
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &st) != 0) {

@@ -26,12 +26,14 @@ enum err ccert_dates_pack(const struct x509_hour *issued, unsigned years, uint8_
 enum err ccert_dates_unpack(const uint8_t in[3], struct x509_hour *issued, uint8_t *years)
 {
 	uint32_t bits = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
-	struct x509_hour got = { (uint16_t)(FIRST_YEAR + (bits >> 19)), bits >> 15 & 15,
-		bits >> 10 & 31, bits >> 5 & 31 };
+	unsigned month = bits >> 15 & 15, day = bits >> 10 & 31, hour = bits >> 5 & 31;
 
-	if (got.month < 1 || got.month > 12 || got.day < 1 || got.hour > 23)
+	if (month < 1 || month > 12 || day < 1 || hour > 23)
 		return ERR_FORMAT;
-	*issued = got;
+	issued->year = (uint16_t)(FIRST_YEAR + (bits >> 19));
+	issued->month = (uint8_t)month;
+	issued->day = (uint8_t)day;
+	issued->hour = (uint8_t)hour;
 	*years = bits & 31;
 	return OK;
 }
@@ -65,15 +67,11 @@ enum err ccert_pack(const struct ccert *c, uint8_t slot10[CCERT_SLOT10],
 enum err ccert_unpack(const uint8_t slot10[CCERT_SLOT10], const uint8_t slot11[CCERT_SLOT11],
     const uint8_t slot12[CCERT_SLOT12], struct ccert *c)
 {
-	struct x509_hour issued;
-	uint8_t years;
-
-	if (ccert_dates_unpack(slot10 + 64, &issued, &years) != OK || ct_zero(slot11, 16) ||
-	    !device_id_printable(slot12))
+	/* The dates last: when they unpack, everything is good and c may be written. */
+	if (ct_zero(slot11, 16) || !device_id_printable(slot12) ||
+	    ccert_dates_unpack(slot10 + 64, &c->issued, &c->years) != OK)
 		return ERR_FORMAT;
 	memcpy(c->sig, slot10, 64);
-	c->issued = issued;
-	c->years = years;
 	memcpy(c->serial, slot11, 16);
 	memcpy(c->aki, slot11 + 16, 20);
 	memcpy(c->device_id, slot12, CCERT_DEVICE_ID);

@@ -83,6 +83,8 @@ void der_put(struct der_w *w, uint8_t tag, struct slice body);
 void der_raw(struct der_w *w, struct slice bytes);
 /* Writes an unsigned big-endian number as the shortest INTEGER; all zeros gives 02 01 00. */
 void der_put_uint(struct der_w *w, struct slice big_endian);
+/* Refuses a value that has no encoding: remembers e, unless something has failed before. */
+void der_fail(struct der_w *w, enum err e);
 /* Reports the first error, else sets out to what was written. */
 enum err der_finish(struct der_w *w, struct slice *out) MUST_CHECK;
 

@@ -7,17 +7,21 @@ struct der_w der_writer(uint8_t *p, size_t cap)
 	return (struct der_w){ p, cap, 0, OK };
 }
 
+void der_fail(struct der_w *w, enum err e)
+{
+	if (w->err == OK)
+		w->err = e;
+}
+
 /* Makes room for n bytes; NULL after the first error. */
 static uint8_t *grow(struct der_w *w, size_t n)
 {
 	uint8_t *at = w->p + w->n;
 
+	if (w->cap - w->n < n)
+		der_fail(w, ERR_SPACE);
 	if (w->err != OK)
 		return NULL;
-	if (w->cap - w->n < n) {
-		w->err = ERR_SPACE;
-		return NULL;
-	}
 	w->n += n;
 	return at;
 }
@@ -42,19 +46,18 @@ size_t der_open(struct der_w *w, uint8_t tag)
 
 void der_close(struct der_w *w, size_t mark)
 {
-	size_t n = w->n - mark, more = n < 0x80 ? 0 : n < 0x100 ? 1 : 2;
+	size_t n = w->n - mark, more = (size_t)(n > 0x7f) + (n > 0xff);
 	uint8_t *body = w->p + mark;
 
-	if (n > 0xffff && w->err == OK)
-		w->err = ERR_ARG;
+	if (n > 0xffff)
+		der_fail(w, ERR_ARG);
 	if (!grow(w, more))
 		return;
-	memmove(body + more, body, n);
-	if (more)
-		body[-1] = (uint8_t)(0x80 | more);
-	if (more == 2)
-		body[0] = (uint8_t)(n >> 8);
-	body[(int)more - 1] = (uint8_t)n;
+	for (size_t i = n; i-- > 0;) /* memmove, but on a Cortex-M0+ that is ten times longer */
+		body[i + more] = body[i];
+	body[-1] = (uint8_t)(more > 0 ? 0x80 | more : n);
+	for (; more > 0; n >>= 8)
+		body[--more] = (uint8_t)n;
 }
 
 void der_put(struct der_w *w, uint8_t tag, struct slice body)
@@ -69,10 +72,8 @@ void der_put_uint(struct der_w *w, struct slice n)
 {
 	size_t mark = der_open(w, DER_INTEGER);
 
-	while (n.n > 0 && n.p[0] == 0) {
+	for (; n.n > 0 && n.p[0] == 0; n.n--)
 		n.p++;
-		n.n--;
-	}
 	if (n.n == 0 || n.p[0] >= 0x80) /* zero itself, or a sign bit that must not be one */
 		der_raw(w, BYTES(0));
 	der_raw(w, n);

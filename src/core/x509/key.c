@@ -36,20 +36,27 @@ enum err x509_spki_take(struct slice *in, uint8_t q[64])
 	return OK;
 }
 
-/* 1 <= v < n (FIPS 186-5 6.4.2 step 1). Signatures are public: no constant time. */
+/* 1 <= v < n (FIPS 186-5 6.4.2 step 1): v is not zero, and v - n borrows. */
 static bool in_range(const uint8_t v[32])
 {
-	return memcmp(v, order, 32) < 0 && !ct_zero(v, 32);
+	unsigned any = 0, borrow = 0;
+
+	for (unsigned i = 32; i-- > 0;) {
+		any |= v[i];
+		borrow = (v[i] - order[i] - borrow) >> 31;
+	}
+	return any != 0 && borrow != 0;
 }
 
 void x509_sig_put(struct der_w *w, const uint8_t sig[64])
 {
 	size_t mark = der_open(w, DER_SEQUENCE);
 
-	if (w->err == OK && (!in_range(sig) || !in_range(sig + 32)))
-		w->err = ERR_ARG;
-	der_put_uint(w, (struct slice){ sig, 32 });
-	der_put_uint(w, (struct slice){ sig + 32, 32 });
+	for (unsigned i = 0; i < 64 && w->err == OK; i += 32) {
+		if (!in_range(sig + i))
+			der_fail(w, ERR_ARG);
+		der_put_uint(w, (struct slice){ sig + i, 32 });
+	}
 	der_close(w, mark);
 }
 

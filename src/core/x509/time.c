@@ -23,41 +23,33 @@ struct x509_hour x509_hour_add_years(const struct x509_hour *t, unsigned years)
 	return later;
 }
 
-/* The last `count` decimal digits of v, up to four. */
-static void put_digits(struct der_w *w, unsigned v, unsigned count)
-{
-	static const uint16_t units[4] = { 1000, 100, 10, 1 };
-	uint8_t digits[4];
-
-	for (unsigned i = 0; i < 4; i++) {
-		digits[i] = '0';
-		for (; v >= units[i]; v -= units[i])
-			digits[i]++;
-	}
-	der_raw(w, (struct slice){ digits + 4 - count, count });
-}
-
-/* Minutes, seconds, zone. The last hour of all means "never expires" (RFC 5280 4.1.2.5). */
-static struct slice tail(const struct x509_hour *t)
-{
-	bool never = t->year == 9999 && t->month == 12 && t->day == 31 && t->hour == 23;
-
-	return never ? TEXT("5959Z") : TEXT("0000Z");
-}
-
+/*
+ * Two digits at a time, by subtraction: a Cortex-M0+ has no division. The last hour of year 9999
+ * means "never expires", with its last second (RFC 5280 4.1.2.5); it is the only one of that year.
+ */
 void x509_time_put(struct der_w *w, const struct x509_hour *t)
 {
-	bool utc = t->year < 2050;
-	size_t mark = der_open(w, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME);
+	unsigned year = t->year, utc = year < 2050, last = year < 9999 ? 0 : 59;
+	uint8_t text[15],
+	    part[7] = { 0, 0, t->month, t->day, t->hour, (uint8_t)last, (uint8_t)last };
 
-	if ((t->year < 1950 || t->year > 9999) && w->err == OK)
-		w->err = ERR_ARG; /* UTCTime begins in 1950, GeneralizedTime has four digits */
-	put_digits(w, t->year, utc ? 2 : 4);
-	put_digits(w, t->month, 2);
-	put_digits(w, t->day, 2);
-	put_digits(w, t->hour, 2);
-	der_raw(w, tail(t));
-	der_close(w, mark);
+	if (year < 1950 ||
+	    year > 9999) /* UTCTime begins in 1950, GeneralizedTime has four digits */
+		der_fail(w, ERR_ARG);
+	for (; year >= 100; year -= 100)
+		part[0]++;
+	part[1] = (uint8_t)year;
+	for (unsigned i = 0; i < 7; i++) {
+		unsigned tens = '0', ones = part[i];
+
+		for (; ones >= 10; ones -= 10)
+			tens++;
+		text[2 * i] = (uint8_t)tens;
+		text[2 * i + 1] = (uint8_t)('0' + ones);
+	}
+	text[14] = 'Z';
+	der_put(w, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME,
+	    (struct slice){ text + 2 * utc, 15 - 2 * utc });
 }
 
 /* Reads `count` decimal digits; *bad becomes true for anything else. */
@@ -95,7 +87,7 @@ enum err x509_time_take(struct slice *in, struct x509_hour *t)
 	if (bad || got.month < 1 || got.month > 12 || got.day < 1 || got.day > 31 ||
 	    got.hour > 23 || (!utc && got.year < 2050))
 		return ERR_FORMAT;
-	if (!slice_equal(text, tail(&got)))
+	if (!slice_equal(text, got.year < 9999 ? TEXT("0000Z") : TEXT("5959Z")))
 		return ERR_FORMAT;
 	*t = got;
 	*in = rest;

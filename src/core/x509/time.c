@@ -23,10 +23,7 @@ struct x509_hour x509_hour_add_years(const struct x509_hour *t, unsigned years)
 	return later;
 }
 
-/*
- * Two digits at a time, by subtraction: a Cortex-M0+ has no division. The last hour of year 9999
- * means "never expires", with its last second (RFC 5280 4.1.2.5); it is the only one of that year.
- */
+/* Two digits at a time, by subtraction: a Cortex-M0+ has no division. */
 void x509_time_put(struct der_w *w, const struct x509_hour *t)
 {
 	unsigned year = t->year, utc = year < 2050, last = year < 9999 ? 0 : 59;

@@ -33,7 +33,10 @@ bool x509_hour_exists(const struct x509_hour *t);
 /* The same month, day and hour so many years later, as the devices compute it: 29 February stays.
  */
 struct x509_hour x509_hour_add_years(const struct x509_hour *t, unsigned years);
-/* UTCTime 1950 to 2049, GeneralizedTime from 2050 (RFC 5280 4.1.2.5); ERR_ARG for other years. */
+/*
+ * UTCTime 1950 to 2049, GeneralizedTime from 2050 (RFC 5280 4.1.2.5); ERR_ARG for other years. In year
+ * 9999 hours are written as their last second, which makes X509_NO_EXPIRY what it is.
+ */
 void x509_time_put(struct der_w *w, const struct x509_hour *t);
 /*
  * Reads exactly what x509_time_put writes; a day that the month does not have is read too, since

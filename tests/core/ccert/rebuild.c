@@ -4,11 +4,9 @@
 #include "vectors.h"
 
 #ifdef SMALL_MACHINE
-#define CERTS_MUTATED 1 /* QEMU is slow: one certificate, one bit at a time */
-#define FLIPS 8
+#define CERTS_MUTATED 1 /* QEMU is slow */
 #else
 #define CERTS_MUTATED vector_certs_n
-#define FLIPS 255
 #endif
 
 static struct ccert fields_of(const struct vector_cert *v)
@@ -171,7 +169,10 @@ static void truncated(const struct vector_cert *v)
 	ok(bad == 0, "%s: refused when cut at any byte", v->name);
 }
 
-/* A changed byte is refused, or understood so well that it is written again. */
+/*
+ * A changed byte is refused, or understood so well that it is written again. All 255 changes of
+ * each byte in the first certificate, all 8 changes of one bit in the others.
+ */
 static void mutated(const struct vector_cert *v)
 {
 	uint8_t der[CCERT_CERT_MAX], again[CCERT_CERT_MAX], q[64];
@@ -181,11 +182,13 @@ static void mutated(const struct vector_cert *v)
 
 	memcpy(der, v->der.p, v->der.n);
 	for (size_t i = 0; i < v->der.n; i++) {
-		for (unsigned x = 0; x < FLIPS; x++) {
+		for (unsigned x = 1; x < 256; x++) {
 			struct der_w w = der_writer(again, sizeof(again));
 			struct slice in = { der, v->der.n };
 
-			der[i] = (uint8_t)(v->der.p[i] ^ (FLIPS == 8 ? 1u << x : x + 1));
+			if (v != vector_certs && (x & (x - 1)) != 0)
+				continue;
+			der[i] = (uint8_t)(v->der.p[i] ^ x);
 			if (ccert_from_cert(in, &c, q) != OK)
 				continue;
 			read++;

@@ -245,6 +245,7 @@ static void many_extensions(void)
 	}
 }
 
+/* All 255 changes of each byte in the first vector, all 8 changes of one bit in the others. */
 static void damaged(const struct vector_cert *v)
 {
 	uint8_t der[420];
@@ -260,6 +261,8 @@ static void damaged(const struct vector_cert *v)
 		for (unsigned x = 1; x < 256; x++) {
 			struct slice in = { der, v->der.n };
 
+			if (v != vector_certs && (x & (x - 1)) != 0)
+				continue;
 			der[i] = (uint8_t)(v->der.p[i] ^ x);
 			if (x509_cert_parse(in, &cert) != OK)
 				continue;

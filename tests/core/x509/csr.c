@@ -326,6 +326,7 @@ static bool rebuilt(const struct csr *csr, struct slice want)
 	return der_finish(&w, &out) == OK && slice_equal(out, want);
 }
 
+/* All 255 changes of each byte in the first vector, all 8 changes of one bit in the others. */
 static void damaged(const struct vector_csr *v)
 {
 	uint8_t der[320];
@@ -341,6 +342,8 @@ static void damaged(const struct vector_csr *v)
 		for (unsigned x = 1; x < 256; x++) {
 			struct slice in = { der, v->der.n };
 
+			if (v != vector_csrs && (x & (x - 1)) != 0)
+				continue;
 			der[i] = (uint8_t)(v->der.p[i] ^ x);
 			if (csr_parse(in, &csr, NULL) != OK)
 				continue;

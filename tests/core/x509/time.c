@@ -25,7 +25,7 @@ static const struct {
 	{ "first hour of GeneralizedTime", "20500101000000Z", DER_GENERALIZED_TIME,
 	    { 2050, 1, 1, 0 } },
 	{ "29 February of a common year", "250229120000Z", DER_UTC_TIME, { 2025, 2, 29, 12 } },
-	{ "the hour before the last", "99991231220000Z", DER_GENERALIZED_TIME,
+	{ "the hour before the last", "99991231225959Z", DER_GENERALIZED_TIME,
 	    { 9999, 12, 31, 22 } },
 	{ "no expiry", "99991231235959Z", DER_GENERALIZED_TIME, { 9999, 12, 31, 23 } },
 };

@@ -19,9 +19,10 @@ static const uint8_t revisions[][4] = {
 
 void memory_factory(struct memory *m, enum emu_family family, const uint8_t serial[9])
 {
-	uint8_t *c = m->config;
+	uint8_t *c;
 
 	memset(m, 0, sizeof(*m));
+	c = m->config;
 	m->family = family;
 	memset(m->otp, 0xFF, sizeof(m->otp));
 	memset(m->data, 0xFF, sizeof(m->data));

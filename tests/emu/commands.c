@@ -658,7 +658,7 @@ static void counters(struct engine *g)
 
 	for (size_t i = 0; i < COUNT(values); i++) {
 		uint32_t v = values[i];
-		uint16_t lin_a = (uint16_t)(0xFFFF >> v % 32),
+		uint16_t lin_a = (uint16_t)(0xFFFFu >> v % 32),
 		         lin_b = (uint16_t)(v < 16 ? 0xFFFFu : 0xFFFFu >> (v - 16) % 32);
 
 		store_be16(bytes, lin_a);

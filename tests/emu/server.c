@@ -137,6 +137,25 @@ static void longest(void)
 	emu_free(w.chips[0]);
 }
 
+/* The example of docs/sei2c.md. */
+static void documented(void)
+{
+	static const uint8_t in[] = { 0x57, 0x00, 0x01, 0x00, 0x00, 0x52, 0x60, 0x04, 0x00, 0x57,
+		0x60, 0x08, 0x00, 0x03, 0x07, 0x30, 0x00, 0x00, 0x00, 0x03, 0x5D, 0x52, 0x60, 0x07,
+		0x00 };
+	static const uint8_t want[] = { 0x01, 0x00, 0x00, 0x00, 0x04, 0x00, 0x04, 0x11, 0x33, 0x43,
+		0x00, 0x00, 0x00, 0x00, 0x07, 0x00, 0x07, 0x00, 0x00, 0x60, 0x03, 0x83, 0xBB };
+	struct wire w = { .n = 1 };
+	uint8_t out[64];
+	bool ended;
+	size_t n;
+
+	w.chips[0] = chip(0x60);
+	n = converse(&w, SLICE(in), 7, out, sizeof(out), &ended);
+	is_bytes(out, n, want, sizeof(want), "the documented example");
+	emu_free(w.chips[0]);
+}
+
 static void two_chips(void)
 {
 	struct wire w = { .n = 2 };
@@ -367,6 +386,7 @@ int main(void)
 	snprintf(path, sizeof(path), "%s/s", folder);
 	frame_tables();
 	longest();
+	documented();
 	two_chips();
 	serving(emu);
 	crowded(emu);

@@ -1,0 +1,218 @@
+/* `imprint element emulate`: secure elements on a socket, until stopped. */
+#include "board.h"
+#include "element.h"
+#include "emu.h"
+#include "file.h"
+#include "se.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct cli_option element_emulate_options[] = {
+	{ .name = "socket",
+	    .kind = CLI_FILE,
+	    .value = "SOCKET",
+	    .help = "where to serve; NAME.sock in the run folder unless given" },
+	{ .name = "family",
+	    .kind = CLI_CHOICE,
+	    .value = "508a|608a|608b",
+	    .fallback = "608b",
+	    .help = "chip, when it is made now" },
+	{ .name = "timing",
+	    .kind = CLI_CHOICE,
+	    .value = "instant|typical|max",
+	    .fallback = "typical",
+	    .help =
+	        "how long commands take; instant: time stands still but for the bus's clients" },
+	{ .name = "serial",
+	    .kind = CLI_TEXT,
+	    .value = "HEX",
+	    .help = "serial number of a chip that is made now, 18 digits" },
+	{ .name = "from",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .help = "configuration of a chip that is made now: 128 bytes dumped from another" },
+	{ .name = "genuine-looking",
+	    .kind = CLI_SWITCH,
+	    .flag_only = true,
+	    .help = "the serial number looks like Microchip's" },
+	{ 0 },
+};
+
+struct made_from {
+	uint8_t serial[9], config[SE_CONFIG_SIZE];
+};
+
+static enum err read_dump(const char *path, uint8_t config[SE_CONFIG_SIZE], struct errbuf *eb)
+{
+	uint8_t *bytes = NULL;
+	size_t n;
+	enum err e;
+
+	if ((e = file_read(path, 4096, &bytes, &n, eb)) != OK)
+		return e;
+	if (n == SE_CONFIG_SIZE)
+		memcpy(config, bytes, n);
+	else
+		e = err_set(eb, ERR_FORMAT, "%s: %zu bytes; a configuration has %d", path, n,
+		    SE_CONFIG_SIZE);
+	free(bytes);
+	return e;
+}
+
+static enum err chip_options(
+    const struct cli *cli, struct emu_options *o, struct made_from *from, struct errbuf *eb)
+{
+	const char *family = cli_text(cli, "family"), *timing = cli_text(cli, "timing");
+	const char *serial = cli_text(cli, "serial"), *dump = cli_text(cli, "from");
+	enum err e;
+
+	o->family = strcmp(family, "508a") == 0   ? EMU_ATECC508A
+	            : strcmp(family, "608a") == 0 ? EMU_ATECC608A
+	                                          : EMU_ATECC608B;
+	o->timing = strcmp(timing, "instant") == 0   ? EMU_INSTANT
+	            : strcmp(timing, "typical") == 0 ? EMU_TYPICAL
+	                                             : EMU_MAX;
+	o->genuine_looking = cli_on(cli, "genuine-looking");
+	if (serial) {
+		struct slice text = { (const uint8_t *)serial, strlen(serial) };
+
+		if (hex_decode(text, from->serial, 9) != OK)
+			return err_set(eb, ERR_ARG, "--serial: not 18 hexadecimal digits");
+		o->serial = from->serial;
+	}
+	if (dump) {
+		if ((e = read_dump(dump, from->config, eb)) != OK)
+			return e;
+		o->config = from->config;
+	}
+	return OK;
+}
+
+/* A name stands for STATE/elements/NAME.se; anything with a slash is a path already. */
+static enum err state_file(const struct element_places *at, const char *name,
+    char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	char folder[FOLDER_PATH_MAX], file[FOLDER_PATH_MAX];
+	enum err e;
+
+	if (strchr(name, '/')) {
+		if (strlen(name) >= FOLDER_PATH_MAX)
+			return err_set(eb, ERR_ARG, "the path of the state file is too long");
+		memcpy(path, name, strlen(name) + 1);
+		return OK;
+	}
+	if ((e = board_name_check(name, eb)) != OK ||
+	    (e = folder_join(at->state, "elements", folder, eb)) != OK ||
+	    (e = folder_make(folder, 0700, eb)) != OK)
+		return e;
+	snprintf(file, sizeof(file), "%s.se", name);
+	return folder_join(folder, file, path, eb);
+}
+
+static enum err socket_path(const struct cli *cli, const struct element_places *at,
+    char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	const char *given = cli_text(cli, "socket"), *name = cli->args[0];
+	char folder[FOLDER_PATH_MAX], file[FOLDER_PATH_MAX];
+	enum err e;
+
+	if (given || strchr(name, '/')) {
+		if (!given)
+			return err_set(eb, ERR_ARG, "a state file by its path needs --socket");
+		if (strlen(given) >= FOLDER_PATH_MAX)
+			return err_set(eb, ERR_ARG, "--socket: the path is too long");
+		memcpy(path, given, strlen(given) + 1);
+		return OK;
+	}
+	if ((e = folder_make(at->run, 0700, eb)) != OK || (e = folder_private(at->run, eb)) != OK ||
+	    (e = folder_join(at->run, "se", folder, eb)) != OK ||
+	    (e = folder_make(folder, 0700, eb)) != OK)
+		return e;
+	snprintf(file, sizeof(file), "%s.sock", name);
+	return folder_join(folder, file, path, eb);
+}
+
+/* One line for each chip, then the socket: whoever waits for it can begin. */
+static enum err announce(const struct cli *cli, struct emu *const *chips, unsigned n,
+    const char *socket, struct errbuf *eb)
+{
+	json_t *list = json_array();
+	struct emu_info info;
+	char serial[19];
+
+	for (unsigned i = 0; i < n; i++) {
+		emu_info(chips[i], &info);
+		hex_encode(SLICE(info.serial), HEX_UPPER, serial);
+		cli_say(cli, "%s: emulated %s %s at address %02X%s", cli->args[i],
+		    emu_family_name(info.family), serial, info.address,
+		    info.genuine_looking ? ", looks genuine" : "");
+		json_array_append_new(list,
+		    json_pack("{s:s,s:s,s:s,s:i,s:b,s:b}", "name", cli->args[i], "model",
+		        emu_family_name(info.family), "serial", serial, "address", info.address,
+		        "emulated", true, "genuineLooking", info.genuine_looking));
+	}
+	if (cli_json(cli))
+		return cli_json_print(
+		    json_pack("{s:s,s:o}", "socket", socket, "elements", list), eb);
+	json_decref(list);
+	printf("%s\n", socket);
+	fflush(stdout);
+	return OK;
+}
+
+static void say_counts(const struct cli *cli, const struct emu_server_counters *c)
+{
+	cli_detail(cli, "%llu connections, %llu transactions, %llu refused",
+	    (unsigned long long)c->connections, (unsigned long long)c->frames,
+	    (unsigned long long)c->refused);
+	for (unsigned i = 0; i < COUNT(c->opcodes); i++) {
+		if (c->opcodes[i])
+			cli_detail(
+			    cli, "opcode %02X: %llu times", i, (unsigned long long)c->opcodes[i]);
+	}
+}
+
+static enum err serve(
+    const struct cli *cli, struct emu *const *chips, const char *path, struct errbuf *eb)
+{
+	struct emu_server *server = NULL;
+	struct emu_server_counters counters;
+	enum err e;
+
+	if ((e = emu_server_new(path, chips, cli->n_args, &server, eb)) != OK)
+		return e;
+	if ((e = announce(cli, chips, cli->n_args, path, eb)) == OK &&
+	    (e = emu_server_run(server, cli_stop_fd(), eb)) == OK) {
+		emu_server_counters(server, &counters);
+		say_counts(cli, &counters);
+	}
+	emu_server_free(server);
+	return e;
+}
+
+enum err element_emulate(struct cli *cli, struct errbuf *eb)
+{
+	struct emu *chips[EMU_SERVER_CHIPS] = { NULL };
+	char path[FOLDER_PATH_MAX], socket[FOLDER_PATH_MAX];
+	struct emu_options o = { .how = EMU_OPEN_OR_MAKE };
+	struct made_from from;
+	struct element_places at;
+	enum err e;
+
+	if ((e = element_places(cli, &at, eb)) != OK ||
+	    (e = chip_options(cli, &o, &from, eb)) != OK ||
+	    (e = socket_path(cli, &at, socket, eb)) != OK)
+		return e;
+	for (unsigned i = 0; i < cli->n_args; i++) {
+		if ((e = state_file(&at, cli->args[i], path, eb)) != OK ||
+		    (e = emu_open(path, &o, &chips[i], eb)) != OK)
+			goto out;
+	}
+	e = serve(cli, chips, socket, eb);
+out:
+	for (unsigned i = 0; i < cli->n_args; i++)
+		emu_free(chips[i]);
+	return e;
+}

@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+"""Writes the corpora of the encoders' targets from the golden vectors: corpus/{der,csr,certificate,ccert,text}.
+
+A seed is kept under the name of what it shows; inputs that fuzzing finds are added beside them by hand.
+"""
+
+import json
+from pathlib import Path
+
+FUZZ = Path(__file__).resolve().parent
+VECTORS = FUZZ.parent / "tests/vectors"
+
+ATTRIBUTE = "a0153013 0609 2a864886f70d010907 3106 1304 70617373"
+CERTS = ("typical-31-years", "serial-all-ff", "serial-one", "aki-zero", "end-2049", "leap-day",
+    "signature-synthetic-short-both")
+
+
+def write(target, name, data):
+    folder = FUZZ / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def main():
+    golden, authority = (json.loads((VECTORS / name).read_text(encoding="utf-8"))
+        for name in ("certificates.json", "authority.json"))
+    csrs = {csr["name"]: csr for csr in golden["csr"]}
+    certs = {cert["name"]: cert for cert in golden["certificates"]}
+
+    for name in ("device-id-cn", "uhwid-cn", "full-subject", "empty-subject"):
+        write("csr", name, bytes.fromhex(csrs[name]["der"]))
+    plain = bytes.fromhex(csrs["empty-subject"]["der"])
+    more = bytes.fromhex(ATTRIBUTE)
+    info = plain[3:].index(b"\xa0\x00") + 3
+    body = plain[5:info] + more
+    inner = b"\x30" + (b"\x81" if len(body) > 127 else b"") + bytes([len(body)]) + body
+    write("csr", "attribute", b"\x30\x81" + bytes([len(inner) + len(plain) - info - 2]) + inner + plain[info + 2:])
+
+    for name in CERTS:
+        cert = certs[name]
+        write("certificate", name, bytes.fromhex(cert["der"]))
+        write("ccert", name, bytes.fromhex(cert["slot10"] + cert["slot11_written"]
+            + cert["slot12_after_certificate_write"][:72] + cert["public_xy"]))
+    write("ccert", "certificate", bytes.fromhex(certs["typical-31-years"]["der"]))
+    for name, der in authority["certificates"].items():
+        write("certificate", name, bytes.fromhex(der))
+    for cert in golden["self_signed_secure_element"]:
+        write("certificate", "self-signed-" + cert["name"], bytes.fromhex(cert["der"]))
+
+    write("der", "certificate", bytes.fromhex(authority["certificates"]["modern_leaf"]))
+    write("der", "request", bytes.fromhex(csrs["full-subject"]["der"]))
+    write("der", "integer", bytes.fromhex("0209008000000000000001"))
+    write("der", "oid", bytes.fromhex("06082a8648ce3d040302"))
+    write("der", "set", bytes.fromhex("020105020106"))
+    write("der", "long-form", b"\x04\x82\x01\x00" + bytes(256))
+
+    write("text", "pem", csrs["device-id-cn"]["pem"].encode())
+    write("text", "pem-crlf", b"Your CSR:\r\n" + csrs["uhwid-cn"]["pem"].replace("\n", " \r\n").encode())
+    write("text", "hex", certs["typical-31-years"]["serial"].encode())
+    write("text", "base64", b"Zm9vYmE=")
+    write("text", "base64url", golden["jws"][0]["token"].split(".")[2].encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -64,6 +64,7 @@ static enum err connect_bus(struct sei2c *bus)
 	    setsockopt(bus->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0 ||
 	    connect(bus->fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
 		return broken(bus, errno);
+	bus->error = 0;
 	return OK;
 }
 
@@ -113,8 +114,8 @@ static enum err transact(struct sei2c *bus, char op, uint8_t address, const uint
 
 	if (n_out > FRAME_DATA_MAX || n_in > FRAME_DATA_MAX)
 		return ERR_ARG;
-	if (bus->fd < 0)
-		return broken(bus, ENOTCONN);
+	if (bus->fd < 0) /* keeps the reason why there is none */
+		return bus->error ? ERR_IO : broken(bus, ENOTCONN);
 	frame[0] = (uint8_t)op;
 	frame[1] = address;
 	store_le16(frame + 2, (uint16_t)(n_out ? n_out : n_in));
@@ -132,16 +133,24 @@ static enum err transact(struct sei2c *bus, char op, uint8_t address, const uint
 	return read_all(bus, in, n_in, deadline);
 }
 
-static enum err bus_wake(void *ctx)
+static enum err pulse(struct sei2c *bus)
 {
 	static const uint8_t zero[1];
-	struct sei2c *bus = ctx;
-	enum err e;
+	enum err e = transact(bus, 'W', 0, zero, sizeof(zero), NULL, 0);
 
-	if (bus->fd < 0 && (e = connect_bus(bus)) != OK)
-		return e;
-	e = transact(bus, 'W', 0, zero, sizeof(zero), NULL, 0);
 	return e == ERR_TIMEOUT ? OK : e; /* nobody acknowledges address 0 */
+}
+
+static enum err bus_wake(void *ctx)
+{
+	struct sei2c *bus = ctx;
+	enum err e = OK;
+
+	if (bus->fd >= 0)
+		e = pulse(bus);
+	if (bus->fd < 0 && (e = connect_bus(bus)) == OK)
+		e = pulse(bus);
+	return e;
 }
 
 static enum err bus_send(void *ctx, const uint8_t *p, size_t n)

@@ -7,11 +7,12 @@
  * element, so a connection may be lost and made again at any time.
  *
  * A `struct sei2c` is the caller's, lives as long as the `struct se` that uses it, and owns one
- * descriptor from the first wake to sei2c_close. Wake connects when there is no connection; any
- * other call without one fails. Whatever breaks the connection or the protocol (nobody listens, the
- * other end is gone, no reply within the time limit, a reply of another length than asked) closes
- * it and is ERR_IO, which the driver reports as SE_BUS; `error` then holds the errno. An address
- * that nobody acknowledges is ERR_TIMEOUT and an ordinary event.
+ * descriptor from the first wake to sei2c_close. Wake connects when there is no connection, or when
+ * the one that there is turns out to be dead; any other call without one fails. Whatever breaks the
+ * connection or the protocol (nobody listens, the other end is gone, no reply within the time limit,
+ * a reply of another length than asked) closes it and is ERR_IO, which the driver reports as SE_BUS;
+ * `error` then holds the errno. An address that nobody acknowledges is ERR_TIMEOUT and an ordinary
+ * event.
  *
  *	struct sei2c bus;
  *	if ((e = sei2c_init(&bus, "/run/imprint/se/board1.sock", SEI2C_ADDRESS)) != OK)
@@ -30,7 +31,7 @@
 
 struct sei2c {
 	struct se_hal hal; /* for se_open; points back here, so the struct must not move */
-	int error;         /* errno behind the last ERR_IO; EPROTO: a reply of another form */
+	int error;         /* errno of what broke the connection; EPROTO: a reply of another form */
 	/* May be changed at any time. */
 	unsigned reply_ms; /* longest wait for a reply */
 	bool virtual_time; /* wait_ms advances the element's clock (op T) instead of sleeping */

@@ -13,7 +13,7 @@ deps:
 up:
 	tools/deps emulator build
 	$(MAKE) all
-	tools/up
+	build/host/imprint up --fresh
 
 test: build/host/build.ninja build/test/build.ninja build/m0/build.ninja
 	tools/test

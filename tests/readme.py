@@ -6,8 +6,9 @@
 
 A made block is a ```console block behind the line `<!-- made by tests/readme.py -->`. Its lines that begin
 with "$ " are commands of one shell session, run in order in an empty state folder, with the built programs
-first in PATH; `make up` stands for what it runs after building. Compared are lines with everything masked
-that differs from run to run: times, serial numbers, keys, signatures, device ids, folders.
+first in PATH; one that ends with " &" is shown with the first line it prints and runs to the end. `make up` stands
+for what it runs after building. Compared are lines with everything masked
+that differs from run to run: times, serial numbers, keys, signatures, device ids. Folders are shown as a user finds them.
 """
 
 import os
@@ -21,7 +22,9 @@ SOURCE = Path(os.environ.get("IMPRINT_SOURCE", Path(__file__).resolve().parents[
 BUILD = Path(os.environ.get("IMPRINT_BUILD", SOURCE / "build/host")).resolve()
 README = SOURCE / "README.md"
 MARK = "<!-- made by tests/readme.py -->\n```console\n"
-STANDS_FOR = {"make up": str(SOURCE / "tools/up")}
+# The last line of the rule, which runs what the lines before it have built.
+MAKE_UP = re.search(r"^up:\n(?:\t.*\n)*\tbuild/host/(.*)\n\n", (SOURCE / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+STANDS_FOR = {"make up": MAKE_UP.group(1)}
 MASKS = (
     (re.compile(r"\b\d+(\.\d+)? ?(s|ms)\b"), "TIME"),
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d(:\d\d){0,2}Z?)?"), "DATE"),
@@ -29,7 +32,6 @@ MASKS = (
     (re.compile(r"\b(454D|454d)[0-9A-Fa-f]{12}(4D|4d)\b"), "CHIP"),
     (re.compile(r"\b([0-9A-Fa-f]{2}[: ]?){8,}\b"), "HEX"),
     (re.compile(r"^[A-Za-z0-9+/]{16,}={0,2}$"), "BASE64"),
-    (re.compile(r"/tmp/[\w./-]+|/dev/pts/\d+"), "PATH"),
 )
 
 
@@ -39,10 +41,24 @@ def masked(line):
     return re.sub(r" +", " ", line).rstrip()
 
 
-def run(command, env, folder):
+def usual(line, folder):
+    return line.replace(f"{folder}/run", "/run/user/1000").replace(f"{folder}/state", "~/.local/state/imprint")
+
+
+def run(command, env, folder, behind):
+    if command.endswith(" &"):
+        behind.append(subprocess.Popen(["sh", "-c", "exec " + command[:-2]], env=env, cwd=folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+        return [behind[-1].stdout.readline().rstrip()]
     done = subprocess.run(["sh", "-c", STANDS_FOR.get(command, command)], env=env, cwd=folder, timeout=240,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout.splitlines() + ([f"(exit status {done.returncode})"] if done.returncode else [])
+
+
+def stop(process):
+    process.terminate()
+    process.wait()
+    process.stdout.close()
 
 
 def blocks(text):
@@ -56,7 +72,7 @@ def blocks(text):
 
 def main(write):
     text = README.read_text(encoding="utf-8")
-    made, points, failed, at = "", 0, 0, 0
+    made, points, failed, at, behind = "", 0, 0, 0, []
     with tempfile.TemporaryDirectory(prefix="im", dir="/tmp") as folder:
         env = {name: value for name, value in os.environ.items() if not name.startswith("IMPRINT_")}
         env.update(PATH=f"{BUILD}:{env['PATH']}", IMPRINT_BUILD=str(BUILD), IMPRINT_STATE=f"{folder}/state", HOME=folder,
@@ -67,9 +83,11 @@ def main(write):
             shown = text[start:end].splitlines()
             got = []
             for command in (line[2:] for line in shown if line.startswith("$ ")):
-                got += ["$ " + command, *run(command, env, folder)]
+                got += ["$ " + command, *(usual(line, folder) for line in run(command, env, folder, behind))]
             made += text[at:start] + "".join(line.rstrip() + "\n" for line in got)
             at = end
+            while behind:
+                stop(behind.pop())
             points += 1
             same = [masked(line) for line in shown] == [masked(line) for line in got]
             if not write:

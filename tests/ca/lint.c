@@ -320,7 +320,7 @@ static const struct {
 	             "2601010000Z" UTC("270101000000Z")),
 	    21 },
 	{ "fraction of a second", VALIDITY,
-	    BYTES_OF("\x30\x20" UTC("260101000000Z") "\x18\x11"
+	    BYTES_OF("\x30\x22" UTC("260101000000Z") "\x18\x11"
 	                                             "20570101000000.5Z"),
 	    21 },
 	{ "time zone", VALIDITY,

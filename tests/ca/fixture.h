@@ -81,7 +81,7 @@ __attribute__((unused)) static void fixture_open(struct fixture *f)
 /* Removes a file of the authority's folder. */
 __attribute__((unused)) static void remove_in(const char *folder, const char *name)
 {
-	char path[128];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	unlink(path);

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #define TICK_MS 50 /* how exactly the sketch knows the time */
-/* An Arduino core lets 10 ms pass too: hosts often flush their input right after they have opened. */
-#define START_MS 20
+/* As an Arduino core does: hosts often flush their input right after they have opened. */
+#define START_MS 10
 #define TAKEN_TRIES 10 /* a lock may be held for a moment by somebody who looks */
 
 struct board {

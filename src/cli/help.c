@@ -63,7 +63,7 @@ static void usage_print(FILE *to, const struct cli_command *c)
 
 static void summary_print(void *ctx, const struct cli_command *c)
 {
-	fprintf(ctx, "  %-20s %s\n", c->name, c->summary);
+	fprintf(ctx, "  %-22s %s\n", c->name, c->summary);
 }
 
 struct group {

@@ -33,6 +33,7 @@ static const struct cli_option options[] = {
 	    .help = "how long the chip takes" },
 	{ .name = "genuine-looking",
 	    .kind = CLI_SWITCH,
+	    .flag_only = true,
 	    .help = "the chip's serial number looks like Microchip's" },
 	{ 0 },
 };

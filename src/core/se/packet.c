@@ -227,24 +227,23 @@ static enum se_fault attempt(struct se *se, const struct command *c, uint32_t pa
 
 enum err se_exchange(struct se *se, enum se_command command, uint32_t param, uint8_t *out)
 {
-	const struct command *c = &commands[command];
+	const struct command c = commands[command]; /* a copy makes smaller code */
 	uint8_t frame[SE_FRAME_MAX];
 	enum se_fault fault;
 	unsigned tries = 2;
 
-	se->opcode = c->opcode;
+	se->opcode = c.opcode;
 	for (;;) {
-		fault = attempt(se, c, param, frame);
+		fault = attempt(se, &c, param, frame);
 		/* Not executed, so it may be sent again without harm, from a fresh wake. */
 		if (fault < SE_RESET || fault > SE_SENT_CRC || --tries == 0)
 			break;
 		rest(se, WORD_IDLE);
 	}
-	if (fault != SE_FINE)
-		return se_fail(se, fault);
-	if (out)
-		memcpy(out, frame + 1, c->out);
-	return OK;
+	if (out && fault == SE_FINE)
+		memcpy(out, frame + 1, c.out);
+	wipe(frame, sizeof(frame)); /* random numbers become keys */
+	return fault == SE_FINE ? OK : se_fail(se, fault);
 }
 
 /* Info tells the family; the 608's ChipMode tells how far its clock is divided. */

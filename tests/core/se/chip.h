@@ -508,7 +508,7 @@ static void chip_hal_wait_ms(void *ctx, uint32_t ms)
 }
 
 /* Nothing goes wrong any more, and nothing has happened yet. */
-static void chip_plan(struct chip *c)
+__attribute__((unused)) static void chip_plan(struct chip *c)
 {
 	c->trouble = NONE;
 	c->status_times = c->garble_times = 0;

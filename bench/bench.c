@@ -73,7 +73,7 @@ static struct spread spread_of(const double *values, size_t n)
 
 static struct spread ratio_of(const struct bench_side *over, const struct bench_side *under)
 {
-	double ratios[BENCH_ROUNDS_MAX];
+	double ratios[BENCH_ROUNDS_MAX] = { 0 };
 
 	for (size_t r = 0; r < over->rounds; r++)
 		ratios[r] = over->us[r] / under->us[r];

@@ -117,8 +117,8 @@ static void make_request(struct request *r)
 	struct p256_key *k = NULL;
 	struct x509_signer how;
 	uint8_t q[64], point[65] = { 4 };
-	struct slice out;
-	struct csr csr;
+	struct slice out = { NULL, 0 };
+	struct csr csr = { .der = { NULL, 0 } };
 
 	bench_must(p256_key_generate(&k, NULL) == OK, "key");
 	how = p256_signer(k);

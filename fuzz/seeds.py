@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the corpora of the encoders' targets from the golden vectors: corpus/{der,csr,certificate,ccert,text}.
+"""Writes corpora from the golden vectors: corpus/{der,csr,certificate,ccert,ca_certificate,lint_tbs,text}.
 
 A seed is kept under the name of what it shows; inputs that fuzzing finds are added beside them by hand.
 """
@@ -46,6 +46,13 @@ def main():
         write("certificate", name, bytes.fromhex(der))
     for cert in golden["self_signed_secure_element"]:
         write("certificate", "self-signed-" + cert["name"], bytes.fromhex(cert["der"]))
+
+    for name in ("device_ca", "device_ca_2_same_subject", "arduino_leaf"):
+        write("ca_certificate", name, bytes.fromhex(authority["certificates"][name]))
+    for name in ("typical-31-years", "end-2049", "serial-high-bit", "leap-day", "aki-zero"):
+        write("lint_tbs", name, bytes.fromhex(certs[name]["tbs"]))
+    modern = bytes.fromhex(authority["certificates"]["modern_leaf"])
+    write("lint_tbs", "modern", modern[4:8 + int.from_bytes(modern[6:8], "big")])
 
     write("der", "certificate", bytes.fromhex(authority["certificates"]["modern_leaf"]))
     write("der", "request", bytes.fromhex(csrs["full-subject"]["der"]))

@@ -16,7 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS 50     /* how exactly the sketch knows the time */
+#define TICK_MS 50 /* how exactly the sketch knows the time */
+/* As an Arduino core does: hosts often flush their input right after they have opened. */
+#define START_MS 10
 #define TAKEN_TRIES 10 /* a lock may be held for a moment by somebody who looks */
 
 struct board {
@@ -33,7 +35,7 @@ struct board {
 	struct sketch sketch;
 	bool running, stop; /* running: the sketch has begun */
 	enum console_step step;
-	uint64_t looked_ms;
+	uint64_t looked_ms, opened_ms;
 
 	int stop_pipe[2];
 	pthread_t thread;
@@ -205,6 +207,28 @@ out:
 	return e;
 }
 
+/* Also in the middle of board_new. The lock goes last: the name is free when nothing is left. */
+static void take_down(struct board *b)
+{
+	struct control control = b->control;
+
+	terminal_unplug(&b->terminal);
+	sketch_close(&b->sketch);
+	emu_server_free(b->server);
+	emu_free(b->emu);
+	b->server = NULL;
+	b->emu = NULL;
+	b->control = CONTROL_CLOSED;
+	if (control.path != NULL)
+		unlink(control.path);
+	file_unlock(&b->lock);
+	control.path = NULL; /* from now on it is perhaps somebody else's */
+	if (b->stop)
+		control_answer(&control, "", OK, NULL);
+	b->stop = false;
+	control_close(&control);
+}
+
 void board_free(struct board *b)
 {
 	if (b == NULL)
@@ -214,12 +238,7 @@ void board_free(struct board *b)
 		pthread_join(b->thread, NULL);
 		close(b->stop_pipe[0]);
 	}
-	control_close(&b->control);
-	terminal_unplug(&b->terminal);
-	sketch_close(&b->sketch);
-	emu_server_free(b->server);
-	emu_free(b->emu);
-	file_unlock(&b->lock);
+	take_down(b);
 	free(b);
 }
 
@@ -340,7 +359,7 @@ static void button_pressed(struct board *b)
 		e = plug(b, &eb);
 	} else if (strcmp(word, "stop") == 0) {
 		b->stop = true;
-		return; /* answered when link and sockets are gone */
+		return; /* answered when nothing is left but the process */
 	} else {
 		e = err_set(&eb, ERR_ARG, "unknown word '%s'", word);
 	}
@@ -365,23 +384,14 @@ static void typed(struct board *b)
 	uint8_t bytes[512];
 	size_t n;
 
+	if (b->terminal.open && !b->running)
+		return; /* kept for the sketch, which is about to start */
 	while ((n = terminal_read(&b->terminal, bytes, sizeof(bytes))) > 0) {
 		if (!b->running || sketch_is_over(&b->sketch))
 			continue; /* the endless loop at the end reads nothing */
 		sketch_typed(&b->sketch, (struct slice){ bytes, n });
 		sketch_moved(b);
 	}
-}
-
-static void start_when_open(struct board *b)
-{
-	if (b->terminal.master < 0 || !b->terminal.open || b->running)
-		return;
-	b->running = true;
-	b->step = CONSOLE_START;
-	tell(b, BOARD_STARTED, "");
-	sketch_start(&b->sketch);
-	sketch_moved(b);
 }
 
 /* As long as something changes: a host may come and go while we look. */
@@ -391,6 +401,7 @@ static void look(struct board *b)
 
 	while (b->terminal.master >= 0 && (change = terminal_look(&b->terminal)) != TERMINAL_SAME) {
 		if (change == TERMINAL_OPENED) {
+			b->opened_ms = now_ms();
 			tell(b, BOARD_OPENED, "");
 		} else if (change == TERMINAL_CLOSED) {
 			typed(b);
@@ -399,9 +410,20 @@ static void look(struct board *b)
 			reset(b);
 			tell(b, BOARD_RESET, "");
 		}
-		start_when_open(b);
 	}
-	start_when_open(b); /* the reset button does not close the port */
+}
+
+/* `while (!Serial)`; a reset leaves the port open. */
+static void start(struct board *b)
+{
+	if (b->running || !b->terminal.open || now_ms() < b->opened_ms + START_MS)
+		return;
+	b->running = true;
+	b->step = CONSOLE_START;
+	b->looked_ms = now_ms();
+	tell(b, BOARD_STARTED, "");
+	sketch_start(&b->sketch);
+	sketch_moved(b);
 }
 
 static void time_passed(struct board *b)
@@ -418,10 +440,12 @@ static void time_passed(struct board *b)
 /* A change of speed wakes nobody, so an open port is looked at from time to time. */
 static int patience(const struct board *b)
 {
-	return b->control.client >= 0 || b->terminal.open ||
-	               (b->running && !sketch_is_over(&b->sketch))
-	           ? TICK_MS
-	           : -1;
+	if (b->terminal.open && !b->running)
+		return START_MS;
+	if (b->control.client >= 0 || b->terminal.open ||
+	    (b->running && !sketch_is_over(&b->sketch)))
+		return TICK_MS;
+	return -1;
 }
 
 enum err board_run(struct board *b, int stop_fd, struct errbuf *eb)
@@ -435,8 +459,9 @@ enum err board_run(struct board *b, int stop_fd, struct errbuf *eb)
 		p[1] = (struct pollfd){ .fd = control_fd(&b->control), .events = POLLIN };
 		p[2] = (struct pollfd){ .fd = b->terminal.watch, .events = POLLIN };
 		/* While nobody has it open the master only repeats its hang-up. */
-		p[3] = (struct pollfd){ .fd = b->terminal.open ? b->terminal.master : -1,
-			.events = POLLIN };
+		p[3] =
+		    (struct pollfd){ .fd = b->terminal.open && b->running ? b->terminal.master : -1,
+			    .events = POLLIN };
 		if (poll(p, COUNT(p), patience(b)) < 0 && errno != EINTR)
 			return err_set(eb, ERR_IO, "poll: %s", strerror(errno));
 		if (p[0].revents != 0)
@@ -445,15 +470,12 @@ enum err board_run(struct board *b, int stop_fd, struct errbuf *eb)
 		    control_take(&b->control, now_ms()))
 			button_pressed(b);
 		look(b);
+		start(b);
 		typed(b);
 		time_passed(b);
 	}
 	unplug(b);
-	if (b->stop) {
-		/* Who asked is told when nothing is left of the board but its process. */
-		unlink(b->button);
-		control_answer(&b->control, "", OK, NULL);
-	}
+	take_down(b);
 	return OK;
 }
 

@@ -65,7 +65,10 @@ enum err board_name_check(const char *name, struct errbuf *eb) MUST_CHECK;
  */
 enum err board_new(
     const struct board_options *o, struct board **board, struct errbuf *eb) MUST_CHECK;
-/* Serves in the caller's thread until stop_fd becomes readable, or somebody asks it to stop. */
+/*
+ * Serves in the caller's thread until stop_fd becomes readable, or somebody asks it to stop. Port,
+ * sockets and the chip's file are given back when it returns; only board_free makes sense then.
+ */
 enum err board_run(struct board *board, int stop_fd, struct errbuf *eb) MUST_CHECK;
 /* Or: serves in a thread of its own until board_free. */
 enum err board_start(struct board *board, struct errbuf *eb) MUST_CHECK;

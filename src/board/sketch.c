@@ -182,8 +182,10 @@ enum err sketch_init(struct sketch *s, const char *element_socket, struct termin
 	return OK;
 }
 
+/* The bus begins anew too, as after Wire.begin(): the chip behind it may be another process by now. */
 void sketch_start(struct sketch *s)
 {
+	sei2c_close(&s->bus);
 	s->out_n = 0;
 	console_board_init(&s->console, s->wording, &s->platform);
 	console_board_start(&s->console);

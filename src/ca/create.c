@@ -26,7 +26,10 @@ static enum err lock_workshop(const char *path, int *fd, struct errbuf *eb)
 	if ((*fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return file_error(eb, errno, path, "cannot be opened");
 	if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
-		return file_error(eb, errno, path, "another process makes this authority now");
+		return errno == EWOULDBLOCK
+		           ? err_set(eb, ERR_CONFLICT,
+		                 "%s: another process makes this authority now", path)
+		           : file_error(eb, errno, path, "cannot be locked");
 	/* Between open and flock its maker may have finished and renamed it. */
 	if (fstat(*fd, &ours) != 0 || stat(path, &there) != 0 || ours.st_ino != there.st_ino ||
 	    ours.st_dev != there.st_dev)

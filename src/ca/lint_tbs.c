@@ -209,7 +209,7 @@ uint64_t lint_tbs(struct slice tbs, const struct lint_context *c)
 	w.broken |= lint_validity(w.validity);
 	if (!printable_uuid(w.subject))
 		w.broken |= LINT_BIT(20);
-	if (x509_spki_take(&w.spki, q) != OK || w.spki.n != 0)
+	if (x509_spki_take(&w.spki, q) != OK || w.spki.n != 0 || p256_point_check(c->p256, q) != OK)
 		w.broken |= LINT_BIT(3);
 	w.broken |= lint_extensions(w.extensions, c);
 	if (w.broken == 0 && !rebuilds(tbs))

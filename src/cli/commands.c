@@ -7,6 +7,7 @@ const struct cli_command *const cli_commands[] = {
 	board_commands,
 	provision_commands,
 	element_commands,
+	certificate_commands,
 	help_commands,
 	completion_commands,
 	NULL,

@@ -4,11 +4,12 @@
 
 #include "cli.h"
 
-extern const struct cli_command up_commands[];         /* up.c */
-extern const struct cli_command board_commands[];      /* board.c */
-extern const struct cli_command provision_commands[];  /* provision.c */
-extern const struct cli_command element_commands[];    /* element.c */
-extern const struct cli_command help_commands[];       /* help.c */
-extern const struct cli_command completion_commands[]; /* completion.c */
+extern const struct cli_command up_commands[];          /* up.c */
+extern const struct cli_command board_commands[];       /* board.c */
+extern const struct cli_command provision_commands[];   /* provision.c */
+extern const struct cli_command element_commands[];     /* element.c */
+extern const struct cli_command certificate_commands[]; /* certificate.c */
+extern const struct cli_command help_commands[];        /* help.c */
+extern const struct cli_command completion_commands[];  /* completion.c */
 
 #endif

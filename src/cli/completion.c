@@ -138,7 +138,7 @@ static void bash(void)
 	printf("_imprint() {\n"
 	       "\tlocal _imprint_cur=\"${COMP_WORDS[COMP_CWORD]}\"\n"
 	       "\tCOMPREPLY=()\n"
-	       "\t_imprint_words $((COMP_CWORD + 1)) \"${COMP_WORDS[1]}\" \"${COMP_WORDS[2]}\" "
+	       "\t_imprint_words $((COMP_CWORD + 1)) \"${COMP_WORDS[1]-}\" \"${COMP_WORDS[2]-}\" "
 	       "\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
 	       "}\n"
 	       "complete -o default -F _imprint imprint\n");
@@ -225,7 +225,8 @@ static void fish(void)
 	printf("# fish completion for imprint, written by `imprint completion fish`\n"
 	       "function __imprint_is\n"
 	       "\tset -l tokens (commandline -opc)\n"
-	       "\ttest \"$tokens[2..(math 1 + (count $argv))]\" = \"$argv\"\n"
+	       "\tset -l last (math 1 + (count $argv))\n"
+	       "\ttest \"$tokens[2..$last]\" = \"$argv\"\n"
 	       "end\n");
 	each_first_word(fish_group);
 	cli_each_command(fish_command, NULL);

@@ -13,18 +13,41 @@ static void option_spell(const struct cli_option *o, char *out, size_t cap)
 	    o->value == NULL ? "" : " ", o->value == NULL ? "" : o->value);
 }
 
+/* Text broken at blanks before column 80; lines after the first begin at `indent`. */
+static void wrapped_print(FILE *to, const char *text, int indent)
+{
+	int column = indent;
+
+	while (*text != '\0') {
+		int word = (int)strcspn(text, " \n");
+
+		if (column > indent && column + 1 + word > 79) {
+			fprintf(to, "\n%*s", indent, "");
+			column = indent;
+		}
+		fprintf(to, "%s%.*s", column > indent ? " " : "", word, text);
+		column += word + (column > indent);
+		for (text += word; *text == ' ' || *text == '\n'; text++) {
+			if (*text == '\n') {
+				fprintf(to, "\n%*s", indent, "");
+				column = indent;
+			}
+		}
+	}
+	fputc('\n', to);
+}
+
 static void options_print(FILE *to, const struct cli_option *table)
 {
 	for (; table != NULL && table->name != NULL; table++) {
-		char spelled[96];
+		char spelled[96], help[400];
 
 		option_spell(table, spelled, sizeof(spelled));
-		fprintf(to, "  %-28s %s", spelled, table->help);
-		if (table->required)
-			fputs(" (required)", to);
-		if (table->fallback != NULL)
-			fprintf(to, " (default %s)", table->fallback);
-		fputc('\n', to);
+		snprintf(help, sizeof(help), "%s%s%s%s%s", table->help,
+		    table->required ? " (required)" : "", table->fallback ? " (default " : "",
+		    table->fallback ? table->fallback : "", table->fallback ? ")" : "");
+		fprintf(to, "  %-28s ", spelled);
+		wrapped_print(to, help, 31);
 	}
 }
 
@@ -40,7 +63,7 @@ static void usage_print(FILE *to, const struct cli_command *c)
 
 static void summary_print(void *ctx, const struct cli_command *c)
 {
-	fprintf(ctx, "  %-20s %s\n", c->name, c->summary);
+	fprintf(ctx, "  %-22s %s\n", c->name, c->summary);
 }
 
 struct group {
@@ -59,30 +82,6 @@ static void group_print(void *ctx, const struct cli_command *c)
 	summary_print(g->to, c);
 }
 
-/* Paragraphs, broken at blanks before column 80. */
-static void wrapped_print(FILE *to, const char *text)
-{
-	size_t column = 0;
-
-	while (*text != '\0') {
-		size_t word = strcspn(text, " \n");
-
-		if (column > 0 && column + 1 + word > 79) {
-			fputc('\n', to);
-			column = 0;
-		}
-		fprintf(to, "%s%.*s", column > 0 ? " " : "", (int)word, text);
-		column += word + (column > 0);
-		for (text += word; *text == ' ' || *text == '\n'; text++) {
-			if (*text == '\n') {
-				fputc('\n', to);
-				column = 0;
-			}
-		}
-	}
-	fputc('\n', to);
-}
-
 static void command_help(FILE *to, const struct cli_command *c)
 {
 	struct group group = { to, c->name, "\ncommands:\n" };
@@ -91,7 +90,7 @@ static void command_help(FILE *to, const struct cli_command *c)
 	usage_print(to, c);
 	if (c->about != NULL) {
 		fputc('\n', to);
-		wrapped_print(to, c->about);
+		wrapped_print(to, c->about, 0);
 	}
 	cli_each_command(group_print, &group);
 	if (c->options != NULL) {
@@ -215,7 +214,7 @@ static void man_command(void *ctx, const struct cli_command *c)
 	man_options(to, c->options);
 }
 
-static enum err man(FILE *to, struct errbuf *eb)
+static void man(FILE *to)
 {
 	fprintf(to, ".TH IMPRINT 1 \"\" \"imprint %s\" \"User Commands\"\n", IMPRINT_VERSION);
 	fputs(".SH NAME\nimprint \\- device identity that cannot be copied, self\\-hosted\n"
@@ -236,7 +235,6 @@ static enum err man(FILE *to, struct errbuf *eb)
 	    ".fi\n.SH ENVIRONMENT\nFlags win over the environment, the environment over defaults.\n"
 	    ".B NO_COLOR\nswitches colour off.\n",
 	    to);
-	return ferror(to) ? err_set(eb, ERR_IO, "the man page cannot be written") : OK;
 }
 
 /* --- the command --- */
@@ -252,8 +250,10 @@ static enum err help(struct cli *cli, struct errbuf *eb)
 		exit_codes_print(stdout);
 		return OK;
 	}
-	if (cli->n_args == 1 && strcmp(cli->args[0], "man") == 0)
-		return man(stdout, eb);
+	if (cli->n_args == 1 && strcmp(cli->args[0], "man") == 0) {
+		man(stdout);
+		return OK;
+	}
 	for (unsigned i = 0; i < cli->n_args; i++)
 		snprintf(words[i], sizeof(words[i]), "%s", cli->args[i]);
 	/* The parser finds the command, or says what is near. */

@@ -50,8 +50,9 @@ static enum err signals_set(bool stops, struct errbuf *eb)
 	sigemptyset(&act.sa_mask);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
-	/* A reader that goes away shows as a failed write, also on sockets. */
-	signal(SIGPIPE, SIG_IGN);
+	/* Who has something to put in order learns of a reader that is gone by a failed write. */
+	if (stops)
+		signal(SIGPIPE, SIG_IGN);
 	return OK;
 }
 
@@ -100,8 +101,8 @@ int main(int argc, char **argv)
 
 	if (e == OK)
 		e = command_run(&cli, &eb);
-	if (fflush(stdout) != 0 && e == OK && errno != EPIPE)
-		e = err_set(&eb, ERR_IO, "standard output: %s", strerror(errno));
+	if ((ferror(stdout) || fflush(stdout) != 0) && e == OK)
+		e = err_set(&eb, ERR_IO, "standard output cannot be written");
 	if (stop_signal == SIGINT || (stop_signal != 0 && e != OK))
 		return EXIT_INTERRUPTED;
 	if (e != OK)

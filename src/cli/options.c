@@ -491,22 +491,48 @@ static enum err args_check(const struct cli *cli, struct errbuf *eb)
 	return OK;
 }
 
-enum err cli_parse(struct cli *cli, int argc, char **argv, struct errbuf *eb)
+static enum err parse(struct cli *cli, int argc, char **argv, struct errbuf *eb)
 {
 	unsigned used;
 	enum err e;
 
-	memset(cli, 0, sizeof(*cli));
 	if ((e = command_choose(cli, argc, argv, &used, eb)) != OK ||
-	    (e = flags_take(cli, argc, argv, used, eb)) != OK)
+	    (e = flags_take(cli, argc, argv, used, eb)) != OK ||
+	    (e = table_complete(cli, cli_globals, eb)) != OK)
 		return e;
 	/* Help explains what is missing, so nothing else is asked of it. */
 	if (cli_on(cli, "help") || cli_on(cli, "version") || cli->command == NULL)
-		return table_complete(cli, cli_globals, eb);
-	if ((e = table_complete(cli, cli_globals, eb)) != OK ||
-	    (e = table_complete(cli, cli->command->options, eb)) != OK)
+		return OK;
+	if ((e = table_complete(cli, cli->command->options, eb)) != OK)
 		return e;
 	return args_check(cli, eb);
+}
+
+/* How an error is to be shown stands on the command line that has the error. */
+static void rescue_switches(struct cli *cli, int argc, char **argv)
+{
+	struct errbuf unused;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const struct cli_option *o = NULL;
+
+		if (strncmp(argv[i], "--", 2) == 0)
+			o = find_long(cli_globals, argv[i] + 2, strlen(argv[i] + 2));
+		if (o != NULL && o->kind == CLI_SWITCH)
+			*place(cli, o) = "yes";
+	}
+	if (table_complete(cli, cli_globals, &unused) != OK)
+		return; /* the error that is shown is the first one */
+}
+
+enum err cli_parse(struct cli *cli, int argc, char **argv, struct errbuf *eb)
+{
+	enum err e;
+
+	memset(cli, 0, sizeof(*cli));
+	if ((e = parse(cli, argc, argv, eb)) != OK)
+		rescue_switches(cli, argc, argv);
+	return e;
 }
 
 /* --- what commands ask --- */

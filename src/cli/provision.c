@@ -234,7 +234,7 @@ static enum err provision(struct cli *cli, struct errbuf *eb)
 const struct cli_command provision_commands[] = {
 	{ .name = "provision",
 	    .stops = true,
-	    .summary = "gives a board its identity",
+	    .summary = "give a board its identity",
 	    .about = "Talks to the Provisioning sketch on the board, has its request signed by the "
 	             "authority on "
 	             "this computer, sends the certificate's fields and compares what the board "

@@ -81,7 +81,7 @@ __attribute__((unused)) static void fixture_open(struct fixture *f)
 /* Removes a file of the authority's folder. */
 __attribute__((unused)) static void remove_in(const char *folder, const char *name)
 {
-	char path[128];
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	unlink(path);
@@ -138,32 +138,47 @@ __attribute__((unused)) static X509 *openssl_parse(struct slice der)
 	return x;
 }
 
+__attribute__((unused)) static X509_STORE *openssl_trust(struct slice authority)
+{
+	X509 *root = openssl_parse(authority);
+	X509_STORE *store = X509_STORE_new();
+
+	if (!root || !store || X509_STORE_add_cert(store, root) != 1)
+		bail_out("OpenSSL does not take the authority");
+	X509_free(root);
+	return store;
+}
+
 /* NULL when X509_verify_cert takes it as a TLS client at that moment, else why not. */
+__attribute__((unused)) static const char *openssl_judges(X509_STORE *trusted, X509 *x, int64_t at)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	X509_VERIFY_PARAM *how;
+	const char *why = NULL;
+
+	if (!ctx || X509_STORE_CTX_init(ctx, trusted, x, NULL) != 1)
+		bail_out("no memory for OpenSSL");
+	how = X509_STORE_CTX_get0_param(ctx);
+	X509_VERIFY_PARAM_set_flags(how, X509_V_FLAG_X509_STRICT | X509_V_FLAG_POLICY_CHECK);
+	X509_VERIFY_PARAM_set_purpose(how, X509_PURPOSE_SSL_CLIENT);
+	X509_VERIFY_PARAM_set_time(how, at);
+	if (X509_verify_cert(ctx) != 1)
+		why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return why;
+}
+
+/* The same for a certificate in DER under one authority. */
 __attribute__((unused)) static const char *openssl_refuses(
     struct slice leaf, struct slice authority, int64_t at)
 {
-	X509 *x = openssl_parse(leaf), *root = openssl_parse(authority);
-	X509_STORE *store = X509_STORE_new();
-	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	const char *why = "cannot be parsed";
+	X509_STORE *trusted = openssl_trust(authority);
+	X509 *x = openssl_parse(leaf);
+	const char *why = x ? openssl_judges(trusted, x, at) : "cannot be parsed";
 
-	if (!x || !root || !store || !ctx)
-		goto out;
-	X509_STORE_add_cert(store, root);
-	X509_STORE_CTX_init(ctx, store, x, NULL);
-	X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx),
-	    X509_V_FLAG_X509_STRICT | X509_V_FLAG_CHECK_SS_SIGNATURE | X509_V_FLAG_POLICY_CHECK);
-	X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(ctx), X509_PURPOSE_SSL_CLIENT);
-	X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), at);
-	why = X509_verify_cert(ctx) == 1
-	          ? NULL
-	          : X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
-out:
-	X509_STORE_CTX_free(ctx);
-	X509_STORE_free(store);
-	X509_free(root);
 	X509_free(x);
-	ERR_clear_error();
+	X509_STORE_free(trusted);
 	return why;
 }
 

@@ -258,7 +258,8 @@ enum err p256_key_load(const char *path, struct p256_key **k, struct errbuf *eb)
 		goto out;
 	}
 	if (!(pkey = PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL))) {
-		e = openssl_failed(eb, ERR_FORMAT, path);
+		e = openssl_failed(NULL, ERR_FORMAT, path);
+		err_set(eb, e, "%s: no private key in PEM without a passphrase", path);
 		goto out;
 	}
 	if ((e = check_key(pkey, path, eb)) != OK)

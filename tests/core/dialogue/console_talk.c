@@ -255,9 +255,7 @@ static void test_reset_and_again(void)
 			break;
 		console_board_init(&board, CONSOLE_TODAY, &platform);
 		talk();
-		ok(ended && (host.cause == CONSOLE_RESTARTED || host.step == CONSOLE_DONE ||
-		                (host.cause == CONSOLE_SILENT && host.step == CONSOLE_NEW_KEY) ||
-		                host.cause == CONSOLE_OUT_OF_ORDER),
+		ok(ended && (host.step == CONSOLE_DONE || host.cause == CONSOLE_RESTARTED),
 		    "reset after %u turns: %s: %s", stop, console_step_text(host.step),
 		    console_cause_text(host.cause));
 		console_board_init(&board, CONSOLE_TODAY, &platform);
@@ -269,11 +267,14 @@ static void test_reset_and_again(void)
 	}
 }
 
-/* One byte suffers in one direction. Success must be real, and everything else has a name. */
+/*
+ * One byte suffers in one direction. Success must be real, and everything else has a name. Of the long
+ * way to the host each byte suffers one kind of damage, of the short way to the board all of them.
+ */
 static void test_damage(bool host_to_board, size_t variant)
 {
 	struct wire *w = host_to_board ? &to_board : &to_host;
-	size_t length;
+	size_t length, stride = (host_to_board ? 1 : DAMAGES) * STRIDE;
 
 	begin(variants[variant].wording, variants[variant].locked, variants[variant].firmware);
 	talk();
@@ -282,7 +283,7 @@ static void test_damage(bool host_to_board, size_t variant)
 	for (unsigned d = 0; d < DAMAGES; d++) {
 		unsigned finished = 0, failed = 0, other = 0;
 
-		for (size_t at = 0; at < length; at += STRIDE) {
+		for (size_t at = host_to_board ? 0 : d; at < length; at += stride) {
 			begin(variants[variant].wording, variants[variant].locked,
 			    variants[variant].firmware);
 			w->at = at;

@@ -3,12 +3,20 @@
 
 #include <string.h>
 
-#define PROFILE(number, name, text, what, source) { PROFILE_##name, text, what, source },
-const struct profile_info profiles[] = {
+#define PROFILE(number, name, kind, text, what, source)                                            \
+	{ PROFILE_##name, PROFILE_##kind, text, what, source },
+static const struct profile_info profiles[] = {
 #include "profiles.def"
 };
 #undef PROFILE
-const size_t profiles_n = COUNT(profiles);
+
+const struct profile_info *profile_info(unsigned number)
+{
+	for (size_t i = 0; i < COUNT(profiles); i++)
+		if (profiles[i].number == number)
+			return &profiles[i];
+	return NULL;
+}
 
 void profile_ca_tbs_put(struct der_w *w, const struct profile_ca *ca)
 {

@@ -12,18 +12,20 @@
 
 #include "x509.h"
 
-#define PROFILE(number, name, text, what, source) PROFILE_##name = number,
+#define PROFILE(number, name, kind, text, what, source) PROFILE_##name = number,
 enum profile {
 #include "profiles.def"
 };
 #undef PROFILE
 
+enum profile_kind { PROFILE_LEAF, PROFILE_ROOT };
 struct profile_info {
 	enum profile number;
+	enum profile_kind kind;
 	const char *name, *what, *source;
 };
-extern const struct profile_info profiles[];
-extern const size_t profiles_n;
+/* NULL when there is no such profile. */
+const struct profile_info *profile_info(unsigned number);
 
 struct profile_ca {
 	uint8_t serial[16];

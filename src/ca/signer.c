@@ -187,6 +187,7 @@ static enum err commit(struct signer *s, const struct leaf_in *in, const struct 
 static enum err sign_one(
     struct signer *s, const struct leaf_in *in, int64_t now_ms, struct leaf_out *out)
 {
+	const struct profile_info *profile = profile_info(in->profile);
 	const struct key *key = in->key < s->keys_n ? &s->keys[in->key] : NULL;
 	struct lint_context context = { s->p256, now_ms / 1000, NULL, X509_NO_EXPIRY,
 		s->own_keys[0], s->keys_n };
@@ -197,7 +198,7 @@ static enum err sign_one(
 	unsigned rule;
 	enum err e;
 
-	if (!key || in->profile != PROFILE_ARDUINO)
+	if (!key || !profile || profile->kind != PROFILE_LEAF)
 		return ERR_ARG;
 	context.key_id = key->ca.key_id;
 	if ((rule = lint_refusal(lint_leaf(in, &context), s->options.allow)) != 0)

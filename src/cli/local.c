@@ -31,11 +31,15 @@ static enum err issue(void *ctx, const struct csr *csr, const char *device_id, u
 		.years = years,
 		.device_id = { (const uint8_t *)device_id, CCERT_DEVICE_ID } };
 	struct ca_issued issued;
+	struct ccert seen;
 	enum err e;
 
 	if ((e = utc_hour(utc_now(), &request.start)) != OK)
 		return err_set(eb, e, "the clock of this computer is wrong");
 	if ((e = ca_issue(ctx, &request, &issued, eb)) != OK)
+		return e;
+	/* One board at a time: here its cost is nothing, and a faulty signature never leaves. */
+	if ((e = ca_verify(ctx, (struct slice){ issued.der, issued.der_n }, &seen, eb)) != OK)
 		return e;
 	memcpy(der, issued.der, issued.der_n);
 	*n = issued.der_n;

@@ -226,6 +226,19 @@ static void log_entries(void)
 	digest_free(d);
 }
 
+static void profiles(void)
+{
+	const struct profile_info *leaf = profile_info(PROFILE_ARDUINO),
+	                          *root = profile_info(PROFILE_DEVICE_CA);
+
+	ok(leaf && leaf->number == PROFILE_ARDUINO && leaf->kind == PROFILE_LEAF &&
+	        strcmp(leaf->name, "arduino") == 0,
+	    "profile arduino is a device's");
+	ok(root && root->number == PROFILE_DEVICE_CA && root->kind == PROFILE_ROOT,
+	    "profile device-ca is not");
+	ok(!profile_info(0) && !profile_info(99), "no such profiles");
+}
+
 int main(void)
 {
 	struct p256 *p256 = NULL;
@@ -238,6 +251,7 @@ int main(void)
 	altered_authority();
 	leaves(p256);
 	log_entries();
+	profiles();
 	p256_free(p256);
 	return done_testing();
 }

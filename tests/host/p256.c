@@ -9,6 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
 /* RFC 6979 A.2.5 */
 static const char rfc_d[] = "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721";
 static const char rfc_q[] = "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
@@ -188,24 +194,98 @@ static void scalars(void)
 	p256_key_free(k);
 }
 
-static enum err load_text(const char *path, const char *text, struct errbuf *eb)
+static enum err load_text(const char *path, const char *text, size_t n, struct errbuf *eb)
 {
 	struct p256_key *k = NULL;
-	enum err e =
-	    file_write(path, (struct slice){ (const uint8_t *)text, strlen(text) }, 0600, eb);
+	enum err e = file_write(path, (struct slice){ (const uint8_t *)text, n }, 0600, eb);
 
 	if (e == OK)
 		e = p256_key_load(path, &k, eb);
+	if ((e == OK) != (k != NULL))
+		e = ERR_COUNT;
 	p256_key_free(k);
 	return e;
 }
 
-static void files(const char *folder)
+/* The key as PEM: PKCS#8, or PKCS#8 under a passphrase, or the older form. */
+enum form { PKCS8, ENCRYPTED, TRADITIONAL };
+
+static enum err load_openssl(const char *path, EVP_PKEY *key, enum form form, struct errbuf *eb)
 {
-	static const char p384[] =
+	BIO *pem = BIO_new(BIO_s_mem());
+	char word[] = "word", *p = NULL;
+	enum err e = ERR_COUNT;
+	int done = 0;
+	long n;
+
+	if (key && pem && form == TRADITIONAL)
+		done = PEM_write_bio_PrivateKey_traditional(pem, key, NULL, NULL, 0, NULL, NULL);
+	else if (key && pem)
+		done = PEM_write_bio_PKCS8PrivateKey(pem, key,
+		    form == ENCRYPTED ? EVP_aes_256_cbc() : NULL, word, form == ENCRYPTED ? 4 : 0,
+		    NULL, NULL);
+	n = BIO_get_mem_data(pem, &p);
+	if (done == 1 && n > 0)
+		e = load_text(path, p, (size_t)n, eb);
+	BIO_free(pem);
+	EVP_PKEY_free(key);
+	return e;
+}
+
+/* The private half of one key with the public half of another. */
+static EVP_PKEY *mismatched(void)
+{
+	EVP_PKEY *a = EVP_EC_gen("P-256"), *b = EVP_EC_gen("P-256"), *mixed = NULL;
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	OSSL_PARAM *params = NULL, *other = NULL, *p, *q;
+
+	if (EVP_PKEY_todata(a, EVP_PKEY_KEYPAIR, &params) == 1 &&
+	    EVP_PKEY_todata(b, EVP_PKEY_KEYPAIR, &other) == 1 &&
+	    (p = OSSL_PARAM_locate(params, "pub")) && (q = OSSL_PARAM_locate(other, "pub")) &&
+	    p->data_size == q->data_size) {
+		memcpy(p->data, q->data, p->data_size);
+		if (EVP_PKEY_fromdata_init(ctx) != 1 ||
+		    EVP_PKEY_fromdata(ctx, &mixed, EVP_PKEY_KEYPAIR, params) != 1)
+			mixed = NULL;
+	}
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_free(other);
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(a);
+	EVP_PKEY_free(b);
+	return mixed;
+}
+
+static void foreign_files(const char *path)
+{
+	static const char damaged[] =
 	    "-----BEGIN PRIVATE KEY-----\n"
 	    "MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDDXPLjLmGfgXTBU9KF8\n"
 	    "-----END PRIVATE KEY-----\n";
+	struct errbuf eb = { "" };
+
+	ok(load_openssl(path, EVP_EC_gen("P-256"), PKCS8, &eb) == OK, "OpenSSL's PKCS#8");
+	ok(load_openssl(path, EVP_EC_gen("P-256"), TRADITIONAL, &eb) == OK, "OpenSSL's older form");
+	ok(load_openssl(path, EVP_EC_gen("P-256"), ENCRYPTED, &eb) == ERR_FORMAT,
+	    "under a passphrase: nobody is asked (%s)", eb.text);
+	ok(load_openssl(path, EVP_EC_gen("P-384"), PKCS8, &eb) == ERR_FORMAT, "P-384 (%s)",
+	    eb.text);
+	ok(load_openssl(path, EVP_EC_gen("secp256k1"), PKCS8, &eb) == ERR_FORMAT, "secp256k1 (%s)",
+	    eb.text);
+	ok(load_openssl(path, EVP_RSA_gen(1024), PKCS8, &eb) == ERR_FORMAT, "RSA (%s)", eb.text);
+	ok(load_openssl(path, EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), PKCS8, &eb) == ERR_FORMAT,
+	    "Ed25519 (%s)", eb.text);
+	ok(load_openssl(path, mismatched(), PKCS8, &eb) == ERR_FORMAT, "halves of two keys (%s)",
+	    eb.text);
+	ok(load_text(path, damaged, sizeof(damaged) - 1, &eb) == ERR_FORMAT, "a damaged key (%s)",
+	    eb.text);
+	ok(load_text(path, "", 0, &eb) == ERR_FORMAT, "an empty file (%s)", eb.text);
+	ok(load_text(path, "hello", 5, &eb) == ERR_FORMAT, "a greeting (%s)", eb.text);
+	unlink(path);
+}
+
+static void files(const char *folder)
+{
 	char path[256];
 	struct p256_key *k = NULL, *again = NULL;
 	struct errbuf eb = { "" };
@@ -216,10 +296,10 @@ static void files(const char *folder)
 	hex(rfc_d, d);
 	ok(p256_key_from_scalar(d, &k, &eb) == OK, "a key to save");
 	ok(p256_key_load(path, &again, &eb) == ERR_NOT_FOUND, "no file (%s)", eb.text);
-	ok(p256_key_save(k, path, &eb) == OK, "saved (%s)", eb.text);
+	ok(p256_key_save(k, path, &eb) == OK, "saved");
 	ok(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600, "mode 0600");
 	ok(p256_key_save(k, path, &eb) == ERR_CONFLICT, "never overwritten (%s)", eb.text);
-	ok(p256_key_load(path, &again, &eb) == OK, "loaded (%s)", eb.text);
+	ok(p256_key_load(path, &again, &eb) == OK, "loaded");
 	p256_key_public(k, a);
 	p256_key_public(again, b);
 	is_bytes(b, 64, a, 64, "the same key");
@@ -227,10 +307,8 @@ static void files(const char *folder)
 	again = NULL;
 	ok(chmod(path, 0640) == 0 && p256_key_load(path, &again, &eb) == ERR_DENIED,
 	    "a file that others can read is refused (%s)", eb.text);
-	ok(load_text(path, p384, &eb) == ERR_FORMAT, "a damaged key (%s)", eb.text);
-	ok(load_text(path, "", &eb) == ERR_FORMAT, "an empty file (%s)", eb.text);
-	unlink(path);
 	p256_key_free(k);
+	foreign_files(path);
 }
 
 int main(void)

@@ -49,6 +49,7 @@ struct chip {
 	uint32_t slow_us;
 	unsigned write_flip, read_flip; /* a byte of the configuration, 0: none */
 	uint8_t write_mask, read_mask;
+	unsigned slot_flip;       /* the first byte of each write to this slot, 0: none */
 	unsigned read_flip_after; /* configuration reads that are still right */
 	bool self_test_failed, absent;
 	/* What happened. */
@@ -240,6 +241,8 @@ static void chip_write(struct chip *c, unsigned p1, unsigned p2, const uint8_t *
 		return;
 	}
 	memcpy(to, p, room < n ? room : n);
+	if ((p1 & 3) == 2 && c->slot_flip == slot && slot)
+		to[0] ^= 0x08;
 	if (c->write_flip && to <= c->config + c->write_flip && c->config + c->write_flip < to + n)
 		c->config[c->write_flip] ^= c->write_mask;
 	chip_status(c, 0x00);
@@ -514,7 +517,7 @@ __attribute__((unused)) static void chip_plan(struct chip *c)
 	c->status_times = c->garble_times = 0;
 	c->lose_tempkey_at_wake = false;
 	c->slow_us = 0;
-	c->write_flip = c->read_flip = c->read_flip_after = 0;
+	c->write_flip = c->read_flip = c->read_flip_after = c->slot_flip = 0;
 	c->transfers = c->replies = c->wakes = c->idles = c->sleeps = c->commands = c->strikes = 0;
 	c->bad_packets = 0;
 	memset(c->by_opcode, 0, sizeof(c->by_opcode));

@@ -419,6 +419,16 @@ static void test_cert(void)
 	    "erased as the boards do: one word of slots 10 and 12");
 }
 
+static void test_cert_read_back(void)
+{
+	for (unsigned slot = 10; slot <= 12; slot++) {
+		prepare(PROVISIONED, false);
+		chip.slot_flip = slot;
+		ok(do_cert_write() == ERR_DEVICE && se.fault == SE_READ_BACK && at_rest(),
+		    "a bit of slot %u that does not hold is found", slot);
+	}
+}
+
 /* --- what the chip answers --- */
 
 static void test_status(void)
@@ -659,7 +669,13 @@ static unsigned sweep(
 {
 	unsigned wrong = 0;
 
-	for (unsigned n = 0;; n++) {
+#ifdef SMALL_MACHINE
+	const unsigned step = pace == MAXIMUM ? 7 : 1; /* most of its transfers are polls */
+#else
+	const unsigned step = 1;
+#endif
+
+	for (unsigned n = 0;; n += step) {
 		enum err e;
 		bool right;
 
@@ -829,6 +845,11 @@ static void test_flips(void)
 		chip.read_mask = 0x04;
 		in += do_lock_config() != OK && nothing_locked();
 	}
+	prepare(BLANK, false);
+	chip.write_flip = 33;
+	chip.write_mask = 0x20;
+	ok(do_profile_write() == ERR_DEVICE && se.fault == SE_READ_BACK && at_rest(),
+	    "writing the profile reads it back by itself");
 	ok(in == 15, "a bit flipped in the identity locks nothing: the CRC covers it");
 }
 
@@ -859,6 +880,7 @@ int main(void)
 	test_sha256();
 	test_slots();
 	test_cert();
+	test_cert_read_back();
 	test_status();
 	test_resend();
 	test_garbled();

@@ -12,6 +12,7 @@ Each test gets an empty state folder, run folder and configuration folder (desig
 credentials are found through IMPRINT_STATE and XDG_*). A sanitizer's report in any output fails the test.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -84,6 +85,9 @@ class Process:
                 if left <= 0 or not self.reader.is_alive():
                     break
                 self.news.wait(min(left, 0.2))
+        if not self.reader.is_alive(): # its output is closed a moment before it can be waited for
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.child.wait(1)
         state = "ended" if self.child.poll() is not None else f"said nothing like it for {timeout} s"
         raise AssertionError(f"{' '.join(self.argv)}: {state}; wanted /{pattern}/ in\n{self.output}")
 

@@ -4,8 +4,8 @@
 	size.py BUILD/m0 QEMU       prints a table and `name ours reference ratio target PASS|FAIL`, bytes
 
 fw_board opens the element, makes a key and a request, stores the compressed certificate, reads it back and
-rebuilds the DER; fw_empty is what a board has anyway (startup, the four memory functions that the core asks
-of its platform). The difference is ours: no link-time optimisation, -Os.
+rebuilds the DER; it brings its own memcpy and the like. fw_empty is startup code alone. The difference is
+ours: no link-time optimisation, -Os.
 """
 
 import re

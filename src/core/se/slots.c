@@ -11,7 +11,7 @@ static enum err store(struct se *se, unsigned slot, const uint8_t *p, size_t n)
 	if ((e = se_put(se, SE_SLOT_AT(slot, 0), p, n)) != OK ||
 	    (e = se_move(se, SE_SLOT_AT(slot, 0), back, n)) != OK)
 		return e;
-	return ct_equal(back, p, n) ? OK : se_fail(se, SE_READ_BACK);
+	return memcmp(back, p, n) == 0 ? OK : se_fail(se, SE_READ_BACK);
 }
 
 enum err se_cert_write(

@@ -174,7 +174,7 @@ static enum err read_back(struct up *u, struct errbuf *eb)
 	if (u->chip->certificate != CHIP_CERTIFICATE)
 		return err_set(eb, ERR_DEVICE, "the chip's slots 10 to 12 hold no certificate");
 	ccert_cert_put(&w, &u->chip->ccert, u->chip->slots[SE_SLOT_DEVICE_KEY].q);
-	if ((e = der_finish(&w, &rebuilt)) != OK ||
+	if (der_finish(&w, &rebuilt) != OK ||
 	    !slice_equal(rebuilt, (struct slice){ u->result.der, u->result.n }))
 		return err_set(
 		    eb, ERR_DEVICE, "the chip's certificate is not the one that was signed");

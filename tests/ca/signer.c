@@ -10,7 +10,7 @@ struct token {
 	struct profile_ca ca;
 	uint8_t der[PROFILE_CA_MAX];
 	struct slice certificate;
-	enum { HONEST, FLIPPED, OTHER_MESSAGE, OUT_OF_RANGE, BROKEN } mood;
+	enum mood { HONEST, FLIPPED, OTHER_MESSAGE, OUT_OF_RANGE, BROKEN } mood;
 	unsigned honest_first; /* signatures before its mood shows */
 };
 
@@ -149,7 +149,7 @@ static void tokens(struct p256 *p256, const uint8_t q[64])
 {
 	static const struct {
 		const char *name;
-		int mood;
+		enum mood mood;
 		enum err want;
 		unsigned lint;
 	} cases[] = {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "serial.h"
 
 struct listing {
@@ -51,6 +52,9 @@ static enum err add_real_ports(struct listing *l, struct errbuf *eb)
 	struct sp_port **ports = NULL;
 	enum err e = OK;
 
+	/* It looks there, and a sandbox without it shows no hardware. */
+	if (access("/sys/class/tty", F_OK) != 0 && errno == ENOENT)
+		return OK;
 	if (sp_list_ports(&ports) != SP_OK)
 		return err_set(eb, ERR_IO, "the serial ports of this computer cannot be listed");
 	for (size_t i = 0; ports[i] != NULL && e == OK; i++)

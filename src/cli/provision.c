@@ -109,7 +109,7 @@ static enum err restart(void *ctx, struct errbuf *eb)
 {
 	const struct provision *p = ctx;
 
-	return p->begun ? board_press(p->run, p->board, BOARD_BUTTON_RESET, eb) : OK;
+	return board_press(p->run, p->board, BOARD_BUTTON_RESET, eb);
 }
 
 /* --- the one thing that cannot be undone --- */
@@ -199,7 +199,8 @@ static enum err provision_run(struct provision *p, struct errbuf *eb)
 		.stop_fd = cli_stop_fd(),
 		.issuer = local_issuer(p->ca),
 		.ctx = p,
-		.restart = p->board ? restart : NULL,
+		.restart = p->begun ? restart : NULL,
+		.restarts = p->board,
 		.may_lock = may_lock,
 		.event = show };
 	struct client_result result;

@@ -384,7 +384,7 @@ enum err client_run(const struct client_run *ask, struct client_result *result, 
 	if (e != OK && !r.complete) {
 		tell(&r, CLIENT_FAILED, eb ? eb->text : own.text);
 		result->kept = after_failure[r.step].kept;
-		result->remedy = remedy_of(r.step, ask->restart);
+		result->remedy = remedy_of(r.step, ask->restarts);
 	} else {
 		/* The identity is whole; the board's closing words add nothing to it. */
 		result->unconfirmed_end = e != OK;

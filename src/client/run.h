@@ -71,10 +71,11 @@ struct client_run {
 	struct issuer issuer;
 	void *ctx; /* of the functions below */
 	/*
-	 * Has the setup program begin at its beginning, once the port is ours. NULL where only a
-	 * finger on the reset button can do that.
+	 * Starts the setup program again once the port is ours; what it had said before is thrown
+	 * away. NULL: it waits at its beginning, or only a finger on the reset button can do it.
 	 */
 	enum err (*restart)(void *ctx, struct errbuf *eb);
+	bool restarts; /* the next run can do that: no finger is asked for after a failure */
 	/* NULL: never. Called at most once, when an unlocked chip asks. */
 	bool (*may_lock)(void *ctx);
 	void (*event)(void *ctx, const struct client_event *event); /* NULL: nobody watches */

@@ -36,12 +36,13 @@ struct fake_board {
 	void (*csr_bend)(uint8_t *der, size_t *n, size_t cap); /* another request */
 	unsigned csr_lines;                                    /* so many more lines of it */
 	void (*fields_bend)(struct ccert *fields);             /* stores other fields */
-	bool other_key;                                        /* rebuilds with another key */
+	const char *typed_before; /* what an earlier host typed, before it was killed */
+	bool other_key;           /* rebuilds with another key */
 
 	/* --- private --- */
 	char path[64];
 	int master, slave;
-	atomic_bool stop;
+	atomic_bool stop, reset;
 	bool gone;
 	pthread_t thread;
 	struct console_board b;
@@ -176,6 +177,9 @@ static void *fake_run(void *ctx)
 
 	console_board_init(&f->b, f->wording, &f->platform);
 	console_board_start(&f->b);
+	if (f->typed_before)
+		console_board_take(&f->b,
+		    (struct slice){ (const uint8_t *)f->typed_before, strlen(f->typed_before) });
 	while (!f->stop && !f->gone) {
 		struct pollfd p = { .fd = f->master, .events = POLLIN };
 		ssize_t n = poll(&p, 1, 10) > 0 ? read(f->master, bytes, sizeof(bytes)) : 0;
@@ -183,6 +187,11 @@ static void *fake_run(void *ctx)
 		if (n > 0)
 			console_board_take(&f->b, (struct slice){ bytes, (size_t)n });
 		console_board_elapsed(&f->b, 10);
+		if (f->reset) {
+			console_board_init(&f->b, f->wording, &f->platform);
+			f->reset = false;
+			console_board_start(&f->b);
+		}
 	}
 	if (f->gone) {
 		close(f->master);
@@ -211,6 +220,14 @@ static bool fake_board_start(struct fake_board *f)
 	cfmakeraw(&raw);
 	return tcsetattr(f->slave, TCSANOW, &raw) == 0 &&
 	       pthread_create(&f->thread, NULL, fake_run, f) == 0;
+}
+
+/* The reset button; returns when the sketch begins again. */
+static void fake_board_reset(struct fake_board *f)
+{
+	f->reset = true;
+	while (f->reset)
+		usleep(1000);
 }
 
 static void fake_board_stop(struct fake_board *f)

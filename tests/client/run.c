@@ -55,6 +55,7 @@ struct watcher {
 	char steps[CLIENT_STEPS * 4 + 1]; /* two letters an event: step 'a'.. and B D S F */
 	unsigned lock_questions;
 	bool allow_lock;
+	struct fake_board *button; /* the run may press its reset button */
 	double slowest;
 };
 
@@ -101,6 +102,15 @@ static struct bench bench_of(const char *folder, const char *name)
 	return b;
 }
 
+static enum err press_reset(void *ctx, struct errbuf *eb)
+{
+	struct watcher *w = ctx;
+
+	(void)eb;
+	fake_board_reset(w->button);
+	return OK;
+}
+
 static enum err run_once(struct bench *b, struct fake_board *board)
 {
 	struct client_run ask = { .folder = b->folder,
@@ -111,6 +121,7 @@ static enum err run_once(struct bench *b, struct fake_board *board)
 		.issuer = { &b->authority, authority_issue },
 		.ctx = &b->watcher,
 		.may_lock = may_lock,
+		.restart = b->watcher.button ? press_reset : NULL,
 		.event = watch };
 	enum err e;
 
@@ -223,6 +234,24 @@ static void again(const char *folder)
 	ok(run_once(&b, &board) == OK && strcmp(id, b.result.device_id) == 0,
 	    "second one, same device id");
 	ok(strcmp(states_of(&b), "SA") == 0, "the first is superseded: %s", states_of(&b));
+	done_with(&b, &board);
+}
+
+/* A host was killed and the board waits in the middle; what it printed lies unread. */
+static void left_over(const char *folder)
+{
+	struct bench b = bench_of(folder, "left-over");
+	struct fake_board board = { .wording = CONSOLE_TODAY,
+		.locked = true,
+		.typed_before = "y\n0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40\n2026\n" };
+
+	ok(run_once(&b, &board) == ERR_FORMAT && b.result.step == CLIENT_CSR,
+	    "another run's words: %s", b.eb.text);
+	ok(strstr(b.result.remedy, "reset button") && b.authority.asked == 0, "kept: %s; to do: %s",
+	    b.result.kept, b.result.remedy);
+	b.watcher.button = &board;
+	ok(run_once(&b, &board) == OK && strcmp(states_of(&b), "A") == 0, "started again: %s",
+	    states_of(&b));
 	done_with(&b, &board);
 }
 
@@ -606,6 +635,7 @@ int main(void)
 	step_table();
 	good_boards(folder);
 	again(folder);
+	left_over(folder);
 	lock_refused(folder);
 	bad_requests(folder);
 	bad_authorities(folder);

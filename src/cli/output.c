@@ -10,12 +10,6 @@ bool cli_json(const struct cli *cli)
 	return cli_on(cli, "json");
 }
 
-__attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list ap)
-{
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-}
-
 void cli_say(const struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
@@ -23,8 +17,9 @@ void cli_say(const struct cli *cli, const char *fmt, ...)
 	if (cli_on(cli, "quiet"))
 		return;
 	va_start(ap, fmt);
-	say(fmt, ap);
+	vfprintf(stderr, fmt, ap);
 	va_end(ap);
+	fputc('\n', stderr);
 }
 
 void cli_detail(const struct cli *cli, const char *fmt, ...)
@@ -34,8 +29,9 @@ void cli_detail(const struct cli *cli, const char *fmt, ...)
 	if (!cli_on(cli, "verbose"))
 		return;
 	va_start(ap, fmt);
-	say(fmt, ap);
+	vfprintf(stderr, fmt, ap);
 	va_end(ap);
+	fputc('\n', stderr);
 }
 
 const char *cli_ink(const struct cli *cli, FILE *stream, enum cli_ink ink)

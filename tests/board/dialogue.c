@@ -149,9 +149,9 @@ static void test_recording(const struct variant *v)
 	struct bench b = bench_make();
 	struct chip c = { 0 };
 	struct board *board;
-	struct csr csr;
-	struct ccert fields;
-	uint8_t q[64];
+	struct csr csr = { 0 };
+	struct ccert fields = { 0 };
+	uint8_t q[64] = { 0 };
 	const unsigned *op = c.wire.opcodes;
 
 	chip_start(&c, &b, v->family);

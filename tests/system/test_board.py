@@ -114,6 +114,21 @@ class Port(BoardTest):
             host.type("22")
             host.wait_for(b"22\r\nPlease enter the issue hour of the certificate (0 - 23): ")
 
+    def test_ports(self):
+        def listed():
+            done = self.run_program("imprint", "ports", "--json")
+            self.assertEqual(done.returncode, 0, done)
+            return [port for port in map(json.loads, done.stdout.splitlines()) if port["virtual"]]
+        self.assertEqual(listed(), [])
+        board = self.board()
+        self.assertEqual([(port["name"], port["path"]) for port in listed()], [("kitchen", board.port)])
+        self.assertIn(board.port, self.run_program("imprint", "ports").stdout)
+        self.press("unplug")
+        self.assertEqual(listed(), [])
+        self.press("plug")
+        board.kill()
+        self.assertEqual(listed(), [], "a killed board leaves a link that leads nowhere")
+
     def test_unplug_and_plug(self):
         board = self.board("kitchen", "--timing", "instant")
         with Host(board.port) as host:

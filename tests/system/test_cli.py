@@ -86,8 +86,8 @@ class Help(CliTest):
 
 class Usage(CliTest):
     def test_commands(self):
-        self.usage(["bord"], "did you mean 'board'?")
-        self.usage(["elment"], "did you mean 'element'?")
+        self.usage(["bard"], "did you mean 'board'?")
+        self.usage(["elements"], "did you mean 'element'?")
         self.usage(["element", "inof"], "did you mean 'element info'?")
         self.usage(["board", "list", "extra"], "unexpected argument 'extra'")
         self.usage(["board"], "an argument is missing: NAME")

@@ -42,7 +42,7 @@ def masked(line):
 
 
 def usual(line, folder):
-    return line.replace(f"{folder}/run", "/run/user/1000").replace(f"{folder}/state", "~/.local/state/imprint")
+    return line.replace(f"{folder}/run", "/run/user/1000").replace(folder, "~")
 
 
 def run(command, env, folder, behind):
@@ -75,9 +75,9 @@ def main(write):
     made, points, failed, at, behind = "", 0, 0, 0, []
     with tempfile.TemporaryDirectory(prefix="im", dir="/tmp") as folder:
         env = {name: value for name, value in os.environ.items() if not name.startswith("IMPRINT_")}
-        env.update(PATH=f"{BUILD}:{env['PATH']}", IMPRINT_BUILD=str(BUILD), IMPRINT_STATE=f"{folder}/state", HOME=folder,
-            XDG_RUNTIME_DIR=f"{folder}/run", XDG_STATE_HOME=f"{folder}/xdg", XDG_CONFIG_HOME=f"{folder}/config",
-            NO_COLOR="1", LC_ALL="C.UTF-8")
+        env.update(PATH=f"{BUILD}:{env['PATH']}", IMPRINT_BUILD=str(BUILD), HOME=folder,
+            IMPRINT_STATE=f"{folder}/.local/state/imprint", XDG_RUNTIME_DIR=f"{folder}/run",
+            XDG_CONFIG_HOME=f"{folder}/config", NO_COLOR="1", LC_ALL="C.UTF-8")
         os.mkdir(f"{folder}/run", 0o700)
         for start, end in blocks(text):
             shown = text[start:end].splitlines()

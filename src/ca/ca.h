@@ -31,8 +31,8 @@ struct ca;
 
 /*
  * Makes a new authority: key, self-signed certificate that begins with the hour of `now` (seconds
- * since 1970; from 2032 on, with the last hour of 2031) and never ends. ERR_CONFLICT when there is something in
- * the folder already, or another process is making it now. An empty folder may exist.
+ * since 1970; from 2032 on, with the last hour of 2031) and never ends. ERR_CONFLICT when there is
+ * something in the folder already, or another process is making it now. An empty folder may exist.
  */
 enum err ca_create(const char *folder, int64_t now, struct errbuf *eb) MUST_CHECK;
 
@@ -50,8 +50,9 @@ struct ca_request {
 	struct slice device_id; /* UUID in lower case: subject of the certificate */
 	/*
 	 * First hour. 29 February becomes 28 February, because the day may not exist when the
-	 * certificate ends. From 2032 on the certificate is pinned: it begins with the last hour of 2031, the last
-	 * that boards can rebuild, and ends with 31 December, 23:00 of the year in which it should.
+	 * certificate ends. From 2032 on the certificate is pinned: it begins with the last hour of
+	 * 2031, the last that boards can rebuild, and ends with the last hour of the year in which
+	 * it should, at the latest 2062.
 	 */
 	struct x509_hour start;
 	unsigned years; /* 1..31 */
@@ -70,9 +71,9 @@ struct ca_issued {
 };
 
 /*
- * ERR_FORMAT: the request or the device id, field and fault in eb. ERR_CONFLICT: the request names another
- * device. ERR_ARG: start or years. ERR_DENIED: a rule refuses, its number in eb. issued is untouched
- * on failure.
+ * ERR_FORMAT: the request or the device id, field and fault in eb. ERR_CONFLICT: the request names
+ * another device. ERR_ARG: start or years. ERR_DENIED: a rule refuses, its number in eb. issued is
+ * untouched on failure.
  */
 enum err ca_issue(struct ca *ca, const struct ca_request *request, struct ca_issued *issued,
     struct errbuf *eb) MUST_CHECK;

@@ -30,9 +30,10 @@ static enum err lock_workshop(const char *path, int *fd, struct errbuf *eb)
 		           ? err_set(eb, ERR_CONFLICT,
 		                 "%s: another process makes this authority now", path)
 		           : file_error(eb, errno, path, "cannot be locked");
+	if (fstat(*fd, &ours) != 0 || stat(path, &there) != 0)
+		return file_error(eb, errno, path, "cannot be examined");
 	/* Between open and flock its maker may have finished and renamed it. */
-	if (fstat(*fd, &ours) != 0 || stat(path, &there) != 0 || ours.st_ino != there.st_ino ||
-	    ours.st_dev != there.st_dev)
+	if (ours.st_ino != there.st_ino || ours.st_dev != there.st_dev)
 		return err_set(
 		    eb, ERR_CONFLICT, "%s: another process has made this authority", path);
 	return folder_private(path, eb);
@@ -65,10 +66,9 @@ static enum err fill(const char *workshop, const struct x509_hour *start, struct
 	if ((e = pem_encode(
 	         (struct slice){ der, der_n }, "CERTIFICATE", 64, pem, sizeof(pem), &pem_n)) != OK)
 		return err_set(eb, e, "certificate of the authority: %s", err_text(e));
-	if ((e = folder_join(workshop, "certificate.pem", path, eb)) != OK ||
-	    (e = file_create(path, (struct slice){ (const uint8_t *)pem, pem_n }, 0644, eb)) != OK)
+	if ((e = folder_join(workshop, "certificate.pem", path, eb)) != OK)
 		return e;
-	return OK; /* file_create has flushed the folder */
+	return file_create(path, (struct slice){ (const uint8_t *)pem, pem_n }, 0644, eb);
 }
 
 enum err ca_create(const char *folder, int64_t now, struct errbuf *eb)
@@ -93,7 +93,7 @@ enum err ca_create(const char *folder, int64_t now, struct errbuf *eb)
 	if ((e = fill(workshop, &start, eb)) != OK)
 		goto undo;
 	if (rename(workshop, folder) == 0) {
-		e = folder_sync_parent(folder, eb);
+		e = folder_sync_parent(folder, eb); /* file_create has flushed the folder itself */
 		goto out;
 	}
 	e = file_error(eb, errno == ENOTDIR ? EEXIST : errno, folder, "cannot become an authority");

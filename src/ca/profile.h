@@ -3,9 +3,11 @@
  *
  * The device authority bears the issuer name that is compiled into every board, its key signs device
  * certificates and their revocation list and nothing else, and it never expires. All of its bytes
- * follow from serial, start and key: profile_ca_check rebuilds them instead of believing a file.
+ * follow from serial, start and key: profile_ca_parse rebuilds them instead of believing a file.
  *
- *	profile_ca_tbs_put(&w, &ca);
+ *	const char *why;
+ *	if ((e = profile_ca_parse(der, &ca, sig, &tbs, &why)) != OK)
+ *		return err_set(eb, e, "certificate of the authority: %s", why);
  */
 #ifndef IMPRINT_PROFILE_H
 #define IMPRINT_PROFILE_H
@@ -40,7 +42,8 @@ void profile_ca_tbs_put(struct der_w *w, const struct profile_ca *ca);
 
 /*
  * Reads a certificate of the profile device-ca. key_id is what the certificate says; whether it is
- * the key's, and whether the signature is right, is for the caller to find out. ERR_FORMAT: another certificate; why, when not NULL, says what differs.
+ * the key's, and whether the signature is right, is for the caller to find out. ERR_FORMAT: another
+ * certificate; why, when not NULL, says what differs.
  */
 enum err profile_ca_parse(struct slice der, struct profile_ca *ca, uint8_t sig[64],
     struct slice *tbs, const char **why) MUST_CHECK;

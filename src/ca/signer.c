@@ -231,8 +231,13 @@ enum err signer_leaf(struct signer *s, const struct leaf_in *in, struct leaf_out
 	if (now < 0)
 		return err_set(eb, ERR_ARG, "the signer's clock stands before 1970");
 	for (size_t i = 0; i < n; i++) {
-		memset(&out[i], 0, sizeof(out[i]));
-		out[i].err = sign_one(s, &in[i], now, &out[i]);
+		struct leaf_out answer = { .lint = 0 };
+
+		answer.err = sign_one(s, &in[i], now, &answer);
+		/* Nothing of a certificate that is not released. */
+		out[i] = answer.err == OK
+		             ? answer
+		             : (struct leaf_out){ .err = answer.err, .lint = answer.lint };
 	}
 	*time_ms = (uint64_t)now;
 	return OK;

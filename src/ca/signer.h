@@ -1,15 +1,16 @@
 /*
  * signer.h -- the authority's keys, and the only code that uses them.
  *
- * It signs statements, not digests: it builds the tbsCertificate itself with the core's encoder, lints
- * the statement and the bytes, and signs nothing that a rule refuses. Requests come in arrays and are
- * answered in order; one refusal does not touch its neighbours. It knows no registry and no network and opens
- * no file but a key's: today it is a library, and it can become a process without a change of
- * contract. A `struct signer` belongs to one thread at a time.
+ * It signs statements, not digests: it builds the tbsCertificate itself with the core's encoder,
+ * lints the statement and the bytes, and signs nothing that a rule refuses. Requests come in arrays
+ * and are answered in order; one refusal does not touch its neighbours. It knows no registry and no
+ * network and opens no file but a key's: today it is a library, and it can become a process without
+ * a change of contract. A `struct signer` belongs to one thread at a time.
  *
- * Signatures of a key in a file are made by OpenSSL from memory; that key has proved itself when it was
- * added. Signatures from anywhere else (a token) are each verified before they leave: its fault
- * becomes our refusal (rule 12).
+ * Signatures of a key in a file are made by OpenSSL from memory; that key proved itself when it was
+ * added, and verifying each signature would cost three times the signature: whoever issues one at a
+ * time does it nevertheless (ca_verify). Signatures from anywhere else (a token) are each verified
+ * before they leave: its fault becomes our refusal (rule 12).
  *
  *	struct signer *s = NULL;
  *	if ((e = signer_new(NULL, &s, eb)) != OK ||
@@ -42,8 +43,9 @@ void signer_free(struct signer *s);
 
 /*
  * Adds the key of a device authority, from a PKCS#8 file or behind somebody else's interface, with
- * the authority's certificate (DER, profile device-ca). It makes one signature, which must verify with the certificate's key.
- * ERR_FORMAT: not such a certificate. ERR_CONFLICT: key and certificate do not belong together.
+ * the authority's certificate (DER, profile device-ca). It makes one signature, which must verify
+ * with the certificate's key. ERR_FORMAT: not such a certificate. ERR_CONFLICT: key and certificate
+ * do not belong together.
  */
 enum err signer_add_file(struct signer *s, const char *path, struct slice certificate, uint8_t *key,
     struct errbuf *eb) MUST_CHECK;

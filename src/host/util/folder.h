@@ -18,12 +18,16 @@
 
 #define FOLDER_PATH_MAX 1024
 
-/* --state DIR, else $IMPRINT_STATE, else root's /var/lib/imprint, else $XDG_STATE_HOME/imprint,
- * else ~/.local/state/imprint. A relative XDG path is ignored, as its specification asks. */
+/*
+ * --state DIR, else $IMPRINT_STATE, else root's /var/lib/imprint, else $XDG_STATE_HOME/imprint, else
+ * ~/.local/state/imprint. A relative XDG path is ignored, as its specification asks.
+ */
 enum err folder_state(const char *flag, char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 
-/* $XDG_RUNTIME_DIR/imprint, else root's /run/imprint, else /tmp/imprint-UID: short, since a
- * socket's path ends at 107 bytes. */
+/*
+ * $XDG_RUNTIME_DIR/imprint, else root's /run/imprint, else /tmp/imprint-UID: short, since a socket's
+ * path ends at 107 bytes. /tmp is everybody's: ask folder_private before anything is put there.
+ */
 enum err folder_run(char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 
 /* $XDG_CONFIG_HOME/imprint, else ~/.config/imprint. */
@@ -39,8 +43,7 @@ enum err folder_join(
  */
 enum err folder_make(const char *path, mode_t mode, struct errbuf *eb) MUST_CHECK;
 
-/* ERR_DENIED when the folder is a link, or group or others can enter it, or another user owns it.
- */
+/* ERR_DENIED when it is a link, or group or others can enter it, or another user owns it. */
 enum err folder_private(const char *path, struct errbuf *eb) MUST_CHECK;
 
 /* Flushes the names in a folder, or in the folder that holds `path`, to the disk. */

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define TICK_MS 50 /* how exactly the sketch knows the time */
+#define IDLE_MS                                                                                    \
+	500 /* a closed port is looked at so often even if nothing tells that it was opened */
 /* As an Arduino core does: hosts often flush their input right after they have opened. */
 #define START_MS 10
 #define TAKEN_TRIES 10 /* a lock may be held for a moment by somebody who looks */
@@ -445,6 +447,8 @@ static int patience(const struct board *b)
 	if (b->control.client >= 0 || b->terminal.open ||
 	    (b->running && !sketch_is_over(&b->sketch)))
 		return TICK_MS;
+	if (b->terminal.master >= 0)
+		return b->terminal.watch >= 0 ? IDLE_MS : TICK_MS;
 	return -1;
 }
 

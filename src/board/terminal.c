@@ -57,8 +57,10 @@ static enum err pseudo_terminal(struct terminal *t, struct errbuf *eb)
 	    ptsname_r(t->master, t->slave, sizeof(t->slave)) != 0 || !settle(t, B9600))
 		return err_set(eb, ERR_IO, "pseudo-terminal: %s", strerror(errno));
 	t->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (t->watch < 0 || inotify_add_watch(t->watch, t->slave, IN_OPEN | IN_CLOSE) < 0)
-		return err_set(eb, ERR_IO, "inotify on %s: %s", t->slave, strerror(errno));
+	if (t->watch >= 0 && inotify_add_watch(t->watch, t->slave, IN_OPEN | IN_CLOSE) < 0) {
+		close(t->watch);
+		t->watch = -1;
+	}
 	return OK;
 }
 

@@ -4,8 +4,8 @@
  * Plugged in, the link leads to a pseudo-terminal that a host opens as its serial port; unplugged,
  * both are gone and a host that had it open sees a hang-up. What the board says while nobody has the
  * port open is lost, as on a USB serial port. What a host did not read before it closed the port is
- * thrown away, and the line is set back to raw 9600 baud. Linux only: inotify tells when the port is
- * opened and closed.
+ * thrown away, and the line is set back to raw 9600 baud. Linux only: inotify tells at once when the
+ * port is opened or closed; without it the port must be looked at often.
  *
  * A `struct terminal` is the caller's and owns two descriptors and the link while plugged in.
  */
@@ -15,10 +15,11 @@
 #include "errbuf.h"
 
 struct terminal {
-	int master, watch; /* -1: unplugged; poll `watch` for opening and closing */
-	bool open;         /* by a host, when last looked at */
-	bool touching;     /* somebody has it open only to touch it */
-	const char *link;  /* borrowed */
+	int master;       /* -1: unplugged */
+	int watch;        /* readable when there is a reason to look; -1: nothing tells */
+	bool open;        /* by a host, when last looked at */
+	bool touching;    /* somebody has it open only to touch it */
+	const char *link; /* borrowed */
 	char slave[64];
 };
 #define TERMINAL_UNPLUGGED ((struct terminal){ .master = -1, .watch = -1 })

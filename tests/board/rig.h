@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -144,12 +145,11 @@ struct wire {
 	char path[108], chip[108];
 	int fd;
 	pthread_t thread;
-	/* Set before wire_start, or while nobody talks. */
-	long cut_after; /* frames until the wire is cut for good; negative: never */
+	atomic_long cut_after; /* frames until the wire is cut for good; negative: never */
 	void (*command)(void *ctx, const uint8_t *packet, size_t n); /* from count to CRC */
 	void *ctx;
-	/* Read after wire_stop, or while nobody talks. */
-	long frames;
+	atomic_long frames;
+	/* Read after wire_stop. */
 	unsigned opcodes[256];
 };
 

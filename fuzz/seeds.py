@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes corpora from the golden vectors: corpus/{der,csr,certificate,ccert,ca_certificate,lint_tbs,text}.
+"""Writes corpora from the golden vectors: corpus/{der,csr,certificate,ccert,jose,ca_certificate,lint_tbs,text}.
 
 A seed is kept under the name of what it shows; inputs that fuzzing finds are added beside them by hand.
 """
@@ -65,6 +65,10 @@ def main():
     write("text", "pem-crlf", b"Your CSR:\r\n" + csrs["uhwid-cn"]["pem"].replace("\n", " \r\n").encode())
     write("text", "hex", certs["typical-31-years"]["serial"].encode())
     write("text", "base64", b"Zm9vYmE=")
+    for jws in golden["jws"]:
+        write("jose", jws["name"], jws["token"].encode())
+    write("jose", "short-header", b"eyJhbGciOiJFUzI1NiJ9." + golden["jws"][0]["token"].split(".", 1)[1].encode())
+    write("jose", "key", golden["jws"][0]["public_pem"].encode())
     write("text", "base64url", golden["jws"][0]["token"].split(".")[2].encode())
 
 

@@ -188,8 +188,8 @@ int main(void)
 		make_request(&b.requests[i]);
 	bench_run(sides, COUNT(sides), REQUESTS, ROUNDS);
 	good &= bench_at_most("issue_cpu_us", &sides[1], &sides[0], 1.25);
-	/* OpenSSL 3.0.22's own way costs 5.5 times the bare pair: more than that cannot be won. */
-	good &= bench_at_least("issue_x509_api_us", &sides[1], &sides[2], 4.5);
+	/* OpenSSL 3.0.22's own way costs 5 to 5.5 bare pairs; 1.25 of one leaves 4. */
+	good &= bench_at_least("issue_x509_api_us", &sides[1], &sides[2], 4.0);
 	close_authority(top);
 	return !good;
 }

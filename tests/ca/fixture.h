@@ -33,6 +33,12 @@ __attribute__((unused)) static struct slice text_slice(const char *text)
 	return (struct slice){ (const uint8_t *)text, strlen(text) };
 }
 
+/* All bytes of two objects of one type, padding included: was it written at all? */
+__attribute__((unused)) static bool untouched_bytes(const void *a, const void *b, size_t n)
+{
+	return memcmp(a, b, n) == 0;
+}
+
 /* --- the clock --- */
 
 static int64_t test_now_ms;

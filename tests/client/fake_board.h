@@ -42,7 +42,7 @@ struct fake_board {
 	/* --- private --- */
 	char path[64];
 	int master, slave;
-	atomic_bool stop, reset;
+	atomic_bool begun, stop, reset;
 	bool gone;
 	pthread_t thread;
 	struct console_board b;
@@ -180,6 +180,7 @@ static void *fake_run(void *ctx)
 	if (f->typed_before)
 		console_board_take(&f->b,
 		    (struct slice){ (const uint8_t *)f->typed_before, strlen(f->typed_before) });
+	f->begun = true;
 	while (!f->stop && !f->gone) {
 		struct pollfd p = { .fd = f->master, .events = POLLIN };
 		ssize_t n = poll(&p, 1, 10) > 0 ? read(f->master, bytes, sizeof(bytes)) : 0;
@@ -208,7 +209,7 @@ static bool fake_board_start(struct fake_board *f)
 	f->platform = (struct console_platform){ f, fake_put, fake_present, fake_locked,
 		fake_write_config, fake_lock, fake_new_key, fake_csr, fake_store_id, fake_store,
 		fake_rebuild, f->firmware ? fake_firmware : NULL, f->latest };
-	f->stop = f->gone = false;
+	f->stop = f->begun = f->gone = false;
 	f->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (f->master < 0 || grantpt(f->master) != 0 || unlockpt(f->master) != 0 ||
 	    ptsname_r(f->master, f->path, sizeof(f->path)) != 0)
@@ -218,8 +219,12 @@ static bool fake_board_start(struct fake_board *f)
 	if (f->slave < 0 || tcgetattr(f->slave, &raw) != 0)
 		return false;
 	cfmakeraw(&raw);
-	return tcsetattr(f->slave, TCSANOW, &raw) == 0 &&
-	       pthread_create(&f->thread, NULL, fake_run, f) == 0;
+	if (tcsetattr(f->slave, TCSANOW, &raw) != 0 ||
+	    pthread_create(&f->thread, NULL, fake_run, f) != 0)
+		return false;
+	while (f->typed_before && !f->begun) /* what was typed then has been answered */
+		usleep(1000);
+	return true;
 }
 
 /* The reset button; returns when the sketch begins again. */

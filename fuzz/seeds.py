@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes corpora from the golden vectors: corpus/{der,csr,certificate,ccert,jose,ca_certificate,lint_tbs,text}.
+"""Writes corpora from the golden vectors: corpus/{der,csr,certificate,ccert,self_signed,jose,ca_certificate,lint_tbs,text}.
 
 A seed is kept under the name of what it shows; inputs that fuzzing finds are added beside them by hand.
 """
@@ -65,6 +65,9 @@ def main():
     write("text", "pem-crlf", b"Your CSR:\r\n" + csrs["uhwid-cn"]["pem"].replace("\n", " \r\n").encode())
     write("text", "hex", certs["typical-31-years"]["serial"].encode())
     write("text", "base64", b"Zm9vYmE=")
+    for cert in golden["self_signed_eccx08"]:
+        write("self_signed", cert["name"], bytes.fromhex(cert["slot8_first_72"] + cert["serial"].rjust(40, "0"))
+            + cert["name_fields"]["CN"].encode())
     for jws in golden["jws"]:
         write("jose", jws["name"], jws["token"].encode())
     write("jose", "short-header", b"eyJhbGciOiJFUzI1NiJ9." + golden["jws"][0]["token"].split(".", 1)[1].encode())

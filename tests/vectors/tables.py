@@ -53,14 +53,22 @@ def cert_row(tables, cert):
         cert["dates"], cert["tbs"], cert["der"])), text(cert["pem"])]
 
 
+def self_signed_row(tables, cert, q):
+    issue, names = cert["issue"], cert.get("name_fields") or { "CN": cert["cn"] }
+    return [text(cert["name"]), tables.hex(cert["der"]), "true" if cert["openssl"]["x509"] else "false",
+        *(text(names.get(part, "")) for part in ("C", "ST", "L", "O", "OU", "CN")), tables.hex(cert["serial"]),
+        tables.hex(q), *(str(issue[part]) for part in ("year", "month", "day", "hour")), str(cert["expire_years"]),
+        tables.hex(cert.get("slot8_first_72", ""))]
+
+
 def add_certificates(tables, data):
     tables.add("vector_csr", "vector_csrs", [
         [text(csr["name"]), *(text(csr["subject"][part]) for part in ("C", "ST", "L", "O", "OU", "CN")),
             *map(tables.hex, (csr["public_xy"], csr["info"], csr["der"])), text(csr["pem"])] for csr in data["csr"]])
     for name, member in (("vector_certs", "certificates"), ("vector_out_of_range", "out_of_range")):
         tables.add("vector_cert", name, [cert_row(tables, cert) for cert in data[member]])
-    tables.add("vector_self_signed", "vector_self_signed", [
-        [text(cert["name"]), tables.hex(cert["der"]), "true" if cert["openssl"]["x509"] else "false"]
+    q = {key["name"]: key["public_xy"] for key in data["keys"]}
+    tables.add("vector_self_signed", "vector_self_signed", [self_signed_row(tables, cert, q[cert["key"]])
         for cert in data["self_signed_eccx08"] + data["self_signed_secure_element"]])
     tables.add("vector_token", "vector_tokens", [
         [text(jws["token"]), text(jws["header"]), text(jws["claims"]), tables.hex(jws["signature_raw"])]

@@ -49,6 +49,11 @@ struct vector_self_signed {
 	const char *name;
 	struct slice der;
 	bool well_formed; /* false: an INTEGER without content, which openssl refuses too */
+	const char *c, *st, *l, *o, *ou, *cn; /* "" when left out */
+	struct slice serial, q;
+	uint16_t year;
+	uint8_t month, day, hour, years;
+	struct slice storage; /* slot 8, 72 bytes; empty where the library stores nothing */
 };
 extern const struct vector_self_signed vector_self_signed[];
 extern const size_t vector_self_signed_n;

@@ -1,5 +1,5 @@
 /*
- * entry.h -- the log entry of an issuance and its leaf hash (spec/authority.md 8.1, RFC 6962 2.1).
+ * entry.h -- the log entry of an issuance and its leaf hash (docs/authority.md; RFC 6962 2.1).
  *
  * The signer computes it from what it signed, so that it cannot issue without committing to an
  * entry.

@@ -1,7 +1,7 @@
 /*
  * statement.h -- what the signer is asked to sign, and what it answers: facts, never digests.
  *
- * One element of a batch (spec/authority.md 1.2, type 2). No pointers, so that an element can cross
+ * One element of a batch. No pointers, so that an element can cross
  * to another process. Times are whole hours since 2000-01-01 UTC (utc.h).
  */
 #ifndef IMPRINT_STATEMENT_H
@@ -11,7 +11,7 @@
 
 enum leaf_flag {
 	LEAF_HOURS = 1, /* validity counts hours, not years: not for the profile arduino */
-	/* notBefore is the last hour of 2031, since the format knows no later one (7.5) */
+	/* notBefore is the last hour of 2031, since the format knows no later one (docs/authority.md) */
 	LEAF_PINNED = 2,
 };
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes corpora from the golden vectors: corpus/{der,csr,certificate,ccert,self_signed,jose,ca_certificate,lint_tbs,text}.
+"""Writes corpora from the golden vectors: corpus/{cbor,der,csr,certificate,ccert,self_signed,jose,ca_certificate,lint_tbs,text}.
 
 A seed is kept under the name of what it shows; inputs that fuzzing finds are added beside them by hand.
 """
@@ -22,8 +22,8 @@ def write(target, name, data):
 
 
 def main():
-    golden, authority = (json.loads((VECTORS / name).read_text(encoding="utf-8"))
-        for name in ("certificates.json", "authority.json"))
+    golden, authority, provisioning = (json.loads((VECTORS / name).read_text(encoding="utf-8"))
+        for name in ("certificates.json", "authority.json", "provisioning2.json"))
     csrs = {csr["name"]: csr for csr in golden["csr"]}
     certs = {cert["name"]: cert for cert in golden["certificates"]}
 
@@ -53,6 +53,11 @@ def main():
         write("lint_tbs", name, bytes.fromhex(certs[name]["tbs"]))
     modern = bytes.fromhex(authority["certificates"]["modern_leaf"])
     write("lint_tbs", "modern", modern[4:8 + int.from_bytes(modern[6:8], "big")])
+
+    for message in provisioning["device_to_host"] + provisioning["host_to_device"]:
+        if message["name"] in ("status -100", "board public key", "wifi settings", "not CBOR"):
+            write("cbor", message["name"].replace(" ", "-"), bytes.fromhex(message["payload"]))
+    write("cbor", "map-in-map", bytes.fromhex("a2004101 01a2 20f6 6161 81f5"))
 
     write("der", "certificate", bytes.fromhex(authority["certificates"]["modern_leaf"]))
     write("der", "request", bytes.fromhex(csrs["full-subject"]["der"]))

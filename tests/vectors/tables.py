@@ -97,14 +97,22 @@ def add_authority(tables, data):
         for case in sig["reject_raw"] + sig["reject_der"]])
 
 
+def add_frames(tables, data):
+    tables.add("vector_frame", "vector_frames", [
+        [text(row["name"]), str(row["type"]), *map(tables.hex, (row["payload"], row["frame"])),
+            "false" if row.get("result") == -2 else "true"]
+        for row in data["device_to_host"] + data["host_to_device"]])
+
+
 def main(folder, output):
     folder = Path(folder)
-    golden, authority = (json.loads((folder / name).read_text(encoding="utf-8"))
-        for name in ("certificates.json", "authority.json"))
+    golden, authority, provisioning = (json.loads((folder / name).read_text(encoding="utf-8"))
+        for name in ("certificates.json", "authority.json", "provisioning2.json"))
     tables = Tables()
     add_keys(tables, golden["keys"], authority["keys"])
     add_certificates(tables, golden)
     add_authority(tables, authority)
+    add_frames(tables, provisioning)
     tables.add("vector_bytes", "vector_transcripts", [
         [text(name), tables.bytes_of((folder / f"{name}.txt").read_bytes())] for name in TRANSCRIPTS])
     Path(output).write_text("\n".join(["/* Made by tables.py; see vectors.h. */", '#include "vectors.h"', "",

@@ -94,6 +94,16 @@ extern const size_t vector_hardware_ids_n;
 extern const struct vector_bytes vector_transcripts[];
 extern const size_t vector_transcripts_n;
 
+/* Frames of Provisioning 2.0 with one CBOR message or one control byte each. */
+struct vector_frame {
+	const char *name;
+	uint8_t type;
+	struct slice payload, frame;
+	bool well_formed; /* false: another mark, or a wrong CRC */
+};
+extern const struct vector_frame vector_frames[];
+extern const size_t vector_frames_n;
+
 /* Arduino's default TLS configuration zone, 128 bytes. */
 extern const struct slice vector_default_config;
 

@@ -121,7 +121,7 @@ static enum err items_in(const struct cbor_item *item, size_t bytes, size_t *n)
 
 enum err cbor_take_any(struct slice *in, struct cbor_item *item)
 {
-	struct level levels[CBOR_DEPTH + 1] = { { 1, false, { NULL, 0 } } };
+	struct level levels[CBOR_DEPTH + 1] = { { 1, false, { in->p, 0 } } };
 	struct slice rest = *in;
 	struct cbor_item first, now;
 	unsigned depth = 0;
@@ -136,7 +136,7 @@ enum err cbor_take_any(struct slice *in, struct cbor_item *item)
 		if (n > 0) {
 			if (depth == CBOR_DEPTH)
 				return ERR_FORMAT;
-			levels[++depth] = (struct level){ n, now.major == CBOR_MAP, { NULL, 0 } };
+			levels[++depth] = (struct level){ n, now.major == CBOR_MAP, { rest.p, 0 } };
 		}
 		while (depth > 0 && levels[depth].left == 0)
 			depth--;

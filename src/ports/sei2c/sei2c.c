@@ -9,9 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAME_DATA_MAX 4096
 #define REQUEST_HEAD 4
 #define REPLY_HEAD 3
+#define ADDRESS_FIRST 0x08 /* of a chip; below are the bus's own */
+#define ADDRESS_LAST 0x77
 
 enum { STATUS_ACK, STATUS_NACK_ADDRESS, STATUS_NACK_DATA };
 
@@ -108,11 +109,11 @@ static enum err read_all(struct sei2c *bus, uint8_t *p, size_t n, int64_t deadli
 static enum err transact(struct sei2c *bus, char op, uint8_t address, const uint8_t *out,
     size_t n_out, uint8_t *in, size_t n_in)
 {
-	uint8_t frame[REQUEST_HEAD + FRAME_DATA_MAX], head[REPLY_HEAD];
+	uint8_t frame[REQUEST_HEAD + SEI2C_DATA_MAX], head[REPLY_HEAD];
 	int64_t deadline = now_ms() + bus->reply_ms;
 	enum err e;
 
-	if (n_out > FRAME_DATA_MAX || n_in > FRAME_DATA_MAX)
+	if (n_out > SEI2C_DATA_MAX || n_in > SEI2C_DATA_MAX)
 		return ERR_ARG;
 	if (bus->fd < 0) /* keeps the reason why there is none */
 		return bus->error ? ERR_IO : broken(bus, ENOTCONN);
@@ -126,7 +127,8 @@ static enum err transact(struct sei2c *bus, char op, uint8_t address, const uint
 		return e;
 	if (load_le16(head + 1) != (head[0] == STATUS_ACK ? n_in : 0))
 		return broken(bus, EPROTO);
-	if (head[0] == STATUS_NACK_ADDRESS || head[0] == STATUS_NACK_DATA)
+	bus->data_refused = head[0] == STATUS_NACK_DATA;
+	if (head[0] == STATUS_NACK_ADDRESS || bus->data_refused)
 		return ERR_TIMEOUT;
 	if (head[0] != STATUS_ACK)
 		return broken(bus, EPROTO);
@@ -186,7 +188,7 @@ enum err sei2c_init(struct sei2c *bus, const char *path, unsigned address)
 {
 	size_t n = strlen(path);
 
-	if (n == 0 || n > SEI2C_PATH_MAX || address < 0x08 || address > 0x77)
+	if (n == 0 || n > SEI2C_PATH_MAX || address < ADDRESS_FIRST || address > ADDRESS_LAST)
 		return ERR_ARG;
 	memset(bus, 0, sizeof(*bus));
 	memcpy(bus->path, path, n);
@@ -204,11 +206,36 @@ void sei2c_close(struct sei2c *bus)
 	bus->fd = -1;
 }
 
-enum err sei2c_power_cycle(struct sei2c *bus)
+static enum err connected(struct sei2c *bus)
+{
+	return bus->fd >= 0 ? OK : connect_bus(bus);
+}
+
+enum err sei2c_write(struct sei2c *bus, unsigned address, const uint8_t *p, size_t n)
 {
 	enum err e;
 
-	if (bus->fd < 0 && (e = connect_bus(bus)) != OK)
+	if (address > ADDRESS_LAST || n > SEI2C_DATA_MAX)
+		return ERR_ARG;
+	if ((e = connected(bus)) != OK)
 		return e;
-	return transact(bus, 'P', bus->address, NULL, 0, NULL, 0);
+	return transact(bus, 'W', (uint8_t)address, p, n, NULL, 0);
+}
+
+enum err sei2c_read(struct sei2c *bus, unsigned address, uint8_t *p, size_t n)
+{
+	enum err e;
+
+	if (address > ADDRESS_LAST || n > SEI2C_DATA_MAX)
+		return ERR_ARG;
+	if ((e = connected(bus)) != OK)
+		return e;
+	return transact(bus, 'R', (uint8_t)address, NULL, 0, p, n);
+}
+
+enum err sei2c_power_cycle(struct sei2c *bus)
+{
+	enum err e = connected(bus);
+
+	return e == OK ? transact(bus, 'P', bus->address, NULL, 0, NULL, 0) : e;
 }

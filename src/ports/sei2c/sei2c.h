@@ -19,6 +19,9 @@
  *		return e;
  *	e = se_open(&se, &bus.hal);
  *	sei2c_close(&bus);
+ *
+ * Who carries somebody else's transactions (libimprint-i2c.so) uses sei2c_write and sei2c_read, which
+ * take any address, and leaves `hal` alone.
  */
 #ifndef IMPRINT_SEI2C_H
 #define IMPRINT_SEI2C_H
@@ -28,10 +31,12 @@
 #define SEI2C_ADDRESS 0x60
 #define SEI2C_PATH_MAX 107 /* what a socket address holds, less its NUL */
 #define SEI2C_REPLY_MS 5000
+#define SEI2C_DATA_MAX 4096 /* bytes of one transaction */
 
 struct sei2c {
 	struct se_hal hal; /* for se_open; points back here, so the struct must not move */
 	int error;         /* errno of what broke the connection; EPROTO: a reply of another form */
+	bool data_refused; /* the last ERR_TIMEOUT was about a data byte, not about the address */
 	/* May be changed at any time. */
 	unsigned reply_ms; /* longest wait for a reply */
 	bool virtual_time; /* wait_ms advances the element's clock (op T) instead of sleeping */
@@ -48,6 +53,13 @@ struct sei2c {
 enum err sei2c_init(struct sei2c *bus, const char *path, unsigned address) MUST_CHECK;
 /* Disconnects; the element's watchdog sends it to sleep if nobody has. */
 void sei2c_close(struct sei2c *bus);
+/*
+ * One transaction with whoever has the address on this bus, 0 to 77; connects when there is no
+ * connection. Up to SEI2C_DATA_MAX bytes, none is fine. ERR_ARG: an address or a length beyond. A write
+ * to address 0 wakes all chips; nobody acknowledges it, which is ERR_TIMEOUT here.
+ */
+enum err sei2c_write(struct sei2c *bus, unsigned address, const uint8_t *p, size_t n) MUST_CHECK;
+enum err sei2c_read(struct sei2c *bus, unsigned address, uint8_t *p, size_t n) MUST_CHECK;
 /* Cuts the element's power for a moment: volatile state is gone, it sleeps. */
 enum err sei2c_power_cycle(struct sei2c *bus) MUST_CHECK;
 

@@ -154,11 +154,15 @@ static enum err done(struct provision *p, const struct client_result *result, st
 	if (result->unconfirmed_end)
 		cli_say(p->cli, "the board's closing words did not come; its identity is complete "
 		                "all the same");
+	if (result->firmware_latest[0])
+		cli_say(p->cli, "the board's Wi-Fi module runs firmware %s; the latest is %s",
+		    result->firmware, result->firmware_latest);
 	if (cli_json(p->cli))
 		return cli_json_print(
-		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:O}", "name", p->name, "device_id",
+		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:s*,s:O}", "name", p->name, "device_id",
 		        result->device_id, "serial", serial, "fingerprint", fingerprint,
-		        "certificate", pem, "locked_now", result->locked_now, "steps", p->steps),
+		        "certificate", pem, "locked_now", result->locked_now, "wifi_firmware",
+		        result->firmware[0] ? result->firmware : NULL, "steps", p->steps),
 		    eb);
 	printf("device       %s\nserial       %s\nfingerprint  %s\ncertificate  %s\n",
 	    result->device_id, serial, fingerprint, pem);

@@ -267,6 +267,8 @@ static enum err handle(struct run *r, enum console_event event, struct errbuf *e
 		return failed(r, eb);
 	case CONSOLE_FIRMWARE:
 		memcpy(r->result->firmware, r->h.firmware, sizeof(r->result->firmware));
+		memcpy(r->result->firmware_latest, r->h.firmware_latest,
+		    sizeof(r->result->firmware_latest));
 		return OK;
 	default:
 		return OK;

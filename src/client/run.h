@@ -88,10 +88,11 @@ struct client_result {
 	size_t n;
 	bool locked_now;      /* the chip was locked in this run */
 	bool unconfirmed_end; /* identity complete, but the board's closing words did not come */
-	char firmware[CONSOLE_VERSION_MAX]; /* of the Wi-Fi module; "" when the board named none */
-	enum client_step step;              /* where it failed */
-	char said[CONSOLE_SAID_MAX];        /* the board's own last words */
-	const char *kept, *remedy;          /* after a failure; else NULL */
+	/* Of the Wi-Fi module, "" when the board named none; the latest when that is another. */
+	char firmware[CONSOLE_VERSION_MAX], firmware_latest[CONSOLE_VERSION_MAX];
+	enum client_step step;       /* where it failed */
+	char said[CONSOLE_SAID_MAX]; /* the board's own last words */
+	const char *kept, *remedy;   /* after a failure; else NULL */
 };
 
 /*

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
+import subprocess
 
 import boards
+import harness
 import wire
 
 STEPS = ["record", "open", "talk", "lock", "csr", "check", "issue", "send", "store", "compare", "activate", "finish"]
@@ -24,7 +27,11 @@ class Wordings(boards.BoardTest):
             with self.subTest(name):
                 board = self.board(name, *options)
                 first = self.identity(name, self.provision(name))
-                second = self.identity(name, self.provision(name))
+                done = self.provision(name)
+                second = self.identity(name, done)
+                firmware = {"wifi": "1.5.0", "old-wifi": "1.4.8"}.get(name)
+                self.assertEqual(json.loads(done.stdout).get("wifi_firmware"), firmware, done)
+                self.assertEqual("the latest is 1.5.0" in done.stderr, name == "old-wifi", done)
                 self.assertEqual(first["device_id"], second["device_id"])
                 self.assertEqual([c["state"] for c in second["certificates"]], ["superseded", "active"])
                 board.stop()
@@ -89,6 +96,51 @@ class Output(boards.BoardTest):
         self.assertEqual((error["name"], error["exit"], error["step"]), ("ERR_DENIED", 4, "lock"), done)
         self.assertEqual(error["said"], "That's all folks", done)
         self.assertTrue(error["kept"] and "--yes" in error["remedy"], done)
+
+    def on_terminal(self, typed):
+        """imprint provision where somebody sits and types: (exit status, what it said)."""
+        ours, theirs = os.openpty()
+        with os.fdopen(ours, "wb", buffering=0) as keyboard, os.fdopen(theirs) as terminal:
+            keyboard.write(typed)
+            run = subprocess.run([harness.program("imprint"), "provision", "--port", "kitchen", "--name", "kitchen"],
+                stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.env, timeout=60, check=False)
+        return run.returncode, run.stdout.decode()
+
+    def test_lock_is_confirmed_by_typing_the_name(self):
+        self.board("kitchen")
+        for typed in (b"y\n", b"\n", b"kitchen2\n", b"kitchen \n"):
+            with self.subTest(typed):
+                status, said = self.on_terminal(typed)
+                self.assertEqual(status, 4, said)
+                self.assertIn("Type the name of the board, kitchen, to lock it", said)
+                self.assertFalse(self.chip("kitchen")["configLocked"])
+        status, said = self.on_terminal(b"kitchen\n")
+        self.assertEqual(status, 0, said)
+        self.assertTrue(self.chip("kitchen")["configLocked"])
+        status, said = self.on_terminal(b"")
+        self.assertEqual(status, 0, said)
+        self.assertNotIn("Type the name", said)
+
+    def silent_port(self):
+        """A port behind which nobody speaks."""
+        ours, theirs = os.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        return os.ttyname(theirs)
+
+    def test_interrupted(self):
+        run = self.start("imprint", "provision", "--port", self.silent_port(), "--name", "a", "--timeout", "60")
+        run.wait_for("^Open the port .* done$")
+        run.send(signal.SIGINT)
+        self.assertEqual(run.wait(), 130, run.output)
+        self.assertIn("kept         the device id", run.output)
+        self.assertEqual(self.record("a")["certificates"], [])
+
+    def test_silent_board(self):
+        done = self.provision("a", "--timeout", "1", board=self.silent_port())
+        self.assertEqual(done.returncode, 9, done)
+        self.assertEqual(json.loads(done.stdout)["error"]["step"], "talk", done)
+        self.assertIn("press the board's reset button", done.stderr)
 
     def test_one_process_a_board(self):
         if not boards.has_hooks():

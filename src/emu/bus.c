@@ -68,7 +68,9 @@ static void execute(struct bus *b, struct slice packet)
 {
 	b->output_n = engine_execute(b->engine, packet, b->output);
 	b->output_at = 0;
-	if (b->output[1] != ST_CRC || b->output_n != 4)
+	if (b->output_n == 0) /* Pause */
+		b->power = BUS_IDLE;
+	if (b->output_n != 4 || b->output[1] != ST_CRC)
 		b->commands[packet.p[1]]++;
 }
 

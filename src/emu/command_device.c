@@ -1,4 +1,4 @@
-/* Info, Lock, UpdateExtra, Counter: the chip itself. */
+/* Info, Lock, UpdateExtra, Counter, Pause: the chip itself. */
 #include "command.h"
 
 #include <string.h>
@@ -40,9 +40,30 @@ uint8_t temp_flags(const struct temp_key *t)
 	                 t->no_mac << 7);
 }
 
+/*
+ * 608: bit 1 of param2 asks to set the persistent latch to bit 0. That needs VolatileKeyPermission
+ * and a CheckMac with the key that it names.
+ */
+static enum status info_latch(struct engine *g, uint16_t ask, uint8_t *latch)
+{
+	uint8_t permission = g->mem.config[AT_VOLATILE_KEY];
+	struct registers *r = &g->reg;
+
+	if (!memory_is_608(&g->mem) || ask > 3)
+		return ST_PARSE;
+	if (ask & 2) {
+		if (!(permission & 0x80) || !r->auth_valid || r->auth_key != (permission & 15))
+			return ST_EXECUTION;
+		r->latch = ask & 1;
+	}
+	*latch = r->latch;
+	return ST_OK;
+}
+
 enum status command_info(struct engine *g, const struct request *rq, struct reply *rp)
 {
 	uint8_t out[4] = { 0 };
+	enum status st;
 
 	if (rq->in.n != 0)
 		return ST_PARSE;
@@ -60,6 +81,10 @@ enum status command_info(struct engine *g, const struct request *rq, struct repl
 		out[1] = (uint8_t)(g->reg.temp.valid << 7);
 		break;
 	case 3: /* GPIO: an I2C part has none */
+		break;
+	case 4: /* VolatileKeyPermission */
+		if ((st = info_latch(g, rq->p2, out)) != ST_OK)
+			return st;
 		break;
 	default:
 		return ST_PARSE;
@@ -165,21 +190,38 @@ uint32_t counter_value(const struct memory *m, unsigned n)
 	return value > COUNTER_MAX ? COUNTER_MAX : value;
 }
 
+enum status counter_step(struct memory *m, unsigned n)
+{
+	uint32_t value = counter_value(m, n);
+	uint8_t stored[8];
+
+	if (value == COUNTER_MAX)
+		return ST_EXECUTION;
+	counter_encode(value + 1, stored);
+	memory_write_config(m, AT_COUNTER + 8u * n, stored, 8);
+	return ST_OK;
+}
+
 enum status command_counter(struct engine *g, const struct request *rq, struct reply *rp)
 {
-	uint8_t stored[8], out[4];
-	uint32_t value;
+	uint8_t out[4];
+	enum status st;
 
 	if (rq->in.n != 0 || rq->p1 > 1 || rq->p2 > 1)
 		return ST_PARSE;
-	value = counter_value(&g->mem, rq->p2);
-	if (rq->p1 == 1) {
-		if (value == COUNTER_MAX)
-			return ST_EXECUTION;
-		counter_encode(++value, stored);
-		memory_write_config(&g->mem, AT_COUNTER + 8u * rq->p2, stored, 8);
-	}
-	store_le32(out, value);
+	if (rq->p1 == 1 && (st = counter_step(&g->mem, rq->p2)) != ST_OK)
+		return st;
+	store_le32(out, counter_value(&g->mem, rq->p2));
 	reply_put(rp, out, 4);
+	return ST_OK;
+}
+
+/* 508A: of several chips on a bus all but one go idle. The one that stays answers. */
+enum status command_pause(struct engine *g, const struct request *rq, struct reply *rp)
+{
+	(void)rp;
+	if (rq->in.n != 0 || rq->p2 != 0)
+		return ST_PARSE;
+	g->reg.pausing = rq->p1 != g->mem.config[AT_SELECTOR];
 	return ST_OK;
 }

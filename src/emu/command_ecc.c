@@ -1,27 +1,24 @@
-/* GenKey, Sign, Verify, ECDH. */
+/* GenKey, Sign, ECDH, PrivWrite: private keys. */
 #include "command.h"
 
 #include <string.h>
 
 enum { NO_SLOT = 0xFFFF };
 
-static bool zones_locked(const struct memory *m)
-{
-	return memory_config_locked(m) && memory_data_locked(m);
-}
-
 static bool holds_private_key(const struct memory *m, unsigned slot)
 {
 	return key_config(m, slot) & KC_PRIVATE && key_type(m, slot) == KEY_TYPE_P256;
 }
 
-/* A public key as slots hold it: 4 bytes of pad, X, 4 bytes of pad, Y. */
-static void stored_point(const struct memory *m, unsigned slot, uint8_t q[64])
+/* The key, when it may be used, with one use counted; a blank slot costs none. */
+static enum status private_use(struct engine *g, unsigned slot, struct p256_key **key)
 {
-	const uint8_t *p = slot_bytes(m, slot);
+	enum status st;
 
-	memcpy(q, p + 4, 32);
-	memcpy(q + 32, p + 40, 32);
+	if ((st = key_usable(g, slot, WITHOUT_TEMP)) != ST_OK ||
+	    (st = engine_key(g, slot, key)) != ST_OK)
+		return st;
+	return key_consume(g, slot);
 }
 
 /* --- GenKey --- */
@@ -136,6 +133,8 @@ enum status command_genkey(struct engine *g, const struct request *rq, struct re
 		return ST_EXECUTION;
 	if (!create && !(key_config(&g->mem, slot) & KC_PUB_INFO))
 		return ST_EXECUTION;
+	if ((st = key_usable(g, slot, WITHOUT_TEMP)) != ST_OK)
+		return st;
 	if (create && (st = genkey_create(g, slot)) != ST_OK)
 		return st;
 	if ((st = engine_key(g, slot, &key)) != ST_OK)
@@ -240,7 +239,7 @@ enum status command_sign(struct engine *g, const struct request *rq, struct repl
 	if (!zones_locked(&g->mem) || !holds_private_key(&g->mem, rq->p2))
 		return ST_EXECUTION;
 	if ((st = sign_input(g, rq, digest)) != ST_OK ||
-	    (st = engine_key(g, rq->p2, &key)) != ST_OK)
+	    (st = private_use(g, rq->p2, &key)) != ST_OK)
 		return st;
 	if (p256_sign(key, digest, sig) != OK)
 		return ST_ECC;
@@ -250,97 +249,63 @@ enum status command_sign(struct engine *g, const struct request *rq, struct repl
 	return ST_OK;
 }
 
-/* --- Verify --- */
-
-enum { VERIFY_STORED = 0, VERIFY_EXTERNAL = 2, VERIFY_FROM_BUFFER = 0x20 };
-
-static bool stored_key_usable(const struct memory *m, unsigned slot)
-{
-	uint16_t key = key_config(m, slot);
-
-	return zones_locked(m) && !(key & KC_PRIVATE) && key_type(m, slot) == KEY_TYPE_P256 &&
-	       (!(key & KC_PUB_INFO) || slot_bytes(m, slot)[0] >> 4 == 5);
-}
-
-/* The public key: behind the signature, or in a slot. */
-static enum status verify_key(const struct engine *g, const struct request *rq, uint8_t q[64])
-{
-	if ((rq->p1 & 7) == VERIFY_EXTERNAL) {
-		if (rq->in.n != 128 || rq->p2 != KEY_TYPE_P256)
-			return ST_PARSE;
-		memcpy(q, rq->in.p + 64, 64);
-		return ST_OK;
-	}
-	if (rq->in.n != 64 || rq->p2 >= SLOTS || rq->p2 < 8)
-		return ST_PARSE;
-	if (!stored_key_usable(&g->mem, rq->p2))
-		return ST_EXECUTION;
-	stored_point(&g->mem, rq->p2, q);
-	return ST_OK;
-}
-
-static enum status verify_digest(
-    const struct engine *g, const struct request *rq, uint8_t digest[32])
-{
-	const struct temp_key *t = &g->reg.temp;
-	bool buffer = rq->p1 & VERIFY_FROM_BUFFER;
-
-	if (buffer ? g->reg.digest_n < 32 : !t->valid || t->ephemeral)
-		return ST_EXECUTION;
-	memcpy(digest, buffer ? g->reg.digest_buffer : t->value, 32);
-	return ST_OK;
-}
-
-enum status command_verify(struct engine *g, const struct request *rq, struct reply *rp)
-{
-	uint8_t allowed = memory_is_608(&g->mem) ? 0x27 : 0x07, kind = rq->p1 & 7;
-	uint8_t digest[32], q[64];
-	enum status st;
-
-	(void)rp;
-	if (rq->p1 & ~allowed || (kind != VERIFY_STORED && kind != VERIFY_EXTERNAL))
-		return ST_PARSE;
-	if ((st = verify_key(g, rq, q)) != ST_OK || (st = verify_digest(g, rq, digest)) != ST_OK)
-		return st;
-	temp_clear(&g->reg.temp);
-	switch (p256_verify(g->p256, q, digest, rq->in.p)) {
-	case OK:
-		return ST_OK;
-	case ERR_DENIED:
-		return ST_MISCOMPARE;
-	case ERR_FORMAT: /* not on the curve */
-		return ST_EXECUTION;
-	default:
-		return ST_ECC;
-	}
-}
-
 /* --- ECDH --- */
 
 enum { TO_CONFIGURED, TO_SLOT, TO_TEMP, TO_BUS };
+enum { ECDH_EPHEMERAL = 0x01, ECDH_ENCRYPTED = 0x02 };
+
+/* ChipOptions (608): 0 in the clear, 1 encrypted only, else not on the bus at all. */
+static bool ecdh_may_leave(const struct memory *m, uint8_t mode)
+{
+	unsigned protection = load_le16(m->config + AT_CHIP_OPTIONS) >> 8 & 3;
+
+	return !memory_is_608(m) || protection <= (mode & ECDH_ENCRYPTED ? 1u : 0u);
+}
+
+static enum status ecdh_ephemeral_target(const struct engine *g, unsigned target)
+{
+	const struct temp_key *t = &g->reg.temp;
+
+	if (target < TO_TEMP)
+		return ST_PARSE;
+	return memory_config_locked(&g->mem) && t->valid && t->ephemeral ? ST_OK : ST_EXECUTION;
+}
 
 /* A slot that sends its secrets to the slot above never puts them on the bus. */
-static enum status ecdh_target(const struct engine *g, const struct request *rq, unsigned *target)
+static enum status ecdh_slot_target(
+    const struct engine *g, const struct request *rq, unsigned *target)
 {
+	const struct memory *m = &g->mem;
+	unsigned above = rq->p2 | 1u;
 	bool to_slot;
 
-	*target = rq->p1 >> 2 & 3;
-	if (rq->p1 & 1) {
-		if (*target < TO_TEMP)
-			return ST_PARSE;
-		return g->reg.temp.valid && g->reg.temp.ephemeral ? ST_OK : ST_EXECUTION;
-	}
 	if (rq->p2 >= SLOTS)
 		return ST_PARSE;
-	if (!zones_locked(&g->mem) || !holds_private_key(&g->mem, rq->p2) ||
-	    !(slot_config(&g->mem, rq->p2) & SC_ECDH))
+	if (!zones_locked(m) || !holds_private_key(m, rq->p2) ||
+	    !(slot_config(m, rq->p2) & SC_ECDH))
 		return ST_EXECUTION;
-	to_slot = slot_config(&g->mem, rq->p2) & SC_ECDH_TO_SLOT;
+	to_slot = slot_config(m, rq->p2) & SC_ECDH_TO_SLOT;
 	if (*target == TO_CONFIGURED)
 		*target = to_slot ? TO_SLOT : TO_BUS;
 	if (*target == TO_SLOT)
-		return to_slot && !slot_locked(&g->mem, rq->p2 | 1) ? ST_OK : ST_EXECUTION;
+		return to_slot && !slot_locked(m, above) && !(key_config(m, above) & KC_PRIVATE)
+		           ? ST_OK
+		           : ST_EXECUTION;
 	return to_slot && *target == TO_BUS ? ST_EXECUTION : ST_OK;
+}
+
+static enum status ecdh_target(const struct engine *g, const struct request *rq, unsigned *target)
+{
+	enum status st;
+
+	*target = rq->p1 >> 2 & 3;
+	st = rq->p1 & ECDH_EPHEMERAL ? ecdh_ephemeral_target(g, *target)
+	                             : ecdh_slot_target(g, rq, target);
+	if (st != ST_OK)
+		return st;
+	if (*target == TO_BUS)
+		return ecdh_may_leave(&g->mem, rq->p1) ? ST_OK : ST_EXECUTION;
+	return rq->p1 & ECDH_ENCRYPTED ? ST_EXECUTION : ST_OK;
 }
 
 static enum status ecdh_secret(struct engine *g, const struct request *rq, uint8_t x[32])
@@ -349,21 +314,39 @@ static enum status ecdh_secret(struct engine *g, const struct request *rq, uint8
 	enum status st;
 	enum err e;
 
-	if (rq->p1 & 1) {
+	if (p256_point_check(g->p256, rq->in.p) != OK)
+		return ST_EXECUTION;
+	if (rq->p1 & ECDH_EPHEMERAL) {
 		if (p256_key_from_scalar(g->reg.temp.value, &ephemeral, NULL) != OK)
 			return ST_ECC;
 		key = ephemeral;
-	} else if ((st = engine_key(g, rq->p2, &key)) != ST_OK) {
+	} else if ((st = private_use(g, rq->p2, &key)) != ST_OK) {
 		return st;
 	}
 	e = p256_ecdh(key, rq->in.p, x);
 	p256_key_free(ephemeral);
-	return e == OK ? ST_OK : e == ERR_FORMAT ? ST_EXECUTION : ST_ECC;
+	return e == OK ? ST_OK : ST_ECC;
+}
+
+static enum status ecdh_deliver(
+    struct engine *g, const struct request *rq, unsigned target, uint8_t x[32], struct reply *rp)
+{
+	if (rq->p1 & ECDH_EPHEMERAL)
+		temp_clear(&g->reg.temp);
+	if (target == TO_SLOT)
+		memory_write_slot(&g->mem, rq->p2 | 1u, 0, x, 32);
+	else if (target == TO_TEMP)
+		temp_set(&g->reg.temp, x, TEMP_BY_OTHER);
+	else if (rq->p1 & ECDH_ENCRYPTED)
+		return io_reply(g, x, 32, rp);
+	else
+		reply_put(rp, x, 32);
+	return ST_OK;
 }
 
 enum status command_ecdh(struct engine *g, const struct request *rq, struct reply *rp)
 {
-	uint8_t allowed = memory_is_608(&g->mem) ? 0x0D : 0x00, x[32];
+	uint8_t allowed = memory_is_608(&g->mem) ? 0x0F : 0x00, x[32];
 	unsigned target;
 	enum status st;
 
@@ -371,14 +354,72 @@ enum status command_ecdh(struct engine *g, const struct request *rq, struct repl
 		return ST_PARSE;
 	if ((st = ecdh_target(g, rq, &target)) != ST_OK || (st = ecdh_secret(g, rq, x)) != ST_OK)
 		return st;
-	if (rq->p1 & 1)
-		temp_clear(&g->reg.temp);
-	if (target == TO_SLOT)
-		memory_write_slot(&g->mem, rq->p2 | 1, 0, x, 32);
-	else if (target == TO_TEMP)
-		temp_set(&g->reg.temp, x, TEMP_BY_OTHER);
-	else
-		reply_put(rp, x, 32);
+	st = ecdh_deliver(g, rq, target, x, rp);
 	wipe(x, sizeof(x));
-	return ST_OK;
+	return st;
+}
+
+/* --- PrivWrite --- */
+
+enum { PRIVWRITE_ENCRYPTED = 0x40 };
+
+/* Before the data zone is locked any private key may be written, in the clear too. */
+static enum status may_privwrite(const struct memory *m, const struct request *rq)
+{
+	if (!memory_config_locked(m) || !holds_private_key(m, rq->p2) || slot_locked(m, rq->p2))
+		return ST_EXECUTION;
+	if (!memory_data_locked(m))
+		return ST_OK;
+	return rq->p1 == PRIVWRITE_ENCRYPTED && slot_config(m, rq->p2) & SC_WRITE_ENCRYPTED
+	           ? ST_OK
+	           : ST_EXECUTION;
+}
+
+/* 36 bytes under TempKey and the first 4 bytes of its SHA-256. */
+static enum status privwrite_decrypt(struct engine *g, const struct request *rq, uint8_t plain[36])
+{
+	const struct temp_key *t = &g->reg.temp;
+	uint8_t stream[64], mac[32];
+	bool equal;
+
+	if (!session_with(t, slot_config(&g->mem, rq->p2) >> 8 & 15))
+		return ST_EXECUTION;
+	memcpy(stream, t->value, 32);
+	sha256((struct slice){ t->value, 32 }, stream + 32);
+	for (size_t i = 0; i < 36; i++)
+		plain[i] = rq->in.p[i] ^ stream[i];
+	session_mac(g, rq, 21, (struct slice){ plain, 36 }, mac);
+	equal = ct_equal(mac, rq->in.p + 36, 32);
+	temp_clear(&g->reg.temp);
+	wipe(stream, sizeof(stream));
+	wipe(mac, sizeof(mac));
+	return equal ? ST_OK : ST_MISCOMPARE;
+}
+
+enum status command_privwrite(struct engine *g, const struct request *rq, struct reply *rp)
+{
+	bool encrypted = rq->p1 == PRIVWRITE_ENCRYPTED;
+	struct p256_key *key = NULL;
+	uint8_t plain[36];
+	enum status st;
+
+	(void)rp;
+	if ((rq->p1 != 0 && !encrypted) || rq->p2 >= SLOTS ||
+	    (rq->in.n != 68 && (encrypted || rq->in.n != 36))) /* a MAC in the clear is ignored */
+		return ST_PARSE;
+	if ((st = may_privwrite(&g->mem, rq)) != ST_OK)
+		return st;
+	memcpy(plain, rq->in.p, 36);
+	if (encrypted && (st = privwrite_decrypt(g, rq, plain)) != ST_OK)
+		goto out;
+	/* A number that is no key of the curve is refused, not stored. */
+	if (!ct_zero(plain, 4) || p256_key_from_scalar(plain + 4, &key, NULL) != OK) {
+		st = ST_ECC;
+		goto out;
+	}
+	engine_key_store(g, rq->p2, plain + 4);
+out:
+	p256_key_free(key);
+	wipe(plain, sizeof(plain));
+	return st;
 }

@@ -43,20 +43,31 @@ static bool place_of(const struct request *rq, struct place *p)
 	}
 }
 
-/* What SlotConfig says about reading in the clear. */
-static enum status may_read(const struct memory *m, const struct place *p)
-{
-	uint16_t config = slot_config(m, p->slot);
+enum { CLEAR, ENCRYPTED };
 
+/* What SlotConfig says about reading; *how tells in which form. */
+static enum status may_read(const struct engine *g, const struct place *p, int *how)
+{
+	const struct temp_key *t = &g->reg.temp;
+	uint16_t config = slot_config(&g->mem, p->slot);
+
+	*how = CLEAR;
 	if (p->zone == ZONE_CONFIG)
 		return ST_OK;
-	if (!memory_data_locked(m))
+	if (!memory_data_locked(&g->mem))
 		return ST_EXECUTION;
 	if (p->zone == ZONE_OTP)
 		return ST_OK;
-	if (key_config(m, p->slot) & KC_PRIVATE || config & (SC_IS_SECRET | SC_ENCRYPT_READ))
+	if (key_config(&g->mem, p->slot) & KC_PRIVATE)
 		return ST_EXECUTION;
-	return ST_OK;
+	if (!(config & (SC_IS_SECRET | SC_ENCRYPT_READ)))
+		return ST_OK;
+	/* Secret: 32 bytes, under a session with ReadKey that began with a random nonce. */
+	*how = ENCRYPTED;
+	return config & SC_IS_SECRET && config & SC_ENCRYPT_READ && p->asked == 32 &&
+	               session_with(t, config & SC_READ_KEY) && !t->source_input
+	           ? ST_OK
+	           : ST_EXECUTION;
 }
 
 static const uint8_t *zone_bytes(const struct memory *m, const struct place *p)
@@ -71,12 +82,18 @@ enum status command_read(struct engine *g, const struct request *rq, struct repl
 	uint8_t out[32] = { 0 };
 	struct place p;
 	enum status st;
+	int how;
 
 	if (rq->in.n != 0 || rq->p1 & 0x7C || !place_of(rq, &p))
 		return ST_PARSE;
-	if ((st = may_read(&g->mem, &p)) != ST_OK)
+	if ((st = may_read(g, &p, &how)) != ST_OK)
 		return st;
 	memcpy(out, zone_bytes(&g->mem, &p) + p.at, p.n);
+	if (how == ENCRYPTED) {
+		for (size_t i = 0; i < sizeof(out); i++)
+			out[i] ^= g->reg.temp.value[i];
+		temp_clear(&g->reg.temp);
+	}
 	reply_put(rp, out, p.asked);
 	wipe(out, sizeof(out));
 	return ST_OK;
@@ -115,28 +132,31 @@ static enum status write_otp(struct memory *m, const struct place *p, const uint
 	return ST_OK;
 }
 
-/* WriteConfig for Write in the clear: 0000 always, 0001 until the public key is valid, else never.
- */
+/* WriteConfig for Write in the clear: 0000 always, 0001 until the public key is valid, else never. */
 static bool clear_write_allowed(const struct memory *m, unsigned slot)
 {
 	switch (slot_config(m, slot) & SC_WRITE) {
 	case 0:
 		return true;
 	case SC_WRITE_PARENT:
-		return slot_bytes(m, slot)[0] >> 4 != 5;
+		return slot_bytes(m, slot)[0] >> 4 != TAG_VALID;
 	default:
 		return false;
 	}
 }
 
-static enum status may_write_slot(const struct memory *m, const struct place *p)
+static enum status may_write_slot(const struct memory *m, const struct place *p, int how)
 {
+	uint16_t config = slot_config(m, p->slot);
+
 	if (!memory_config_locked(m) || slot_locked(m, p->slot) ||
 	    key_config(m, p->slot) & KC_PRIVATE)
 		return ST_EXECUTION;
 	if (!memory_data_locked(m))
 		return p->asked == 32 ? ST_OK : ST_EXECUTION;
-	if (slot_config(m, p->slot) & SC_IS_SECRET && p->asked != 32)
+	if (how == ENCRYPTED)
+		return config & SC_WRITE_ENCRYPTED ? ST_OK : ST_EXECUTION;
+	if (config & SC_IS_SECRET && p->asked != 32)
 		return ST_EXECUTION;
 	return clear_write_allowed(m, p->slot) ? ST_OK : ST_EXECUTION;
 }
@@ -145,38 +165,69 @@ static enum status may_write_slot(const struct memory *m, const struct place *p)
 static void store(struct memory *m, const struct place *p, const uint8_t *in)
 {
 	uint16_t key = key_config(m, p->slot);
+	bool tagged = p->at < 32 && key & KC_PUB_INFO && key_type(m, p->slot) == KEY_TYPE_P256 &&
+	              slot_size(p->slot) >= 72;
 	uint8_t block[32];
 
 	memcpy(block, in, p->n);
-	if (p->at < 32 && key & KC_PUB_INFO && key_type(m, p->slot) == KEY_TYPE_P256 &&
-	    slot_size(p->slot) >= 72) {
-		uint8_t tag = p->at == 0 ? block[0] : slot_bytes(m, p->slot)[0];
-
-		tag = (uint8_t)(0xA0 | (tag & 0x0F));
-		if (p->at == 0)
-			block[0] = tag;
-		else
-			memory_write_slot(m, p->slot, 0, &tag, 1);
-	}
+	if (tagged && p->at == 0)
+		block[0] = (uint8_t)(TAG_INVALID << 4 | (block[0] & 0x0F));
+	else if (tagged)
+		tag_store(m, p->slot, TAG_INVALID);
 	memory_write_slot(m, p->slot, p->at, block, p->n);
 	wipe(block, sizeof(block));
 }
 
-enum status command_write(struct engine *g, const struct request *rq, struct reply *rp)
+/* The plain text, when its MAC is right. */
+static enum status decrypt(
+    struct engine *g, const struct request *rq, unsigned key, uint8_t plain[32])
 {
-	struct memory *m = &g->mem;
-	struct place p;
+	const struct temp_key *t = &g->reg.temp;
+	uint8_t mac[32];
+	bool equal;
+
+	if (!session_with(t, key))
+		return ST_EXECUTION;
+	for (size_t i = 0; i < 32; i++)
+		plain[i] = rq->in.p[i] ^ t->value[i];
+	session_mac(g, rq, 25, (struct slice){ plain, 32 }, mac);
+	equal = ct_equal(mac, rq->in.p + 32, 32);
+	temp_clear(&g->reg.temp);
+	wipe(mac, sizeof(mac));
+	return equal ? ST_OK : ST_MISCOMPARE;
+}
+
+static enum status write_slot(struct engine *g, const struct request *rq, const struct place *p)
+{
+	int how = rq->p1 & 0x40 ? ENCRYPTED : CLEAR;
+	uint8_t plain[32];
 	enum status st;
 
+	if ((st = may_write_slot(&g->mem, p, how)) != ST_OK)
+		return st;
+	if (how == CLEAR) {
+		store(&g->mem, p, rq->in.p);
+		return ST_OK;
+	}
+	if ((st = decrypt(g, rq, slot_config(&g->mem, p->slot) >> 8 & 15, plain)) == ST_OK)
+		store(&g->mem, p, plain);
+	wipe(plain, sizeof(plain));
+	return st;
+}
+
+enum status command_write(struct engine *g, const struct request *rq, struct reply *rp)
+{
+	bool encrypted = rq->p1 & 0x40;
+	struct place p;
+
 	(void)rp;
-	if (rq->p1 & 0x3C || !place_of(rq, &p) || rq->in.n != p.asked)
+	if (rq->p1 & 0x3C || !place_of(rq, &p) ||
+	    rq->in.n != (encrypted ? p.asked + 32 : p.asked) ||
+	    (encrypted && (p.zone != ZONE_DATA || p.asked != 32)))
 		return ST_PARSE;
 	if (p.zone == ZONE_CONFIG)
-		return write_config(m, &p, rq->in.p);
+		return write_config(&g->mem, &p, rq->in.p);
 	if (p.zone == ZONE_OTP)
-		return write_otp(m, &p, rq->in.p);
-	if ((st = may_write_slot(m, &p)) != ST_OK)
-		return st;
-	store(m, &p, rq->in.p);
-	return ST_OK;
+		return write_otp(&g->mem, &p, rq->in.p);
+	return write_slot(g, rq, &p);
 }

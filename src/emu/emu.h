@@ -79,8 +79,8 @@ void emu_advance(struct emu *emu, uint32_t us);
 
 /*
  * The engine without the bus: a command from count to CRC in, the response from count to CRC out.
- * Wakes the chip when needed and takes no time. out holds EMU_RESPONSE_MAX bytes. ERR_IO when the
- * state file cannot be written: the chip is then off until emu_power_cycle.
+ * Wakes the chip when needed and takes no time. out holds EMU_RESPONSE_MAX bytes; *n is 0 when the
+ * chip goes idle instead of answering (Pause). ERR_IO when the state file cannot be written: the chip is then off until emu_power_cycle.
  */
 #define EMU_RESPONSE_MAX 255
 enum err emu_execute(

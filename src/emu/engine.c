@@ -8,19 +8,30 @@ static const struct command {
 	uint8_t opcode, families;
 	handler *run;
 } commands[] = {
+	{ 0x01, A508, command_pause },
 	{ 0x02, BOTH, command_read },
+	{ 0x08, BOTH, command_mac },
+	{ 0x11, A508, command_hmac },
 	{ 0x12, BOTH, command_write },
+	{ 0x15, BOTH, command_gendig },
 	{ 0x16, BOTH, command_nonce },
 	{ 0x17, BOTH, command_lock },
 	{ 0x1B, BOTH, command_random },
+	{ 0x1C, BOTH, command_derivekey },
 	{ 0x20, BOTH, command_update_extra },
 	{ 0x24, BOTH, command_counter },
+	{ 0x28, BOTH, command_checkmac },
 	{ 0x30, BOTH, command_info },
 	{ 0x40, BOTH, command_genkey },
 	{ 0x41, BOTH, command_sign },
 	{ 0x43, BOTH, command_ecdh },
 	{ 0x45, BOTH, command_verify },
+	{ 0x46, BOTH, command_privwrite },
 	{ 0x47, BOTH, command_sha },
+	{ 0x51, A608, command_aes },
+	{ 0x56, A608, command_kdf },
+	{ 0x77, A608, command_selftest },
+	{ 0x80, A608, command_secureboot },
 };
 
 static enum err system_random(void *ctx, uint8_t *out, size_t n)
@@ -48,10 +59,11 @@ void engine_free(struct engine *g)
 
 void engine_sleep(struct engine *g)
 {
-	bool latch = g->reg.latch;
+	bool latch = g->reg.latch, prohibited = g->reg.boot_prohibited;
 
 	wipe(&g->reg, sizeof(g->reg));
 	g->reg.latch = latch;
+	g->reg.boot_prohibited = prohibited;
 }
 
 void engine_power_off(struct engine *g)
@@ -130,6 +142,10 @@ size_t engine_execute(struct engine *g, struct slice packet, uint8_t out[EMU_RES
 	if (!intact(packet))
 		return engine_status(ST_CRC, out);
 	status = run(g, packet, &rp);
+	if (g->reg.pausing) {
+		g->reg.pausing = false;
+		return 0;
+	}
 	if (status != ST_OK || rp.n == 0) {
 		n = engine_status(status, out);
 	} else {
@@ -225,7 +241,7 @@ enum status engine_key_new(struct engine *g, uint8_t scalar[32], struct p256_key
 {
 	/* One draw in 2^32 is not below n; a generator that gives 16 such is broken. */
 	for (unsigned i = 0; i < 16; i++) {
-		if (engine_random(g, scalar, 32) != ST_OK)
+		if (g->random(g->random_ctx, scalar, 32) != OK)
 			return ST_RNG;
 		if (p256_key_from_scalar(scalar, key, NULL) == OK)
 			return ST_OK;

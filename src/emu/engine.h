@@ -35,6 +35,14 @@ enum status {
 /* Which command made the value of TempKey. */
 enum temp_maker { TEMP_BY_NONCE, TEMP_BY_GENDIG, TEMP_BY_GENKEY, TEMP_BY_SHA, TEMP_BY_OTHER };
 
+/* Which blocks the SHA commands have taken: Verify(ValidateExternal) asks. */
+struct x509_trace {
+	bool public_in;      /* SHA(Public) put a stored key in */
+	uint8_t public_slot; /* which one */
+	uint32_t public_at;  /* after so many blocks of 64 bytes */
+	uint32_t blocks;     /* all of them */
+};
+
 struct temp_key {
 	uint8_t value[64]; /* 508A: the first 32 */
 	bool valid;
@@ -44,9 +52,10 @@ struct temp_key {
 	bool both_halves; /* 608: 64 bytes were loaded */
 	bool ephemeral;   /* 608: a private key for ECDH */
 	enum temp_maker by;
+	struct x509_trace x509; /* of the SHA commands that made it */
 };
 
-/* Everything that sleep erases, except the latch, which only power-off erases. */
+/* Everything that sleep erases, but two that only power-off erases: latch, boot_prohibited. */
 struct registers {
 	struct temp_key temp;
 	uint8_t digest_buffer[64]; /* 608 MessageDigestBuffer */
@@ -56,9 +65,12 @@ struct registers {
 	enum { SHA_NONE, SHA_PLAIN, SHA_HMAC } sha_running;
 	struct sha256 sha;
 	uint8_t sha_key[64]; /* HMAC: the padded key, for the outer hash */
-	bool auth_valid;     /* a CheckMac succeeded ... */
-	uint8_t auth_key;    /* ... with this key */
-	bool latch;          /* 608 persistent latch */
+	struct x509_trace sha_x509;
+	bool auth_valid;      /* a CheckMac succeeded ... */
+	uint8_t auth_key;     /* ... with this key */
+	bool latch;           /* 608 persistent latch */
+	bool boot_prohibited; /* 608: SecureBoot said so, until power-off */
+	bool pausing;         /* 508A: Pause sends the chip to idle instead of an answer */
 };
 
 struct engine {

@@ -38,7 +38,7 @@ void memory_factory(struct memory *m, enum emu_family family, const uint8_t seri
 	memcpy(c + AT_COUNTER, factory_counter, sizeof(factory_counter));
 	memcpy(c + AT_COUNTER + 8, factory_counter, sizeof(factory_counter));
 	if (!memory_is_608(m))
-		memset(c + 68, 0xFF, 16); /* LastKeyUse */
+		memset(c + AT_LAST_KEY_USE, 0xFF, 16);
 	c[AT_LOCK_VALUE] = c[AT_LOCK_CONFIG] = UNLOCKED;
 	memset(c + AT_SLOT_LOCKED, 0xFF, 2);
 	memcpy(c + AT_KEY_CONFIG, factory_key_config, sizeof(factory_key_config));

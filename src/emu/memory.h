@@ -29,6 +29,7 @@ enum {
 	AT_CHIP_MODE = 19,
 	AT_SLOT_CONFIG = 20,
 	AT_COUNTER = 52,
+	AT_LAST_KEY_USE = 68, /* 508A */
 	AT_VOLATILE_KEY = 69, /* 608 */
 	AT_SECURE_BOOT = 70,  /* 608 */
 	AT_KDF_IV_LOC = 72,   /* 608 */
@@ -39,6 +40,7 @@ enum {
 	AT_LOCK_CONFIG = 87,
 	AT_SLOT_LOCKED = 88,
 	AT_CHIP_OPTIONS = 90, /* 608 */
+	AT_X509_FORMAT = 92,
 	AT_KEY_CONFIG = 96,
 };
 enum { UNLOCKED = 0x55, LOCKED = 0x00 };
@@ -73,6 +75,9 @@ enum {
 	KEY_TYPE_P256 = 4,
 	KEY_TYPE_AES = 6,
 };
+
+/* ChipOptions (608); bits 9..8 protect ECDH, 11..10 KDF, 15..12 name the IO protection key. */
+enum { CO_IO_KEY = 0x0002, CO_KDF_AES = 0x0004 };
 
 struct memory {
 	enum emu_family family;

@@ -301,7 +301,7 @@ static void temp_key(struct bench *b)
 		{ "GenKey create", 0x40, 4, 0, 0, true },
 		{ "parse error", 0x99, 0, 0, 0, true },
 		{ "execution error", 0x17, 0x80, 0, 0, false },
-		{ "ECC fault", 0x41, 0x80, 3, 0, false },
+		{ "ECC fault", 0x41, 0x80, 4, 0, false },
 		{ "Sign", 0x41, 0x80, 0, 0, false },
 		{ "Verify, miscompare", 0x45, 0, 11, 64, false },
 	};

@@ -60,7 +60,7 @@ static const struct test_case {
 	{ "Read reserved address bit", ALL, BOTH_LOCKED, NONE, 0x02, 0x82, 0x80 | 10 << 3, 0,
 	    PARSE },
 	{ "Read private key", ALL, BOTH_LOCKED, NONE, 0x02, 0x82, 0, 0, EXEC },
-	{ "Read secret slot", ALL, BOTH_LOCKED, NONE, 0x02, 0x82, 4 << 3, 0, EXEC },
+	{ "Read secret slot", ALL, BOTH_LOCKED, NONE, 0x02, 0x82, 3 << 3, 0, EXEC },
 	{ "Read writable secret slot", ALL, BOTH_LOCKED, NONE, 0x02, 0x82, 13 << 3, 0, EXEC },
 	{ "Read EncryptRead without a session", ALL, BOTH_LOCKED, NONE, 0x02, 0x82, 5 << 3, 0,
 	    EXEC },
@@ -166,7 +166,7 @@ static const struct test_case {
 	{ "GenKey create, slot 16", ALL, BOTH_LOCKED, NONE, 0x40, 4, 16, 0, PARSE },
 	{ "GenKey with data", ALL, BOTH_LOCKED, NONE, 0x40, 4, 0, 3, PARSE },
 	{ "GenKey mode 20", ALL, BOTH_LOCKED, NONE, 0x40, 0x20, 0, 0, PARSE },
-	{ "GenKey public, blank slot: ECC fault", ALL, BOTH_LOCKED, NONE, 0x40, 0, 3, 0, ECC },
+	{ "GenKey public, blank slot: ECC fault", ALL, BOTH_LOCKED, NONE, 0x40, 0, 4, 0, ECC },
 	{ "GenKey public", ALL, BOTH_LOCKED, NONE, 0x40, 0, 0, 0, LEN64 },
 	{ "GenKey public, PubInfo clear", ALL, BOTH_LOCKED, NONE, 0x40, 0, 6, 0, EXEC },
 	{ "GenKey digest, TempKey empty", ALL, BOTH_LOCKED, NONE, 0x40, 8, 0, 0, EXEC },
@@ -190,7 +190,7 @@ static const struct test_case {
 	    LEN64 },
 	{ "Sign external, TempKey empty", ALL, BOTH_LOCKED, NONE, 0x41, 0x80, 0, 0, EXEC },
 	{ "Sign external, internal-only slot", ALL, BOTH_LOCKED, LOADED, 0x41, 0x80, 1, 0, EXEC },
-	{ "Sign external, blank slot: ECC fault", ALL, BOTH_LOCKED, LOADED, 0x41, 0x80, 3, 0, ECC },
+	{ "Sign external, blank slot: ECC fault", ALL, BOTH_LOCKED, LOADED, 0x41, 0x80, 4, 0, ECC },
 	{ "Sign external, not a private slot", ALL, BOTH_LOCKED, LOADED, 0x41, 0x80, 10, 0, EXEC },
 	{ "Sign external, slot 16", ALL, BOTH_LOCKED, LOADED, 0x41, 0x80, 16, 0, PARSE },
 	{ "Sign with data", ALL, BOTH_LOCKED, LOADED, 0x41, 0x80, 0, 32, PARSE },
@@ -556,7 +556,7 @@ static void agreements(struct engine *g)
 
 	rig_chip(g, EMU_ATECC508A, BOTH_LOCKED);
 	rig_private(g, 0, 0x31);
-	rig_private(g, 3, 0x32);
+	rig_private(g, 4, 0x32);
 	rig_point(0x33, theirs);
 	memset(d, 0x31, 32);
 	ok(p256_key_from_scalar(d, &key, NULL) == OK && p256_ecdh(key, theirs, want) == OK,
@@ -564,20 +564,20 @@ static void agreements(struct engine *g)
 	p256_key_free(key);
 	a = rig_send(g, 0x43, 0, 0, SLICE(theirs));
 	is_bytes(a.p, a.n, want, 32, "ECDH on the bus");
-	a = rig_send(g, 0x43, 0, 3, SLICE(theirs));
+	a = rig_send(g, 0x43, 0, 4, SLICE(theirs));
 	memset(d, 0x32, 32);
 	key = NULL;
 	ok(p256_key_from_scalar(d, &key, NULL) == OK && p256_ecdh(key, theirs, want) == OK,
 	    "host side");
 	p256_key_free(key);
 	ok(a.status == 0, "ECDH to the slot above: status only");
-	is_bytes(slot_bytes(&g->mem, 3), 32, want, 32, "slot N|1 of an odd slot is itself");
+	is_bytes(slot_bytes(&g->mem, 5), 32, want, 32, "and the secret is there");
 
 	rig_chip(g, EMU_ATECC608B, BOTH_LOCKED);
-	rig_private(g, 3, 0x32);
-	ok(rig_send(g, 0x43, 0x0C, 3, SLICE(theirs)).status == 0x0F,
+	rig_private(g, 4, 0x32);
+	ok(rig_send(g, 0x43, 0x0C, 4, SLICE(theirs)).status == 0x0F,
 	    "608: such a secret never leaves");
-	ok(rig_send(g, 0x43, 0x08, 3, SLICE(theirs)).status == 0, "608: but may go to TempKey");
+	ok(rig_send(g, 0x43, 0x08, 4, SLICE(theirs)).status == 0, "608: but may go to TempKey");
 	is_bytes(g->reg.temp.value, 32, want, 32, "608: X in TempKey");
 	rig_private(g, 0, 0x31);
 	ok(rig_send(g, 0x43, 0x04, 0, SLICE(theirs)).status == 0x0F,

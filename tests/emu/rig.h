@@ -83,15 +83,15 @@ static const uint8_t rig_serial[9] = { 0x45, 0x4D, 0x11, 0x22, 0x33, 0x44, 0x55,
 /*
  * One slot of each kind:
  *  0 private, every use        1 private, internal signatures only    2 private, external only
- *  3 private, ECDH to slot     4 secret, never read, never written    5 secret, encrypted both ways
- *  6 private, PubInfo clear    7 private, PrivWrite instead of GenKey 8 open, 416 bytes
- *  9 public, to be validated  10 open                                11 public, no validation
+ *  3 secret, never read        4 private, ECDH into slot 5            5 secret, encrypted both ways by 3
+ *  6 private, PubInfo clear    7 private, PrivWrite by 3              8 open, 416 bytes
+ *  9 public, validated by 11  10 open                                11 public, no validation
  * 12 readable, never written  13 secret, writable                    14 open, not lockable
  * 15 not secret, EncryptRead: not legal
  */
-static const uint16_t rig_slot_config[16] = { 0x2087, 0x0082, 0x2081, 0x208F, 0x8080, 0x44C4,
-	0x2081, 0x4481, 0x0000, 0x1009, 0x0000, 0x0000, 0x8000, 0x0080, 0x0000, 0x0040 };
-static const uint16_t rig_key_config[16] = { 0x0033, 0x0053, 0x0073, 0x0033, 0x001C, 0x001C, 0x0031,
+static const uint16_t rig_slot_config[16] = { 0x2087, 0x0082, 0x2081, 0x8080, 0x208F, 0x43C3,
+	0x2081, 0x4381, 0x0000, 0x100B, 0x0000, 0x0000, 0x8000, 0x0080, 0x0000, 0x0040 };
+static const uint16_t rig_key_config[16] = { 0x0033, 0x0053, 0x0073, 0x001C, 0x0033, 0x001C, 0x0031,
 	0x0033, 0x003C, 0x0032, 0x003C, 0x0030, 0x001C, 0x003C, 0x001C, 0x001C };
 
 __attribute__((unused)) static void rig_chip(

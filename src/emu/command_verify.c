@@ -164,7 +164,7 @@ static enum status verify_validate(struct engine *g, const struct request *rq, s
 
 	if (key_config(&g->mem, slot) & KC_PRIVATE || !(key_config(&g->mem, slot) & KC_PUB_INFO) ||
 	    key_type(&g->mem, slot) != KEY_TYPE_P256 || slot_locked(&g->mem, slot) ||
-	    !temp_speaks_of(g, v, slot) || parent == slot)
+	    !temp_speaks_of(g, v, slot))
 		return ST_EXECUTION;
 	if (v->kind == VERIFY_VALIDATE_EXTERNAL)
 		memcpy(v->digest, g->reg.temp.value, 32);

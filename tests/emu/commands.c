@@ -573,6 +573,9 @@ static void agreements(struct engine *g)
 	ok(a.status == 0, "ECDH to the slot above: status only");
 	is_bytes(slot_bytes(&g->mem, 5), 32, want, 32, "and the secret is there");
 
+	rig_configure(g, 5, 0x2087, 0x0033);
+	ok(rig_send(g, 0x43, 0, 4, SLICE(theirs)).status == 0x0F, "not over a private key");
+
 	rig_chip(g, EMU_ATECC608B, BOTH_LOCKED);
 	rig_private(g, 4, 0x32);
 	ok(rig_send(g, 0x43, 0x0C, 4, SLICE(theirs)).status == 0x0F,

@@ -170,6 +170,70 @@ __attribute__((unused)) static void rig_hash(const struct slice *parts, size_t n
 	rig_hash((const struct slice[]){ __VA_ARGS__ },                                            \
 	    COUNT(((const struct slice[]){ __VA_ARGS__ })), out)
 
+/* HMAC-SHA256 of listed parts, by its definition (RFC 2104); keys of at most 64 bytes. */
+__attribute__((unused)) static void rig_hmac(
+    struct slice key, const struct slice *parts, size_t n, uint8_t out[32])
+{
+	uint8_t inner[64] = { 0 }, outer[64] = { 0 }, digest[32];
+	struct slice all[8];
+
+	for (size_t i = 0; i < 64; i++) {
+		uint8_t k = i < key.n ? key.p[i] : 0;
+
+		inner[i] = k ^ 0x36;
+		outer[i] = k ^ 0x5C;
+	}
+	all[0] = SLICE(inner);
+	for (size_t i = 0; i < n && i < 7; i++)
+		all[i + 1] = parts[i];
+	rig_hash(all, n + 1, digest);
+	all[0] = SLICE(outer);
+	all[1] = SLICE(digest);
+	rig_hash(all, 2, out);
+}
+#define HMAC(key, out, ...)                                                                        \
+	rig_hmac(key, (const struct slice[]){ __VA_ARGS__ },                                       \
+	    COUNT(((const struct slice[]){ __VA_ARGS__ })), out)
+
+/* Puts 32 bytes at the start of a slot behind the engine's back. */
+__attribute__((unused)) static void rig_secret(
+    struct engine *g, unsigned slot, const uint8_t key[32])
+{
+	memory_write_slot(&g->mem, slot, 0, key, 32);
+}
+
+__attribute__((unused)) static void rig_configure(
+    struct engine *g, unsigned slot, uint16_t slot_config, uint16_t key_config)
+{
+	store_le16(g->mem.config + 20 + 2 * slot, slot_config);
+	store_le16(g->mem.config + 96 + 2 * slot, key_config);
+}
+
+/* A random nonce, and the TempKey that the host calculates from it. */
+__attribute__((unused)) static void rig_nonce(struct engine *g, uint8_t temp[32])
+{
+	uint8_t num_in[20];
+	struct answer a;
+
+	memset(num_in, 0x4E, sizeof(num_in));
+	a = rig_send(g, 0x16, 0, 0, SLICE(num_in));
+	rig_hash((const struct slice[]){ { a.p, 32 }, SLICE(num_in), BYTES(0x16, 0, 0) }, 3, temp);
+}
+
+/* A session with the key in a slot: nonce and GenDig, on both sides. */
+__attribute__((unused)) static int rig_session(
+    struct engine *g, unsigned slot, const uint8_t key[32], uint8_t temp[32])
+{
+	static const uint8_t zeros[25];
+	uint8_t before[32], header[4] = { 0x15, 2, (uint8_t)slot, 0 };
+
+	rig_nonce(g, before);
+	rig_hash((const struct slice[]){ { key, 32 }, SLICE(header), { rig_serial + 8, 1 },
+	             { rig_serial, 2 }, SLICE(zeros), SLICE(before) },
+	    6, temp);
+	return rig_send(g, 0x15, 2, slot, (struct slice){ NULL, 0 }).status;
+}
+
 static const uint8_t rig_zeros[64];
 #define ZEROS(n) ((struct slice){ rig_zeros, n })
 #define SLICE_OF(p, n) ((struct slice){ p, n })

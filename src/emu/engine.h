@@ -5,6 +5,10 @@
  * function pointer, which emu.c points at the operating system's generator and nothing else does
  * outside the tests of this library. An `engine` belongs to one thread at a time.
  *
+ * All commands of both families with all their modes. Left out, because what silicon does is not
+ * published: UseLock and the transport key, and CheckMac's copy of a second key into TempKey. Where
+ * the public sources are silent the choice stands in one place with its reason.
+ *
  *	engine_init(&g, random, NULL, eb);
  *	memory_factory(&g.mem, EMU_ATECC608B, serial);
  *	n = engine_execute(&g, command, response);        // count ... CRC, both

@@ -71,16 +71,27 @@ void engine_power_off(struct engine *g)
 	wipe(&g->reg, sizeof(g->reg));
 }
 
+static uint16_t mirrored(uint16_t v)
+{
+	uint16_t out = 0;
+
+	for (unsigned bit = 0; bit < 16; bit++)
+		out = (uint16_t)(out << 1 | (v >> bit & 1));
+	return out;
+}
+
+/* Calculated as its mirror image, which shifts right as the bits come in; four bits at a time. */
 uint16_t engine_crc(uint16_t crc, struct slice bytes)
 {
-	for (size_t i = 0; i < bytes.n; i++) {
-		for (unsigned bit = 0; bit < 8; bit++) {
-			bool flip = (bytes.p[i] >> bit & 1) != crc >> 15;
+	static const uint16_t step[16] = { 0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800,
+		0xE401, 0xA001, 0x6C00, 0x7800, 0xB401, 0x5000, 0x9C01, 0x8801, 0x4400 };
+	uint16_t c = mirrored(crc);
 
-			crc = (uint16_t)(crc << 1 ^ (flip ? 0x8005 : 0));
-		}
+	for (size_t i = 0; i < bytes.n; i++) {
+		c = (uint16_t)(c >> 4 ^ step[(c ^ bytes.p[i]) & 15]);
+		c = (uint16_t)(c >> 4 ^ step[(c ^ bytes.p[i] >> 4) & 15]);
 	}
-	return crc;
+	return mirrored(c);
 }
 
 /* The body stands at out + 1 already. */

@@ -3,12 +3,15 @@ SECONDS ?= 10
 WERROR := $(if $(CI),--werror)
 MESON := meson setup $(WERROR)
 
-.PHONY: all deps up test lint bench fuzz torture install clean
+.PHONY: all deps emulator up test lint bench fuzz torture install clean
 all: build/host/build.ninja
 	ninja -C build/host
 
 deps:
 	tools/deps
+
+emulator: build/emulator/build.ninja
+	ninja -C build/emulator
 
 up:
 	tools/deps emulator build
@@ -38,6 +41,9 @@ clean:
 
 build/host/build.ninja:
 	$(MESON) build/host
+
+build/emulator/build.ninja: # needs packages/emulator.txt alone
+	$(MESON) -Demulator_only=true build/emulator
 
 build/test/build.ninja: # what everything is tested as: sanitizers on, crash points compiled in
 	$(MESON) -Db_sanitize=address,undefined -Dtest_hooks=true -Dc_args=-fno-sanitize-recover=all build/test

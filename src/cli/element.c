@@ -374,5 +374,24 @@ const struct cli_command element_commands[] = {
 	        "given to `imprint element emulate --from`.",
 	    .options = dump_options,
 	    .run = dump },
+	{ .name = "element snapshot",
+	    .args = "NAME FILE",
+	    .args_min = 2,
+	    .args_max = 2,
+	    .summary = "copy the memory of an emulated element to a file",
+	    .about = "NAME is a chip of the state folder, or the path of a state file. It may be "
+	             "running: the copy is what the chip would hold if its power went now. FILE is "
+	             "replaced, and holds the chip's private keys: only its owner can read it.",
+	    .run = element_snapshot },
+	{ .name = "element restore",
+	    .args = "NAME FILE",
+	    .args_min = 2,
+	    .args_max = 2,
+	    .summary = "make an emulated element from a snapshot, or put it back",
+	    .about = "The chip NAME then holds what FILE holds, its serial number and locks too; "
+	             "what it "
+	             "held before is gone. Refused while NAME runs.",
+	    .options = element_restore_options,
+	    .run = element_restore },
 	{ 0 },
 };

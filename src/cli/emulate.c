@@ -90,8 +90,7 @@ static enum err chip_options(
 	return OK;
 }
 
-/* A name stands for STATE/elements/NAME.se; anything with a slash is a path already. */
-static enum err state_file(const struct element_places *at, const char *name,
+enum err element_state_file(const struct element_places *at, const char *name,
     char path[FOLDER_PATH_MAX], struct errbuf *eb)
 {
 	char folder[FOLDER_PATH_MAX], file[FOLDER_PATH_MAX];
@@ -206,7 +205,7 @@ enum err element_emulate(struct cli *cli, struct errbuf *eb)
 	    (e = socket_path(cli, &at, socket, eb)) != OK)
 		return e;
 	for (unsigned i = 0; i < cli->n_args; i++) {
-		if ((e = state_file(&at, cli->args[i], path, eb)) != OK ||
+		if ((e = element_state_file(&at, cli->args[i], path, eb)) != OK ||
 		    (e = emu_open(path, &o, &chips[i], eb)) != OK)
 			goto out;
 	}

@@ -102,6 +102,18 @@ struct emu_info {
 	enum err fault; /* not OK: the state file could not be written, the chip is off */
 };
 void emu_info(struct emu *emu, struct emu_info *info);
+
+/*
+ * Copies the memory of the chip in the state file `path` to `to`, also while it runs: what it would
+ * hold if its power went now. `to` is replaced, mode 0600. emu_restore does the opposite: ERR_CONFLICT
+ * while the chip runs, ERR_DENIED when the copy looks genuine and nobody said that it may. Counts
+ * since emu_open are 0 in *info.
+ */
+enum err emu_snapshot(
+    const char *path, const char *to, struct emu_info *info, struct errbuf *eb) MUST_CHECK;
+enum err emu_restore(const char *path, const char *from, bool genuine_looking,
+    struct emu_info *info, struct errbuf *eb) MUST_CHECK;
+
 /* "ATECC608B" */
 const char *emu_family_name(enum emu_family family);
 

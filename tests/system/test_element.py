@@ -41,6 +41,16 @@ def state_file(key=None, certificate=None, edit=None):
     return body + hashlib.sha256(body).digest()
 
 
+def packet(opcode, param1, param2, data=b""):
+    """Word address 03 and a command, count to CRC."""
+    body = struct.pack("<BBBH", 7 + len(data), opcode, param1, param2) + data
+    crc = 0
+    for byte in body:
+        for bit in range(8):
+            crc = (crc << 1 & 0xFFFF) ^ (0x8005 if (byte >> bit & 1) != crc >> 15 else 0)
+    return b"\x03" + body + struct.pack("<H", crc)
+
+
 class Element(harness.SystemTest):
     def put(self, **what):
         path = self.folder / "chip.se"
@@ -147,6 +157,63 @@ class Emulate(Element):
                 bus.sendall(frame)
                 answers.append(bus.recv(3))
         self.assertEqual(answers, [b"\1\0\0", b"\0\0\0", b"\0\0\0", b"\1\0\0"])
+
+
+class Snapshot(Element):
+    def element(self, *argv, code=0):
+        done = self.run_program("imprint", "element", *argv)
+        self.assertEqual(done.returncode, code, done)
+        return done
+
+    def test_there_and_back_while_running(self):
+        process, _ = self.emulate("kitchen")
+        copy = self.folder / "copy.se"
+        seen = json.loads(self.element("snapshot", "kitchen", copy, "--json").stdout)
+        self.assertEqual(seen["serial"], self.info("kitchen")["serial"])
+        self.assertEqual(stat.S_IMODE(os.stat(copy).st_mode), 0o600)
+        self.assertEqual(copy.read_bytes(), (self.state / "elements/kitchen.se").read_bytes())
+        self.assertIn("held by process", self.element("restore", "kitchen", copy, code=6).stderr)
+        process.stop()
+        copy.write_bytes(state_file(key="golden-device-1"))
+        self.assertIn(SERIAL.hex().upper(), self.element("restore", "kitchen", copy).stdout)
+        self.assertEqual(self.info("kitchen")["serial"], SERIAL.hex().upper())
+        self.element("restore", "another", copy)
+        self.assertEqual(self.info("another")["slots"][0]["publicKey"], KEYS["golden-device-1"]["public_xy"])
+
+    def test_snapshot_is_whole_while_the_chip_is_written(self):
+        """A driver writes a slot again and again; every copy is a state that the chip had."""
+        path = self.put()
+        process = self.start("imprint", "element", "emulate", path, "--socket", self.folder / "bus.sock", "--timing", "instant")
+        process.wait_for(r"^(/\S+)$")
+        with socket.socket(socket.AF_UNIX) as bus:
+            bus.connect(str(self.folder / "bus.sock"))
+            for n in range(40):
+                write = packet(0x12, 0x82, 8 << 3, bytes([n]) * 32)
+                bus.sendall(b"W\0\1\0\0" + struct.pack("<BBH", 0x57, 0x60, len(write)) + write)
+                if n % 8 == 0:
+                    self.element("snapshot", path, self.folder / "copy.se")
+                    slot8 = (self.folder / "copy.se").read_bytes()[216 + 8 * 36:][:32]
+                    self.assertEqual(len(set(slot8)), 1, slot8)
+
+    def test_genuine_looking_stays_asked_for(self):
+        process, _ = self.emulate("kitchen", "--genuine-looking")
+        process.stop()
+        copy = self.folder / "copy.se"
+        self.element("snapshot", "kitchen", copy)
+        self.assertIn("looks genuine", self.element("restore", "other", copy, code=4).stderr)
+        self.assertFalse((self.state / "elements/other.se").exists())
+        self.element("restore", "other", copy, "--genuine-looking")
+        self.assertEqual(self.run_program("imprint", "element", "emulate", "other").returncode, 4)
+
+    def test_refused(self):
+        copy = self.folder / "copy.se"
+        self.assertIn("nobody.se", self.element("snapshot", "nobody", copy, code=3).stderr)
+        self.assertFalse(copy.exists())
+        copy.write_bytes(state_file()[:-1])
+        self.assertIn("1527 bytes", self.element("restore", "kitchen", copy, code=5).stderr)
+        copy.write_bytes(state_file()[:-1] + b"?")
+        self.assertIn("checksum", self.element("restore", "kitchen", copy, code=5).stderr)
+        self.assertFalse((self.state / "elements/kitchen.se").exists())
 
 
 class Info(Element):

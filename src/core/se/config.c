@@ -135,7 +135,7 @@ enum err se_lock_config(struct se *se, const struct se_profile *profile)
 	return se_idle(se, lock_config(se, profile));
 }
 
-static enum err lock_data(struct se *se, const struct se_profile *profile, uint32_t param)
+static enum err may_lock_data(struct se *se, const struct se_profile *profile)
 {
 	struct seen seen;
 	enum err e;
@@ -146,15 +146,39 @@ static enum err lock_data(struct se *se, const struct se_profile *profile, uint3
 		return se_fail(se, SE_NOT_LOCKED);
 	if (seen.lock_value != UNLOCKED)
 		return se_fail(se, SE_LOCKED);
-	if (seen.differing)
-		return se_fail(se, SE_OTHER_PROFILE);
-	return se_exchange(se, SE_LOCK, param, NULL);
+	return seen.differing ? se_fail(se, SE_OTHER_PROFILE) : OK;
+}
+
+static enum err lock_data(struct se *se, const struct se_profile *profile, uint32_t param)
+{
+	enum err e = may_lock_data(se, profile);
+
+	return e == OK ? se_exchange(se, SE_LOCK, param, NULL) : e;
+}
+
+/* SE_ECC: the slot holds no key; other answers to the question are for the lock to run into. */
+static enum err make_keys(struct se *se, uint16_t slots)
+{
+	enum err e = OK;
+
+	for (unsigned slot = 0; slot < 16 && e == OK; slot++) {
+		if (!(slots >> slot & 1))
+			continue;
+		e = se_public(se, slot, NULL);
+		if (e != OK && se->fault == SE_ECC)
+			e = se_genkey(se, slot, NULL);
+	}
+	return e;
 }
 
 enum err se_lock_data(struct se *se, const struct se_profile *profile)
 {
-	enum err e = lock_data(se, profile, LOCK_ZONE_DATA | FACTORY_DATA_CRC);
+	enum err e = OK;
 
+	if (profile->keys && (e = may_lock_data(se, profile)) == OK)
+		e = make_keys(se, profile->keys);
+	if (e == OK)
+		e = lock_data(se, profile, LOCK_ZONE_DATA | FACTORY_DATA_CRC);
 	if (e != OK && se->fault == SE_EXECUTION)
 		e = lock_data(se, profile, LOCK_ZONE_DATA | LOCK_WITHOUT_CRC);
 	return se_idle(se, e);
@@ -297,4 +321,5 @@ const struct se_profile se_profile_arduino = {
 	    0x1c,
 	    0x00, /* 12 to 15 */
 	},
+	0,
 };

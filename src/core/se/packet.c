@@ -11,14 +11,7 @@ enum { WORD_RESET = 0x00, WORD_SLEEP = 0x01, WORD_IDLE = 0x02, WORD_COMMAND = 0x
 #define TRIES 3         /* transfers that are repeated against noise */
 #define SLOWEST 6       /* clock divider M2 of the 608 */
 
-#define IN_PARAM 0xff /* as many bytes to the chip as param2 says */
-
-/* Answers without data are one status byte: out = 0. */
-static const struct command {
-	uint8_t opcode, param1;
-	uint8_t in, out; /* bytes of data to and from the chip */
-	uint8_t ms[2];   /* maximum execution time, by family; the 608's at clock divider M0 */
-} commands[] = {
+static const struct se_command_form commands[] = {
 	[SE_INFO] = { 0x30, 0x00, 0, 4, { 5, 5 } },
 	[SE_READ_WORD] = { 0x02, 0x00, 0, 4, { 5, 5 } },
 	[SE_READ_BLOCK] = { 0x02, 0x80, 0, 32, { 5, 5 } },
@@ -29,9 +22,9 @@ static const struct command {
 	[SE_NONCE] = { 0x16, 0x03, 32, 0, { 29, 20 } },
 	[SE_GENKEY] = { 0x40, 0x00, 0, 64, { 115, 115 } },
 	[SE_SIGN] = { 0x41, 0x80, 0, 64, { 60, 115 } },
-	[SE_SHA_START] = { 0x47, 0x00, IN_PARAM, 0, { 9, 36 } },
-	[SE_SHA_UPDATE] = { 0x47, 0x01, IN_PARAM, 0, { 9, 36 } },
-	[SE_SHA_END] = { 0x47, 0x02, IN_PARAM, 32, { 9, 36 } },
+	[SE_SHA_START] = { 0x47, 0x00, SE_IN_PARAM, 0, { 9, 36 } },
+	[SE_SHA_UPDATE] = { 0x47, 0x01, SE_IN_PARAM, 0, { 9, 36 } },
+	[SE_SHA_END] = { 0x47, 0x02, SE_IN_PARAM, 32, { 9, 36 } },
 };
 
 uint16_t se_crc(uint16_t crc, const uint8_t *p, size_t n)
@@ -190,9 +183,10 @@ static enum se_fault receive(struct se *se, uint8_t *p, size_t n)
 }
 
 /* Writes the packet of a command behind its word address; returns the bytes of both. */
-static size_t encode(const struct se *se, const struct command *c, uint32_t param, uint8_t *frame)
+static size_t encode(
+    const struct se *se, const struct se_command_form *c, uint32_t param, uint8_t *frame)
 {
-	size_t n = c->in == IN_PARAM ? (uint8_t)param : c->in;
+	size_t n = c->in == SE_IN_PARAM ? (uint8_t)param : c->in;
 
 	frame[0] = WORD_COMMAND;
 	frame[1] = (uint8_t)(n + 7);
@@ -205,7 +199,8 @@ static size_t encode(const struct se *se, const struct command *c, uint32_t para
 	return n + 8;
 }
 
-static enum se_fault attempt(struct se *se, const struct command *c, uint32_t param, uint8_t *frame)
+static inline __attribute__((always_inline)) enum se_fault attempt(
+    struct se *se, const struct se_command_form *c, uint32_t param, uint8_t *frame)
 {
 	unsigned ms = c->ms[se->family] * se->pace + 1u; /* one poll more, against noise */
 	enum se_fault fault;
@@ -225,25 +220,44 @@ static enum se_fault attempt(struct se *se, const struct command *c, uint32_t pa
 	return receive(se, frame, c->out ? c->out + 3u : 4);
 }
 
-enum err se_exchange(struct se *se, enum se_command command, uint32_t param, uint8_t *out)
+/*
+ * The whole of an exchange. Inline, so that a program without the commands beyond the table has this
+ * code once, with the small frame.
+ */
+static inline __attribute__((always_inline)) enum err run(struct se *se,
+    const struct se_command_form *c, uint32_t param, uint8_t *out, uint8_t *frame, size_t size)
 {
-	const struct command c = commands[command]; /* a copy makes smaller code */
-	uint8_t frame[SE_FRAME_MAX];
 	enum se_fault fault;
 	unsigned tries = 2;
 
-	se->opcode = c.opcode;
+	se->opcode = c->opcode;
 	for (;;) {
-		fault = attempt(se, &c, param, frame);
+		fault = attempt(se, c, param, frame);
 		/* Not executed, so it may be sent again without harm, from a fresh wake. */
 		if (fault < SE_RESET || fault > SE_SENT_CRC || --tries == 0)
 			break;
 		rest(se, WORD_IDLE);
 	}
 	if (out && fault == SE_FINE)
-		memcpy(out, frame + 1, c.out);
-	wipe(frame, sizeof(frame)); /* random numbers become keys */
+		memcpy(out, frame + 1, c->out);
+	wipe(frame, size); /* random numbers become keys */
 	return fault == SE_FINE ? OK : se_fail(se, fault);
+}
+
+enum err se_exchange(struct se *se, enum se_command command, uint32_t param, uint8_t *out)
+{
+	const struct se_command_form c = commands[command]; /* a copy makes smaller code */
+	uint8_t frame[SE_FRAME_MAX];
+
+	return run(se, &c, param, out, frame, sizeof(frame));
+}
+
+enum err se_exchange_other(
+    struct se *se, const struct se_command_form *c, uint32_t param, uint8_t *out)
+{
+	uint8_t frame[SE_FRAME_LARGE];
+
+	return run(se, c, param, out, frame, sizeof(frame));
 }
 
 /* Info tells the family; the 608's ChipMode tells how far its clock is divided. */

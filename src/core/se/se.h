@@ -161,8 +161,9 @@ enum err se_locks(struct se *se, struct se_locks *locks) MUST_CHECK;
 struct se_profile {
 	const char *name;
 	uint8_t config[SE_CONFIG_SIZE]; /* bytes 0..15 and 84..87 are not looked at */
+	uint16_t keys; /* bit n set: the key of slot n can only be made before data is locked */
 };
-extern const struct se_profile se_profile_arduino;
+extern const struct se_profile se_profile_arduino; /* profile.c has more */
 
 /*
  * Which bytes of the chip's configuration differ from the profile where they matter; the address
@@ -179,7 +180,7 @@ enum err se_lock_config(struct se *se, const struct se_profile *profile) MUST_CH
  * is sent. The zone cannot be read before the lock, so the CRC is the check: first of factory
  * content (all FF); a chip whose slots hold something else refuses that with SE_EXECUTION and locks
  * nothing, and only then, the configuration having been read back again, is the lock sent without
- * CRC.
+ * CRC. Before that it makes the keys that nobody could make afterwards, where there are none yet.
  */
 enum err se_lock_data(struct se *se, const struct se_profile *profile) MUST_CHECK;
 /*

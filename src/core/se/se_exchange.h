@@ -11,8 +11,18 @@
 
 #include "se.h"
 
-/* Longest command here: Nonce or SHA with 64 bytes, behind its word address. */
+/* Longest command of the table: Nonce or SHA with 64 bytes, behind its word address. */
 #define SE_FRAME_MAX (1 + 7 + 64)
+/* Longest of the others: Verify with signature and key. */
+#define SE_FRAME_LARGE (1 + 7 + 128)
+
+/* Answers without data are one status byte: out = 0. */
+struct se_command_form {
+	uint8_t opcode, param1;
+	uint8_t in, out; /* bytes of data to and from the chip */
+	uint8_t ms[2];   /* maximum execution time, by family; the 608's at clock divider M0 */
+};
+#define SE_IN_PARAM 0xff /* as many bytes to the chip as param2 says */
 
 /* The commands in use; packet.c has their opcodes, sizes and maximum execution times. */
 enum se_command {
@@ -38,6 +48,13 @@ enum se_command {
 enum err se_exchange(
     struct se *se, enum se_command command, uint32_t param, uint8_t *out) MUST_CHECK;
 
+/*
+ * The same for a command that is not in the table of packet.c. Its form stands beside its use, and the
+ * linker leaves it out of a program that has none.
+ */
+enum err se_exchange_other(
+    struct se *se, const struct se_command_form *form, uint32_t param, uint8_t *out) MUST_CHECK;
+
 /* Sends the chip to rest and returns e. */
 enum err se_idle(struct se *se, enum err e) MUST_CHECK;
 
@@ -49,6 +66,8 @@ enum err se_fail(struct se *se, enum se_fault fault) MUST_CHECK;
  * 0. SE_WRITE in it: to the chip.
  */
 #define SE_CONFIG_AT(offset) (offset)
+/* Its blocks are numbered where the data zone has its slots. */
+#define SE_OTP_AT(block) (0x10000ul | (uint32_t)(block) << 11)
 #define SE_SLOT_AT(slot, offset) (0x20000ul | (uint32_t)(slot) << 11 | (uint32_t)(offset))
 #define SE_WRITE 0x40000ul
 

@@ -15,7 +15,8 @@ emulator: build/emulator/build.ninja
 
 up:
 	tools/deps emulator build
-	$(MAKE) all
+	$(MAKE) build/host/build.ninja
+	ninja -C build/host imprint
 	build/host/imprint up --fresh
 
 test: build/host/build.ninja build/test/build.ninja build/m0/build.ninja

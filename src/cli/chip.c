@@ -84,6 +84,16 @@ static bool is_socket(const char *path)
 	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
+/* By its name too: where libimprint-i2c.so is preloaded there is nothing to be seen under it. */
+static bool is_adapter(const char *path)
+{
+	static const char device[] = "/dev/i2c-";
+	struct stat st;
+
+	return strncmp(path, device, sizeof(device) - 1) == 0 ||
+	       (strchr(path, '/') && stat(path, &st) == 0 && S_ISCHR(st.st_mode));
+}
+
 /* A killed emulator leaves its socket behind; its chip can then be read from its state file. */
 static bool served(const char *path)
 {
@@ -124,6 +134,20 @@ static enum err open_socket(struct chip *c, const char *path, struct errbuf *eb)
 	return OK;
 }
 
+static enum err open_adapter(struct chip *c, const char *path, struct errbuf *eb)
+{
+	enum err e = linux_i2c_open(&c->adapter, path, LINUX_I2C_ADDRESS);
+
+	if (e == ERR_DEVICE)
+		return err_set(
+		    eb, e, "%s: not an I2C adapter, or one that speaks SMBus only", path);
+	if (e != OK)
+		return err_set(eb, e, "%s: %s", path, strerror(c->adapter.error));
+	c->on_bus = true;
+	snprintf(c->where, sizeof(c->where), "bus %s", path);
+	return OK;
+}
+
 /* Only looking is meant, so one that looks genuine may be opened without being asked again. */
 static enum err open_file(struct chip *c, const char *path, struct errbuf *eb)
 {
@@ -143,6 +167,8 @@ static enum err find(
 	char path[FOLDER_PATH_MAX];
 	enum err e;
 
+	if (is_adapter(what))
+		return open_adapter(c, what, eb);
 	if (strchr(what, '/'))
 		return is_socket(what) ? open_socket(c, what, eb) : open_file(c, what, eb);
 	if ((e = named(run, "se", what, ".sock", path, eb)) != OK)
@@ -159,6 +185,8 @@ static enum err said(const struct chip *c, enum err e, const char *doing, struct
 {
 	if (c->se.fault == SE_BUS && c->behind_socket)
 		return err_set(eb, e, "%s: %s: %s", c->where, doing, strerror(c->bus.error));
+	if (c->se.fault == SE_BUS && c->on_bus)
+		return err_set(eb, e, "%s: %s: %s", c->where, doing, strerror(c->adapter.error));
 	return err_set(eb, e, "%s: %s: %s", c->where, doing, se_fault_text(c->se.fault));
 }
 
@@ -172,7 +200,9 @@ enum err chip_open(
 		return err_set(eb, ERR_MEMORY, "no memory for an element");
 	if ((e = find(c, state, run, what, eb)) != OK)
 		goto out;
-	e = se_open(&c->se, c->behind_socket ? &c->bus.hal : &c->direct);
+	e = se_open(&c->se, c->behind_socket ? &c->bus.hal
+	                    : c->on_bus      ? &c->adapter.hal
+	                                     : &c->direct);
 	if (e != OK) {
 		e = said(c, e, "cannot be reached", eb);
 		goto out;
@@ -192,6 +222,8 @@ void chip_close(struct chip *c)
 		se_close(&c->se);
 	if (c->behind_socket)
 		sei2c_close(&c->bus);
+	if (c->on_bus)
+		linux_i2c_close(&c->adapter);
 	emu_free(c->emu);
 	free(c);
 }

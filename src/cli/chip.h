@@ -1,9 +1,9 @@
 /*
  * chip.h -- what can be learned about a secure element by asking it: for `imprint element`.
  *
- * Everything is read through the driver, whether the chip stands behind an emulator's socket or is
- * started from its state file for the occasion; so what is shown is what any host can see, and a
- * secret cannot be shown at all.
+ * Everything is read through the driver, whether the chip is on an I2C bus of this computer, stands
+ * behind an emulator's socket or is started from its state file for the occasion; so what is shown
+ * is what any host can see, and a secret cannot be shown at all.
  *
  *	struct chip *chip = NULL;
  *	if ((e = chip_open(state, run, "kitchen", &chip, eb)) != OK ||
@@ -17,6 +17,7 @@
 
 #include "ccert.h"
 #include "emu.h"
+#include "linux_i2c.h"
 #include "se.h"
 #include "sei2c.h"
 
@@ -62,10 +63,11 @@ enum chip_belongs {
 
 struct chip {
 	char where[160]; /* "socket /run/imprint/se/a.sock" */
-	bool behind_socket;
-	struct emu *emu; /* from its state file */
-	struct sei2c bus;
-	struct se_hal direct; /* to emu */
+	bool behind_socket, on_bus;
+	struct emu *emu;          /* from its state file */
+	struct sei2c bus;         /* behind_socket */
+	struct linux_i2c adapter; /* on_bus */
+	struct se_hal direct;     /* to emu */
 	struct se se;
 	/* What chip_read found. */
 	uint8_t config[SE_CONFIG_SIZE];
@@ -81,8 +83,8 @@ struct chip {
 };
 
 /*
- * NAME (a running emulator of that name, else its state file), or the path of a socket or of a state
- * file. ERR_NOT_FOUND, ERR_CONFLICT (another process has the state file), or as the driver says.
+ * NAME (a running emulator of that name, else its state file), or the path of an I2C bus (/dev/i2c-N),
+ * of a socket or of a state file. ERR_NOT_FOUND, ERR_CONFLICT (another process has the state file), or as the driver says.
  */
 enum err chip_open(const char *state, const char *run, const char *what, struct chip **chip,
     struct errbuf *eb) MUST_CHECK;

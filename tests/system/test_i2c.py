@@ -1,5 +1,6 @@
 """libimprint-i2c.so: programs that know nothing of us find an emulated chip at /dev/i2c-7."""
 
+import json
 import re
 
 import harness
@@ -110,6 +111,21 @@ class Preloaded(harness.SystemTest):
         nobody = self.run_program("/usr/sbin/i2ctransfer", "-y", "7", "r1@0x61")
         self.assertNotEqual(nobody.returncode, 0)
         self.assertIn("No such device or address", nobody.stderr)
+
+    def test_our_own_program(self):
+        """imprint element info over /dev/i2c-N says what it says over the socket"""
+        over_bus = self.run_program("imprint", "element", "info", "/dev/i2c-7", "--json")
+        self.assertEqual(over_bus.returncode, 0, over_bus)
+        seen = json.loads(over_bus.stdout)
+        self.assertEqual((seen.pop("where"), seen["model"]), ("bus /dev/i2c-7", "ATECC608B"))
+        over_socket = json.loads(self.run_program("imprint", "element", "info", self.socket, "--json").stdout)
+        over_socket.pop("where")
+        self.assertEqual(seen, over_socket)
+        for path, says in (("/dev/i2c-3", "/dev/i2c-3: No such device"), ("/dev/null", "not an I2C adapter"),
+                ("/dev/i2c-8", "/dev/i2c-8: No such file")):
+            refused = self.run_program("imprint", "element", "info", path)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn(says, refused.stderr)
 
     def test_no_emulator(self):
         """a listed device without an emulator is a missing adapter; a wrong list is said"""

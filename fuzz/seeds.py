@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes corpora from the golden vectors: corpus/{cbor,der,csr,certificate,ccert,self_signed,jose,ca_certificate,lint_tbs,text}.
+"""Writes corpora from the golden vectors, and from messages of the setup dialogue: a folder a target.
 
 A seed is kept under the name of what it shows; inputs that fuzzing finds are added beside them by hand.
 """
@@ -19,6 +19,33 @@ def write(target, name, data):
     folder = FUZZ / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
+
+
+def part(data):
+    """Bytes behind their number."""
+    return bytes([len(data)]) + data
+
+
+def setup_seeds(frames):
+    hello, serial, zeros = "a200010101", "49454d0102030405064d", "00" * 32
+    profile = "67" + b"arduino".hex()
+    bodies = {"info": (2, "a0"), "plan": (3, "a100" + profile), "lock": (4, "a200" + profile + "01" + serial),
+        "key": (5, "a100f5"), "csr": (6, "a100626964"), "read": (8, "a0"), "prove": (9, "a1005820" + zeros),
+        "attest": (10, "a20054" + zeros[:40] + "01f4"), "wifi": (11, "a300010162686f0260"), "wipe": (12, "a100" + serial),
+        "restart": (13, "a0")}
+    greeting = b"\x03\x01" + part(bytes.fromhex(hello))
+    for name, (number, body) in bodies.items():
+        locked = b"\x05\x00" if name in ("plan", "lock") else b"\x05\x03\x03\x05" + part(bytes.fromhex("a100f5"))
+        write("setup_board", name, greeting + locked + bytes([3, number]) + part(bytes.fromhex(body)) + b"\x04")
+    answers = {"hello": (1, "a300010162663102a10001"), "info": (2, "a60049" + "11" * 9 + "014400006002"
+        "02f503f404000500"), "plan": (3, "a4000701f4025880" + "00" * 128 + "03420304"), "lock": (4, "a10007"),
+        "key": (5, "a2005840" + "22" * 64 + "01f5"), "csr": (6, "a100443002" + "0000"), "prove": (9, "a1005840" + "33" * 64),
+        "refused": (5, "a40006011840020f03626e6f")}
+    for name, (number, body) in answers.items():
+        fault = 14 if name == "refused" else 0
+        write("setup_host", name, bytes([number, 3, fault]) + part(bytes.fromhex(body)))
+    for name in ("status -100", "control nack", "wrong CRC"):
+        write("setup_frame", name.replace(" ", "-"), b"\x07debug U" + bytes.fromhex(frames[name]["frame"] * 2))
 
 
 def main():
@@ -57,6 +84,7 @@ def main():
     for message in provisioning["device_to_host"] + provisioning["host_to_device"]:
         if message["name"] in ("status -100", "board public key", "wifi settings", "not CBOR"):
             write("cbor", message["name"].replace(" ", "-"), bytes.fromhex(message["payload"]))
+    setup_seeds({row["name"]: row for row in provisioning["device_to_host"] + provisioning["host_to_device"]})
     write("cbor", "map-in-map", bytes.fromhex("a2004101 01a2 20f6 6161 81f5"))
 
     write("der", "certificate", bytes.fromhex(authority["certificates"]["modern_leaf"]))

@@ -281,11 +281,51 @@ static void answers(void)
 	    "and a reason");
 }
 
+/* The frames of docs/setup-protocol.md. */
+static void example(void)
+{
+	static struct line l;
+	const struct slice frames[] = {
+		BYTES(0x55, 0xaa, 0x10, 0, 0x0c, 0x83, 0x19, 0x30, 0x3a, 1, 0xa2, 0, 1, 1, 1, 0,
+		    0x3b, 0xaa, 0x55),
+		BYTES(0x55, 0xaa, 0x11, 0, 0x23, 0x84, 0x19, 0x30, 0x3a, 1, 0, 0xa3, 0, 1, 1, 0x6a,
+		    's', 'k', 'e', 't', 'c', 'h', ' ', '1', '.', '0', 2, 0xa5, 0, 1, 1, 1, 2, 1, 3,
+		    1, 4, 1, 0x92, 0x4a, 0xaa, 0x55),
+		BYTES(0x55, 0xaa, 0x10, 0, 0x0a, 0x83, 0x19, 0x30, 0x3b, 5, 0xa1, 0, 0xf4, 0xe8,
+		    0xab, 0xaa, 0x55),
+		BYTES(0x55, 0xaa, 0x11, 0, 0x10, 0x84, 0x19, 0x30, 0x3b, 5, 0x0e, 0xa3, 0, 6, 1,
+		    0x18, 0x40, 2, 0x0f, 9, 0xfc, 0xaa, 0x55),
+	};
+
+	memset(&l, 0, sizeof(l));
+	l.platform = fake_platform(&l.fake);
+	l.platform.program = "sketch 1.0";
+	l.fake.config_locked = l.fake.data_locked = l.fake.mute = true;
+	l.fake.fail = ERR_DEVICE;
+	power(&l);
+	setup_host_init(&l.host, 12345, &setup_limits_default);
+	for (unsigned i = 0; i < 4; i += 2) {
+		struct slice in;
+
+		ok((i == 0 ? setup_ask_hello(&l.host) : setup_ask_key(&l.host, false)) == OK &&
+		        slice_equal(setup_host_output(&l.host), frames[i]),
+		    "example: request %u", 1 + i / 2);
+		setup_host_sent(&l.host, frames[i].n);
+		setup_board_take(&l.board, frames[i]);
+		in = (struct slice){ l.fake.out, l.fake.out_n };
+		ok(slice_equal(in, frames[i + 1]), "example: answer %u", 1 + i / 2);
+		l.fake.out_n = 0;
+		ok(setup_host_take(&l.host, &in) == (i == 0 ? SETUP_ANSWERED : SETUP_FAILED),
+		    "example: taken");
+	}
+}
+
 int main(void)
 {
 	static struct line l;
 	size_t bytes, frames;
 
+	example();
 	answers();
 	(void)setup(&l, NO_TROUBLE, 0);
 	bytes = l.bytes;

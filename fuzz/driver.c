@@ -7,6 +7,7 @@
  * acknowledged, 7 the port fails. When it is used up, nothing acknowledges any more.
  */
 #include "fuzz.h"
+#include "se_identity.h"
 #include "se_more.h"
 #include "se_profile.h"
 
@@ -108,29 +109,33 @@ static enum err call_more(struct se *se, uint8_t which, const uint8_t *in)
 	enum se_trust kind;
 	uint32_t value;
 
-	switch (which % 31) {
+	switch (which % 33) {
 	case 19:
-		return se_counter_read(se, which / 124, &value);
+		return se_counter_read(se, which / 128, &value);
 	case 20:
-		return se_counter_increment(se, which / 124, NULL);
+		return se_counter_increment(se, which / 128, NULL);
 	case 21:
 		return se_verify(se, in, in, in);
 	case 22:
-		return se_verify_stored(se, which / 31 + 8, in, in);
+		return se_verify_stored(se, which / 33 + 8, in, in);
 	case 23:
 		return se_ecdh(se, 2, in, which & 32 ? out : NULL);
 	case 24:
 		return se_attest(se, 0, 1, which & 32, in, &statement);
 	case 25:
-		return se_attest_config(se, which / 62, 1, in, &config);
+		return se_attest_config(se, which / 66, 1, in, &config);
 	case 26:
-		return se_update_extra(se, which / 124, 1);
+		return se_update_extra(se, which / 128, 1);
 	case 27:
-		return se_lock_slot(se, 10 + which / 62, (struct slice){ in, 72 });
+		return se_lock_slot(se, 10 + which / 66, (struct slice){ in, 72 });
 	case 28:
 		return se_otp_read(se, out);
 	case 29:
 		return se_trust(se, &kind);
+	case 30:
+		return se_identity_key(se, out);
+	case 31:
+		return se_identity_store(se, in, in, in);
 	default:
 		return se_lock(se, &se_profile_attestation);
 	}
@@ -143,7 +148,7 @@ static enum err call(struct se *se, uint8_t which)
 	struct se_locks locks;
 	size_t n = 0;
 
-	switch (which % 31) {
+	switch (which % 33) {
 	case 0:
 		return se_serial(se, out);
 	case 1:
@@ -151,9 +156,9 @@ static enum err call(struct se *se, uint8_t which)
 	case 2:
 		return se_config_read(se, out);
 	case 3:
-		return se_slot_read(se, which / 31, which & 4, out, 68);
+		return se_slot_read(se, which / 33, which & 4, out, 68);
 	case 4:
-		return se_slot_write(se, which / 31, which & 4, (struct slice){ in, 68 });
+		return se_slot_write(se, which / 33, which & 4, (struct slice){ in, 68 });
 	case 5:
 		return se_nonce_load(se, in);
 	case 6:
@@ -173,7 +178,7 @@ static enum err call(struct se *se, uint8_t which)
 	case 13:
 		return se_locks(se, &locks);
 	case 14:
-		return se_profile_diff(se, &se_profile_arduino, out, which / 31, &n);
+		return se_profile_diff(se, &se_profile_arduino, out, which / 33, &n);
 	case 15:
 		return se_profile_write(se, &se_profile_arduino);
 	case 16:

@@ -1,5 +1,5 @@
 /* The faults in words; host side, a board that never asks does not carry them. */
-#include "se.h"
+#include "se_identity.h"
 
 static const char *const texts[SE_FAULTS] = {
 	[SE_FINE] = "no fault",
@@ -43,4 +43,18 @@ static const char *const texts[SE_FAULTS] = {
 const char *se_fault_text(enum se_fault fault)
 {
 	return (unsigned)fault < SE_FAULTS ? texts[fault] : "unknown fault";
+}
+
+const char *se_identity_text(enum se_identity state)
+{
+	static const char *const words[SE_IDENTITY_STATES] = {
+		[SE_IDENTITY_UNMARKED] = "nothing is noted about key and certificate",
+		[SE_IDENTITY_WHOLE] = "key and certificate belong together",
+		[SE_IDENTITY_KEY_ONLY] =
+		    "interrupted: there is a new key and no certificate for it",
+		[SE_IDENTITY_HALF] = "interrupted: a certificate was not stored to its end",
+		[SE_IDENTITY_CHANGED] = "other software has changed key or certificate",
+	};
+
+	return (unsigned)state < SE_IDENTITY_STATES ? words[state] : "unknown state";
 }

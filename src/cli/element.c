@@ -374,6 +374,25 @@ const struct cli_command element_commands[] = {
 	        "given to `imprint element emulate --from`.",
 	    .options = dump_options,
 	    .run = dump },
+	{ .name = "element diff",
+	    .args = "NAME PROFILE",
+	    .args_min = 2,
+	    .args_max = 2,
+	    .summary = "show where a configuration is unlike a profile",
+	    .about = "NAME as for `imprint element info`; PROFILE is arduino or attestation-ready. "
+	             "The chip's own identity and its locks do not count.",
+	    .run = element_diff },
+	{ .name = "element lock",
+	    .args = "NAME",
+	    .args_min = 1,
+	    .args_max = 1,
+	    .summary = "say what locking a secure element would do",
+	    .about = "NAME as for `imprint element info`. With --dry-run it prints the bytes that "
+	             "would be written and the steps that would follow, and changes nothing; "
+	             "without, it refuses: a board's chip is locked in the course of `imprint "
+	             "provision`.",
+	    .options = element_lock_options,
+	    .run = element_lock },
 	{ .name = "element snapshot",
 	    .args = "NAME FILE",
 	    .args_min = 2,

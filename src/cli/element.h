@@ -1,4 +1,4 @@
-/* element.h -- shared by element.c, emulate.c, snapshot.c. */
+/* element.h -- shared by element.c, emulate.c, snapshot.c, profile.c. */
 #ifndef IMPRINT_ELEMENT_H
 #define IMPRINT_ELEMENT_H
 
@@ -21,5 +21,9 @@ enum err element_emulate(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 extern const struct cli_option element_restore_options[];
 enum err element_snapshot(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 enum err element_restore(struct cli *cli, struct errbuf *eb) MUST_CHECK;
+
+enum err element_diff(struct cli *cli, struct errbuf *eb) MUST_CHECK;
+extern const struct cli_option element_lock_options[];
+enum err element_lock(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 
 #endif

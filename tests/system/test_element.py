@@ -143,6 +143,56 @@ class Emulate(Element):
         self.assertTrue(seen["configLocked"] and seen["dataLocked"] and seen["arduinoProfile"])
         self.assertNotEqual(seen["serial"], SERIAL.hex().upper(), "a dump gives no identity")
 
+    def test_diff_names_each_byte(self):
+        def check(path, profile):
+            done = self.run_program("imprint", "element", "diff", path, profile, "--json")
+            self.assertEqual(done.returncode, 0, done)
+            return json.loads(done.stdout)
+
+        path = self.put(key="golden-device-1")
+        before = path.read_bytes()
+        seen = check(path, "arduino")
+        self.assertEqual((seen["equal"], seen["differences"], seen["dataLocked"]), (True, [], True))
+        seen = check(path, "attestation-ready")
+        found = {one["offset"]: (one["field"], one["chip"], one["profile"]) for one in seen["differences"]}
+        self.assertFalse(seen["equal"])
+        self.assertEqual(found[18], ("OTPmode", 0x55, 0xaa))
+        self.assertEqual(found[22], ("SlotConfig 1", 0x87, 0x82))
+        self.assertEqual(found[98], ("KeyConfig 1", 0x33, 0x53))
+        self.assertEqual(len(found), len(seen["differences"]))
+        text = self.run_program("imprint", "element", "diff", path, "attestation-ready").stdout
+        self.assertRegex(text, r"(?m)^  22  87    82       SlotConfig 1$")
+        self.assertEqual(path.read_bytes(), before, "asking changes nothing")
+        done = self.run_program("imprint", "element", "diff", path, "nothing")
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("attestation-ready", done.stderr)
+
+    def test_lock_dry_run_changes_nothing(self):
+        self.emulate("kitchen")
+        path = self.state / "elements/kitchen.se"
+        before = path.read_bytes()
+        done = self.run_program("imprint", "element", "lock", "kitchen", "--dry-run", "--profile",
+            "attestation-ready", "--json")
+        self.assertEqual(done.returncode, 0, done)
+        seen = json.loads(done.stdout)
+        self.assertEqual([step.split(",")[0] for step in seen["steps"]], ["write the configuration and read it back",
+            "lock the configuration", "make the key of slot 1", "lock data and OTP"])
+        self.assertGreater(len(seen["differences"]), 10)
+        text = self.run_program("imprint", "element", "lock", "kitchen", "--dry-run").stdout
+        self.assertIn("  3  lock data and OTP\n", text, "Arduino's profile needs no key first")
+        done = self.run_program("imprint", "element", "lock", "kitchen")
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("for ever", done.stderr)
+        self.assertEqual(path.read_bytes(), before)
+
+    def test_lock_dry_run_of_a_locked_chip(self):
+        path = self.put(key="golden-device-1")
+        done = self.run_program("imprint", "element", "lock", path, "--dry-run", "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["steps"]), (0, []))
+        done = self.run_program("imprint", "element", "lock", path, "--dry-run", "--profile", "attestation-ready")
+        self.assertEqual(done.returncode, 6, done)
+        self.assertIn("locked for ever", done.stderr)
+
     def test_two_chips_on_one_bus(self):
         config = bytearray.fromhex(GOLDEN["element"]["default_tls_config"])
         config[16] = 0x6A

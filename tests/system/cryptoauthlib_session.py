@@ -30,9 +30,9 @@ DERIVED = bytes(range(0x20, 0x40)) # slot 5
 MESSAGE = hashlib.sha256(b"imprint").digest()
 OTHER_KEY = ec.derive_private_key(0x1234567, ec.SECP256R1())
 
-#       0 sign, ECDH    1               2 secret        3 AES key       4 encrypted     5 DeriveKey
-SLOTS = [0x2087, 0x2087, 0x8080, 0x8080, 0x42C2, 0xA080, 0x8080, 0x8080] + [0] * 8
-KEYS = [0x33, 0x33, 0x1C, 0x38 if NEW else 0x1C, 0x1C, 0x1C, 0x1C, 0x1C, 0x3C, 0x30] + [0x3C] * 6
+# 0 sign, ECDH; 2 secret; 3 AES keys; 4 encrypted; 5 DeriveKey; 6 PrivWrite; 8 and 10 to 15 open; 9 a public key
+SLOTS = [0x2087, 0x2087, 0x8080, 0x8080, 0x42C2, 0xA080, 0x4287, 0x8080] + [0] * 8
+KEYS = [0x33, 0x33, 0x1C, 0x38 if NEW else 0x1C, 0x1C, 0x1C, 0x33, 0x1C, 0x3C, 0x30] + [0x3C] * 6
 
 
 def configuration():
@@ -212,6 +212,19 @@ class Session:
             assert got(cal.atcab_aes_encrypt, 16, 3, block, text) == cipher
             assert got(cal.atcab_aes_decrypt, 16, 3, block, cipher) == text
 
+    def new_gfm(self):
+        x, y = int.from_bytes(MESSAGE[:16], "big"), int.from_bytes(MESSAGE[16:], "big")
+        product = 0
+        for bit in range(127, -1, -1): # NIST SP 800-38D, 6.3
+            product ^= y if x >> bit & 1 else 0
+            y = y >> 1 ^ (0xE1 << 120 if y & 1 else 0)
+        assert got(cal.atcab_aes_gfm, 16, MESSAGE[:16], MESSAGE[16:]) == product.to_bytes(16, "big")
+
+    def new_ecdh_ephemeral(self):
+        q = got(cal.atcab_genkey, 64, 0xFFFF) # into TempKey
+        shared = got(cal.atcab_ecdh_tempkey, 32, point(OTHER_KEY.public_key()))
+        assert shared == OTHER_KEY.exchange(ec.ECDH(), public(q))
+
     def new_kdf(self):
         message = b"label and seed.."
         # HKDF: key in slot 2, message as input, output on the bus.
@@ -232,6 +245,13 @@ class Session:
         assert got(cal.atcab_read_enc, 32, 4, 0, after=(KEY, 2)) == secret
         assert int(cal.atcab_read_zone(DATA, 4, 0, 0, bytearray(32), 32)) != 0, "read in the clear"
         assert int(cal.atcab_write_enc(4, 0, secret, bytes(32), 2)) != 0, "written with another key"
+
+    def whole_priv_write(self):
+        key = ec.derive_private_key(0xABCDEF, ec.SECP256R1())
+        good(cal.atcab_priv_write(6, bytes(4) + (0xABCDEF).to_bytes(32, "big"), 2, KEY))
+        assert got(cal.atcab_get_pubkey, 64, 6) == point(key.public_key())
+        verify(point(key.public_key()), MESSAGE, got(cal.atcab_sign, 64, 6, MESSAGE))
+        assert int(cal.atcab_genkey(6, bytearray(64))) != 0, "WriteConfig allows no GenKey"
 
     def whole_derive_key(self):
         got(cal.atcab_nonce_rand, 32, bytes(20))

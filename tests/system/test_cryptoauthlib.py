@@ -23,8 +23,8 @@ SERIAL = "01233A5B7C9DAEBFEE"
 
 STEPS = ("init info_and_serial blank lock_configuration lock_data random genkey sign_and_verify verify_stored sign_internal sha "
     "hmac counters zones certificate_slots ecdh mac_and_checkmac lock_slot").split()
-NEW_STEPS = ["new_aes", "new_kdf", "new_self_test"]
-WHOLE_STEPS = ["whole_encrypted", "whole_derive_key"]
+NEW_STEPS = ["new_aes", "new_gfm", "new_ecdh_ephemeral", "new_kdf", "new_self_test"]
+WHOLE_STEPS = ["whole_encrypted", "whole_priv_write", "whole_derive_key"]
 
 # Answers that depend on the chip's random numbers: Nonce, Random, GenKey, Sign, ECDH.
 RANDOM = {0x16, 0x1B, 0x40, 0x41, 0x43}

@@ -69,7 +69,7 @@ static const uint8_t fake_slots[CCERT_SLOT10 + CCERT_SLOT11 + CCERT_SLOT12] = { 
 	'4',
 	'0' };
 
-static void fake_put(void *ctx, const uint8_t *p, size_t n)
+static inline void fake_put(void *ctx, const uint8_t *p, size_t n)
 {
 	struct fake_setup *f = ctx;
 
@@ -79,12 +79,12 @@ static void fake_put(void *ctx, const uint8_t *p, size_t n)
 	}
 }
 
-static void fake_q(const struct fake_setup *f, uint8_t q[64])
+static inline void fake_q(const struct fake_setup *f, uint8_t q[64])
 {
 	memset(q, (int)f->keys, 64);
 }
 
-static enum err fake_info(void *ctx, struct setup_info *info)
+static inline enum err fake_info(void *ctx, struct setup_info *info)
 {
 	const struct fake_setup *f = ctx;
 
@@ -99,7 +99,7 @@ static enum err fake_info(void *ctx, struct setup_info *info)
 	return OK;
 }
 
-static enum err fake_plan(void *ctx, struct slice profile, struct setup_plan *plan)
+static inline enum err fake_plan(void *ctx, struct slice profile, struct setup_plan *plan)
 {
 	const struct fake_setup *f = ctx;
 
@@ -118,7 +118,7 @@ static enum err fake_plan(void *ctx, struct slice profile, struct setup_plan *pl
 	return OK;
 }
 
-static enum err fake_lock(void *ctx, struct slice profile)
+static inline enum err fake_lock(void *ctx, struct slice profile)
 {
 	struct fake_setup *f = ctx;
 
@@ -130,7 +130,7 @@ static enum err fake_lock(void *ctx, struct slice profile)
 	return OK;
 }
 
-static enum err fake_new_key(void *ctx)
+static inline enum err fake_new_key(void *ctx)
 {
 	struct fake_setup *f = ctx;
 
@@ -139,7 +139,7 @@ static enum err fake_new_key(void *ctx)
 	return f->fail;
 }
 
-static enum err fake_csr(void *ctx, struct slice common_name, struct der_w *w)
+static inline enum err fake_csr(void *ctx, struct slice common_name, struct der_w *w)
 {
 	struct fake_setup *f = ctx;
 	static const uint8_t many[600];
@@ -150,7 +150,7 @@ static enum err fake_csr(void *ctx, struct slice common_name, struct der_w *w)
 	return f->fail;
 }
 
-static enum err fake_store(void *ctx, const struct ccert *fields)
+static inline enum err fake_store(void *ctx, const struct ccert *fields)
 {
 	struct fake_setup *f = ctx;
 
@@ -161,8 +161,8 @@ static enum err fake_store(void *ctx, const struct ccert *fields)
 	return ccert_pack(fields, f->slot10, f->slot11, f->slot12);
 }
 
-static enum err fake_read(void *ctx, uint8_t slot10[CCERT_SLOT10], uint8_t slot11[CCERT_SLOT11],
-    uint8_t slot12[CCERT_SLOT12])
+static inline enum err fake_read(void *ctx, uint8_t slot10[CCERT_SLOT10],
+    uint8_t slot11[CCERT_SLOT11], uint8_t slot12[CCERT_SLOT12])
 {
 	struct fake_setup *f = ctx;
 
@@ -172,7 +172,7 @@ static enum err fake_read(void *ctx, uint8_t slot10[CCERT_SLOT10], uint8_t slot1
 	return f->fail;
 }
 
-static enum err fake_sign(void *ctx, struct slice message, uint8_t sig[64])
+static inline enum err fake_sign(void *ctx, struct slice message, uint8_t sig[64])
 {
 	struct fake_setup *f = ctx;
 
@@ -181,7 +181,7 @@ static enum err fake_sign(void *ctx, struct slice message, uint8_t sig[64])
 	return f->fail;
 }
 
-static enum err fake_attest(
+static inline enum err fake_attest(
     void *ctx, const uint8_t challenge[20], bool create, struct setup_statement *statement)
 {
 	struct fake_setup *f = ctx;
@@ -198,7 +198,7 @@ static enum err fake_attest(
 	return OK;
 }
 
-static enum err fake_network(void *ctx, const struct setup_network *network)
+static inline enum err fake_network(void *ctx, const struct setup_network *network)
 {
 	struct fake_setup *f = ctx;
 
@@ -215,7 +215,7 @@ static enum err fake_network(void *ctx, const struct setup_network *network)
 	return f->fail;
 }
 
-static enum err fake_wipe(void *ctx)
+static inline enum err fake_wipe(void *ctx)
 {
 	struct fake_setup *f = ctx;
 
@@ -226,14 +226,14 @@ static enum err fake_wipe(void *ctx)
 	return OK;
 }
 
-static void fake_restart(void *ctx)
+static inline void fake_restart(void *ctx)
 {
 	struct fake_setup *f = ctx;
 
 	f->restarts++;
 }
 
-static void fake_reason(void *ctx, struct setup_reason *reason)
+static inline void fake_reason(void *ctx, struct setup_reason *reason)
 {
 	const struct fake_setup *f = ctx;
 
@@ -242,7 +242,7 @@ static void fake_reason(void *ctx, struct setup_reason *reason)
 	reason->text = f->mute ? NULL : "the chip refuses";
 }
 
-static struct setup_platform fake_platform(struct fake_setup *f)
+static inline struct setup_platform fake_platform(struct fake_setup *f)
 {
 	return (struct setup_platform){ .ctx = f,
 		.program = "fake 1",

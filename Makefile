@@ -3,7 +3,7 @@ SECONDS ?= 10
 WERROR := $(if $(CI),--werror)
 MESON := meson setup $(WERROR)
 
-.PHONY: all deps emulator up test lint bench fuzz torture install clean
+.PHONY: all deps emulator up test lint bench coverage fuzz torture install clean
 all: build/host/build.ninja
 	ninja -C build/host
 
@@ -31,6 +31,11 @@ lint: build/host/build.ninja
 bench: build/host/build.ninja build/m0/build.ninja
 	tools/bench
 
+coverage: build/coverage/build.ninja
+	ninja -C build/coverage
+	meson test -C build/coverage --no-rebuild
+	gcovr --root . --filter src/ --print-summary --txt build/coverage.txt build/coverage
+
 fuzz: build/fuzz/build.ninja
 	tools/fuzz $(SECONDS)
 
@@ -51,6 +56,9 @@ build/test/build.ninja: # what everything is tested as: sanitizers on, crash poi
 
 build/m0/build.ninja:
 	$(MESON) --cross-file m0.ini build/m0
+
+build/coverage/build.ninja:
+	$(MESON) -Db_coverage=true -Dtest_hooks=true build/coverage
 
 build/fuzz/build.ninja:
 	CC=clang $(MESON) -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \

@@ -184,7 +184,7 @@ static void test_talk(void)
 static void test_messages(void)
 {
 	struct i2c_file f;
-	uint8_t in[7], packet[sizeof(info)];
+	uint8_t in[7] = { 0 }, packet[sizeof(info)];
 	struct i2c_msg both[2] = { { .addr = ADDRESS, .len = sizeof(packet), .buf = packet },
 		{ .addr = ADDRESS, .flags = I2C_M_RD, .len = sizeof(in), .buf = in } };
 	int fd = opened(&f, O_RDWR);

@@ -109,7 +109,7 @@ static enum err call_more(struct se *se, uint8_t which, const uint8_t *in)
 	enum se_trust kind;
 	uint32_t value;
 
-	switch (which % 33) {
+	switch (which % 37) {
 	case 19:
 		return se_counter_read(se, which / 128, &value);
 	case 20:
@@ -117,7 +117,7 @@ static enum err call_more(struct se *se, uint8_t which, const uint8_t *in)
 	case 21:
 		return se_verify(se, in, in, in);
 	case 22:
-		return se_verify_stored(se, which / 33 + 8, in, in);
+		return se_verify_stored(se, which / 37 + 8, in, in);
 	case 23:
 		return se_ecdh(se, 2, in, which & 32 ? out : NULL);
 	case 24:
@@ -136,6 +136,14 @@ static enum err call_more(struct se *se, uint8_t which, const uint8_t *in)
 		return se_identity_key(se, out);
 	case 31:
 		return se_identity_store(se, in, in, in);
+	case 32:
+		return se_gendig(se, which / 74, 2, (struct slice){ in, which & 32 });
+	case 33:
+		return se_mac(se, 0, 9, in, out);
+	case 34:
+		return se_checkmac(se, 0, 9, in, in, in);
+	case 35:
+		return se_hmac(se, 9, (struct slice){ in, which / 2u }, out);
 	default:
 		return se_lock(se, &se_profile_attestation);
 	}
@@ -148,7 +156,7 @@ static enum err call(struct se *se, uint8_t which)
 	struct se_locks locks;
 	size_t n = 0;
 
-	switch (which % 33) {
+	switch (which % 37) {
 	case 0:
 		return se_serial(se, out);
 	case 1:
@@ -156,9 +164,9 @@ static enum err call(struct se *se, uint8_t which)
 	case 2:
 		return se_config_read(se, out);
 	case 3:
-		return se_slot_read(se, which / 33, which & 4, out, 68);
+		return se_slot_read(se, which / 37, which & 4, out, 68);
 	case 4:
-		return se_slot_write(se, which / 33, which & 4, (struct slice){ in, 68 });
+		return se_slot_write(se, which / 37, which & 4, (struct slice){ in, 68 });
 	case 5:
 		return se_nonce_load(se, in);
 	case 6:
@@ -178,7 +186,7 @@ static enum err call(struct se *se, uint8_t which)
 	case 13:
 		return se_locks(se, &locks);
 	case 14:
-		return se_profile_diff(se, &se_profile_arduino, out, which / 33, &n);
+		return se_profile_diff(se, &se_profile_arduino, out, which / 37, &n);
 	case 15:
 		return se_profile_write(se, &se_profile_arduino);
 	case 16:

@@ -335,6 +335,108 @@ static void test_attest(enum emu_family family)
 	done(&b);
 }
 
+static void test_attest_config(enum emu_family family)
+{
+	const struct se_profile *p = &se_profile_attestation;
+	uint8_t by_q[64], sn[9], temp[32], digest[32], config[SE_CONFIG_SIZE];
+	struct se_config_statement s;
+	struct bench b;
+
+	if (!locked(&b, family, p))
+		return;
+	ok(se_public(&b.se, 1, by_q) == OK && se_serial(&b.se, sn) == OK &&
+	        se_config_read(&b.se, config) == OK,
+	    "who speaks");
+	for (uint8_t block = 0; block < 4; block++) {
+		ok(se_attest_config(&b.se, block, 1, challenge, &s) == OK &&
+		        memcmp(s.block, config + 32 * block, 32) == 0,
+		    "block %u", block);
+		HASH(temp, SLICE(s.rand_out), SLICE(challenge), BYTES(0x16, 0, 0));
+		HASH(temp, SLICE(s.block), BYTES(0x15, 0, block, 0, sn[8], sn[0], sn[1]), ZEROS(25),
+		    SLICE(temp));
+		message_digest(&b.se, temp, p->config + 20, p->config + 96, 0, 1, false, digest);
+		ok(p256_verify(p256, by_q, digest, s.sig) == OK, "its statement verifies");
+	}
+	ok(se_attest_config(&b.se, 4, 1, challenge, &s) == ERR_ARG &&
+	        se_attest_config(&b.se, 0, 16, challenge, &s) == ERR_ARG,
+	    "no block 4, no slot 16");
+	done(&b);
+}
+
+/* --- shared secrets --- */
+
+static const uint8_t secret[32] = "thirty-two bytes that both know";
+
+static void test_mac(struct bench *b)
+{
+	uint8_t sn[9], want[32], mac[32], rand_out[32], temp[32], other[13] = { 8, 0, 9, 0 };
+
+	if (!ok(se_serial(&b->se, sn) == OK, "serial number"))
+		return;
+	HASH(want, SLICE(secret), ZEROS(32), BYTES(0x08, 0x00, 9, 0), ZEROS(11), BYTES(sn[8]),
+	    ZEROS(4), BYTES(sn[0], sn[1]), ZEROS(2));
+	ok(se_mac(&b->se, 0, 9, zeros, mac) == OK && memcmp(mac, want, 32) == 0,
+	    "MAC over key and challenge");
+	ok(se_checkmac(&b->se, 0, 9, zeros, mac, other) == OK, "which CheckMac takes");
+	mac[7] ^= 1;
+	ok(se_checkmac(&b->se, 0, 9, zeros, mac, other) == ERR_DENIED &&
+	        b->se.fault == SE_MISCOMPARE,
+	    "and another not");
+
+	ok(se_nonce(&b->se, challenge, rand_out) == OK && se_gendig(&b->se, 2, 9, TEXT("")) == OK &&
+	        se_mac(&b->se, 1, 9, NULL, mac) == OK,
+	    "Nonce, GenDig, MAC");
+	HASH(temp, SLICE(rand_out), SLICE(challenge), BYTES(0x16, 0, 0));
+	HASH(
+	    temp, SLICE(secret), BYTES(0x15, 2, 9, 0, sn[8], sn[0], sn[1]), ZEROS(25), SLICE(temp));
+	HASH(want, SLICE(secret), SLICE(temp), BYTES(0x08, 0x01, 9, 0), ZEROS(11), BYTES(sn[8]),
+	    ZEROS(4), BYTES(sn[0], sn[1]), ZEROS(2));
+	ok(memcmp(mac, want, 32) == 0, "the same here");
+	ok(se_mac(&b->se, 1, 9, zeros, mac) == ERR_ARG &&
+	        se_mac(&b->se, 0, 9, NULL, mac) == ERR_ARG &&
+	        se_mac(&b->se, 0, 16, zeros, mac) == ERR_ARG &&
+	        se_checkmac(&b->se, 0, 16, zeros, mac, other) == ERR_ARG &&
+	        se_gendig(&b->se, 6, 0, TEXT("")) == ERR_ARG &&
+	        se_gendig(&b->se, 2, 9, TEXT("five!")) == ERR_ARG,
+	    "no such slot, zone or size");
+}
+
+static void test_hmac(struct bench *b)
+{
+	static const size_t lengths[] = { 0, 1, 63, 64, 65, 127, 128, 200 };
+	uint8_t message[200], inner[64], outer[64], want[32], mac[32];
+
+	for (unsigned i = 0; i < 64; i++) {
+		uint8_t k = i < 32 ? secret[i] : 0;
+
+		inner[i] = k ^ 0x36;
+		outer[i] = k ^ 0x5c;
+	}
+	for (size_t i = 0; i < sizeof(message); i++)
+		message[i] = (uint8_t)(3 * i);
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		struct slice m = { message, lengths[i] };
+
+		HASH(want, SLICE(inner), m);
+		HASH(want, SLICE(outer), SLICE(want));
+		ok(se_hmac(&b->se, 9, m, mac) == OK && memcmp(mac, want, 32) == 0,
+		    "HMAC over %zu bytes", m.n);
+	}
+	ok(se_hmac(&b->se, 16, TEXT("x"), mac) == ERR_ARG, "no slot 16");
+}
+
+static void test_secrets(enum emu_family family)
+{
+	struct bench b;
+
+	if (!locked(&b, family, &se_profile_attestation))
+		return;
+	ok(se_slot_write(&b.se, 9, 0, SLICE(secret)) == OK, "a secret in slot 9");
+	test_mac(&b);
+	test_hmac(&b);
+	done(&b);
+}
+
 /* --- single slots --- */
 
 static void test_lock_slot(enum emu_family family)
@@ -500,6 +602,8 @@ int main(void)
 		test_verify(families[i]);
 		test_ecdh(families[i]);
 		test_attest(families[i]);
+		test_attest_config(families[i]);
+		test_secrets(families[i]);
 		test_lock_slot(families[i]);
 	}
 	test_counter_end();

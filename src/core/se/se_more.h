@@ -74,6 +74,28 @@ struct se_config_statement {
 enum err se_attest_config(struct se *se, unsigned block, unsigned by, const uint8_t challenge[20],
     struct se_config_statement *s) MUST_CHECK;
 
+/* --- secrets that chip and host share --- */
+
+/*
+ * TempKey = a digest over something in the chip and TempKey: zone 0 configuration block, 1 OTP block,
+ * 2 slot, 3 shared nonce, 4 counter, 5 key configuration. `other` has 0, 4 or 32 bytes, as the zone asks.
+ */
+enum err se_gendig(struct se *se, unsigned zone, unsigned key, struct slice other) MUST_CHECK;
+/*
+ * Digest over the key in a slot and a challenge; NULL with mode bit 0, when the challenge is TempKey.
+ * Mode bit 1: TempKey in place of the key; bit 2: where TempKey came from; bit 6: the serial number.
+ */
+enum err se_mac(struct se *se, uint8_t mode, unsigned slot, const uint8_t *challenge,
+    uint8_t mac[32]) MUST_CHECK;
+/*
+ * Is `response` the digest that another chip with the same key would give? `other` holds what that
+ * chip puts where this one has its own serial number. ERR_DENIED (SE_MISCOMPARE): no.
+ */
+enum err se_checkmac(struct se *se, uint8_t mode, unsigned slot, const uint8_t challenge[32],
+    const uint8_t response[32], const uint8_t other[13]) MUST_CHECK;
+/* HMAC-SHA-256 with the first 32 bytes of a slot, over a message of any length. */
+enum err se_hmac(struct se *se, unsigned slot, struct slice message, uint8_t mac[32]) MUST_CHECK;
+
 /* --- for ever --- */
 
 /* Byte 84 (which 0) or 85 (which 1) of the configuration; once locked, only while it is still 0. */

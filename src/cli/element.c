@@ -180,7 +180,7 @@ static json_t *slots_json(const struct chip *c, bool bytes)
 			chip_fingerprint(s->q, fingerprint);
 			json_object_set_new(one, "fingerprint", json_string(fingerprint));
 			hex_encode(SLICE(s->q), HEX_LOWER, hex);
-			json_object_set_new(one, "publicKey", json_string(hex));
+			json_object_set_new(one, "public_key", json_string(hex));
 		}
 		if (bytes && s->kind == CHIP_OPEN) {
 			hex_encode((struct slice){ s->bytes, s->size }, HEX_LOWER, hex);
@@ -208,9 +208,9 @@ static json_t *certificate_json(const struct chip *c)
 	snprintf(issued, sizeof(issued), "%04u-%02u-%02uT%02u:00:00Z",
 	    c->ccert.issued.year % 10000u, c->ccert.issued.month % 100u, c->ccert.issued.day % 100u,
 	    c->ccert.issued.hour % 100u);
-	return json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:s}", "deviceId", id, "serial", serial,
-	    "issued", issued, "years", c->ccert.years, "authorityKeyIdentifier", aki,
-	    "belongsToSlot0", words[c->belongs], "text", chip_belongs_text(c->belongs));
+	return json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:s}", "device_id", id, "serial", serial,
+	    "issued", issued, "years", c->ccert.years, "authority_key_id", aki, "belongsToSlot0",
+	    words[c->belongs], "text", chip_belongs_text(c->belongs));
 }
 
 static json_t *chip_json(const struct chip *c, bool bytes)
@@ -225,8 +225,8 @@ static json_t *chip_json(const struct chip *c, bool bytes)
 	all = json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:i,s:b,s:b,s:b,s:o,s:s,s:o}", "model",
 	    chip_model(c), "emulated", chip_emulated(c), "origin", chip_origin(c), "where",
 	    c->where, "serial", serial, "revision", revision, "address", c->config[16] >> 1,
-	    "configLocked", c->locks.config, "dataLocked", c->locks.data, "arduinoProfile",
-	    c->n_differing == 0, "slots", slots_json(c, bytes), "certificateState",
+	    "config_locked", c->locks.config, "data_locked", c->locks.data, "arduino_profile",
+	    c->n_differing == 0, "slots", slots_json(c, bytes), "certificate_state",
 	    states[c->certificate], "certificate", certificate_json(c));
 	if (bytes && all)
 		json_object_set_new(all, "config", json_string(config));

@@ -150,7 +150,7 @@ static enum err announce(const struct cli *cli, struct emu *const *chips, unsign
 		json_array_append_new(list,
 		    json_pack("{s:s,s:s,s:s,s:i,s:b,s:b}", "name", cli->args[i], "model",
 		        emu_family_name(info.family), "serial", serial, "address", info.address,
-		        "emulated", true, "genuineLooking", info.genuine_looking));
+		        "emulated", true, "genuine_looking", info.genuine_looking));
 	}
 	if (cli_json(cli))
 		return cli_json_print(

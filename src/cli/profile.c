@@ -126,7 +126,7 @@ static json_t *view_json(const struct view *v)
 		                                v->config[at], "profile", v->profile->config[at]));
 	}
 	all = json_pack("{s:s,s:s,s:b,s:b,s:s,s:b,s:o}", "serial", serial, "model",
-	    chip_model(v->chip), "configLocked", v->locks.config, "dataLocked", v->locks.data,
+	    chip_model(v->chip), "config_locked", v->locks.config, "data_locked", v->locks.data,
 	    "profile", v->profile->name, "equal", v->n == 0, "differences", list);
 	if (all)
 		json_object_set_new(all, "microchip", trust ? json_string(trust) : json_null());

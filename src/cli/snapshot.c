@@ -20,8 +20,8 @@ static enum err done(
 	if (cli_json(cli))
 		return cli_json_print(
 		    json_pack("{s:s,s:s,s:s,s:b,s:b,s:b}", "file", path, "model",
-		        emu_family_name(info->family), "serial", serial, "configLocked",
-		        info->config_locked, "dataLocked", info->data_locked, "genuineLooking",
+		        emu_family_name(info->family), "serial", serial, "config_locked",
+		        info->config_locked, "data_locked", info->data_locked, "genuine_looking",
 		        info->genuine_looking),
 		    eb);
 	printf("%s  %s %s\n", path, emu_family_name(info->family), serial);

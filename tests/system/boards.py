@@ -121,7 +121,7 @@ class BoardTest(harness.SystemTest):
         for entry in (self.record(name) or {"certificates": []})["certificates"]:
             certificate = certificate_of(entry)
             if stored == slots_of(certificate):
-                return slots[0].get("publicKey") == point(certificate)
+                return slots[0].get("public_key") == point(certificate)
         return False
 
     def honest(self, name):
@@ -148,9 +148,9 @@ class BoardTest(harness.SystemTest):
         with open(result["certificate"], "rb") as pem:
             self.assertEqual(x509.load_pem_x509_certificate(pem.read()), certificate)
         chip = self.honest(name)
-        self.assertEqual(chip["slots"][0]["publicKey"], point(certificate), chip)
+        self.assertEqual(chip["slots"][0]["public_key"], point(certificate), chip)
         self.assertEqual(chip["certificate"]["belongsToSlot0"], "yes", chip)
         self.assertEqual(chip["certificate"]["serial"], result["serial"], chip)
-        self.assertTrue(chip["configLocked"] and chip["dataLocked"] and chip["arduinoProfile"], chip)
+        self.assertTrue(chip["config_locked"] and chip["data_locked"] and chip["arduino_profile"], chip)
         return record
 

@@ -70,8 +70,8 @@ class BadLuck(boards.BoardTest):
     def next_attempt(self, name):
         """After the bad luck: what is left is consistent, and the same command finishes the work."""
         before, chip = self.record(name), self.honest(name)
-        if chip["configLocked"]:
-            self.assertTrue(chip["arduinoProfile"], chip)
+        if chip["config_locked"]:
+            self.assertTrue(chip["arduino_profile"], chip)
         after = self.identity(name, self.provision(name))
         if before:
             self.assertEqual(before["device_id"], after["device_id"])

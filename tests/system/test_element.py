@@ -88,7 +88,7 @@ class Emulate(Element):
         seen = self.info("kitchen")
         self.assertTrue(seen["emulated"])
         self.assertRegex(seen["serial"], "^454D.{12}4D$")
-        self.assertEqual((seen["model"], seen["configLocked"], seen["where"]),
+        self.assertEqual((seen["model"], seen["config_locked"], seen["where"]),
             ("ATECC608B", False, "socket " + path))
         self.assertEqual(process.stop(), 0)
         self.assertFalse(os.path.exists(path))
@@ -140,7 +140,7 @@ class Emulate(Element):
         self.assertEqual(len(dump.read_bytes()), 128)
         self.emulate("twin", "--family", "508a", "--from", dump)
         seen = self.info("twin")
-        self.assertTrue(seen["configLocked"] and seen["dataLocked"] and seen["arduinoProfile"])
+        self.assertTrue(seen["config_locked"] and seen["data_locked"] and seen["arduino_profile"])
         self.assertNotEqual(seen["serial"], SERIAL.hex().upper(), "a dump gives no identity")
 
     def test_diff_names_each_byte(self):
@@ -152,7 +152,7 @@ class Emulate(Element):
         path = self.put(key="golden-device-1")
         before = path.read_bytes()
         seen = check(path, "arduino")
-        self.assertEqual((seen["equal"], seen["differences"], seen["dataLocked"]), (True, [], True))
+        self.assertEqual((seen["equal"], seen["differences"], seen["data_locked"]), (True, [], True))
         seen = check(path, "attestation-ready")
         found = {one["offset"]: (one["field"], one["chip"], one["profile"]) for one in seen["differences"]}
         self.assertFalse(seen["equal"])
@@ -228,7 +228,7 @@ class Snapshot(Element):
         self.assertIn(SERIAL.hex().upper(), self.element("restore", "kitchen", copy).stdout)
         self.assertEqual(self.info("kitchen")["serial"], SERIAL.hex().upper())
         self.element("restore", "another", copy)
-        self.assertEqual(self.info("another")["slots"][0]["publicKey"], KEYS["golden-device-1"]["public_xy"])
+        self.assertEqual(self.info("another")["slots"][0]["public_key"], KEYS["golden-device-1"]["public_xy"])
 
     def test_snapshot_is_whole_while_the_chip_is_written(self):
         """A driver writes a slot again and again; every copy is a state that the chip had."""
@@ -269,17 +269,17 @@ class Snapshot(Element):
 class Info(Element):
     def belongs(self, path, *options):
         seen = self.info(path, *options)
-        self.assertEqual(seen["certificateState"], "present")
+        self.assertEqual(seen["certificate_state"], "present")
         return seen["certificate"]["belongsToSlot0"]
 
     def test_certificate_that_fits(self):
         path = self.put(key="golden-device-1", certificate=TYPICAL)
         seen = self.info(path)
         self.assertEqual(seen["certificate"]["belongsToSlot0"], "yes")
-        self.assertEqual(seen["certificate"]["deviceId"], TYPICAL["device_id"])
+        self.assertEqual(seen["certificate"]["device_id"], TYPICAL["device_id"])
         self.assertEqual(seen["certificate"]["serial"], TYPICAL["serial"])
         self.assertEqual(seen["certificate"]["issued"], "2020-08-31T10:00:00Z")
-        self.assertEqual(seen["slots"][0]["publicKey"], KEYS["golden-device-1"]["public_xy"])
+        self.assertEqual(seen["slots"][0]["public_key"], KEYS["golden-device-1"]["public_xy"])
         self.assertEqual(self.belongs(path, "--ca", self.authority()), "yes")
         self.assertIn("belongs to the key in slot 0", self.run_program("imprint", "element", "info", path).stdout)
 
@@ -309,10 +309,10 @@ class Info(Element):
                     slots[slot][at] ^= 1
                 with self.subTest(slot=slot, at=at):
                     seen = self.info(self.put(key="golden-device-1", certificate=TYPICAL, edit=edit))
-                    if seen["certificateState"] == "present":
+                    if seen["certificate_state"] == "present":
                         self.assertEqual(seen["certificate"]["belongsToSlot0"], "no")
                     else:
-                        self.assertEqual(seen["certificateState"], "malformed")
+                        self.assertEqual(seen["certificate_state"], "malformed")
 
     def test_no_key(self):
         path = self.put(certificate=TYPICAL)
@@ -327,9 +327,9 @@ class Info(Element):
     def test_no_certificate(self):
         def erase(slots):
             slots[10][:4] = slots[12][:4] = bytes(4)
-        self.assertEqual(self.info(self.put(key="golden-device-1"))["certificateState"], "none")
+        self.assertEqual(self.info(self.put(key="golden-device-1"))["certificate_state"], "none")
         erased = self.put(key="golden-device-1", certificate=TYPICAL, edit=erase)
-        self.assertEqual(self.info(erased)["certificateState"], "none")
+        self.assertEqual(self.info(erased)["certificate_state"], "none")
 
     def test_damaged_state_file(self):
         path = self.put(key="golden-device-1")

@@ -86,7 +86,7 @@ class Output(boards.BoardTest):
                 self.assertEqual(done.returncode, status, done)
                 self.assertIn(says, done.stderr, done)
                 self.assertEqual(done.stdout, "", done)
-        self.assertFalse(self.chip("kitchen")["configLocked"])
+        self.assertFalse(self.chip("kitchen")["config_locked"])
         self.assertFalse((self.folder / "none").exists())
 
     def test_failure_as_json(self):
@@ -113,10 +113,10 @@ class Output(boards.BoardTest):
                 status, said = self.on_terminal(typed)
                 self.assertEqual(status, 4, said)
                 self.assertIn("Type the name of the board, kitchen, to lock it", said)
-                self.assertFalse(self.chip("kitchen")["configLocked"])
+                self.assertFalse(self.chip("kitchen")["config_locked"])
         status, said = self.on_terminal(b"kitchen\n")
         self.assertEqual(status, 0, said)
-        self.assertTrue(self.chip("kitchen")["configLocked"])
+        self.assertTrue(self.chip("kitchen")["config_locked"])
         status, said = self.on_terminal(b"")
         self.assertEqual(status, 0, said)
         self.assertNotIn("Type the name", said)
@@ -196,7 +196,7 @@ class Cheats(boards.BoardTest):
                 self.assertEqual(json.loads(done.stdout)["error"]["step"], "lock", done)
                 self.assertEqual(tap.opcodes[0x17], 0, "no Lock reached the chip")
                 chip = self.chip(name)
-                self.assertFalse(chip["configLocked"] or chip["dataLocked"] or chip["arduinoProfile"], chip)
+                self.assertFalse(chip["config_locked"] or chip["data_locked"] or chip["arduino_profile"], chip)
                 tap.on_command = lambda packet: packet
                 self.identity(name, self.provision(name))
 
@@ -219,7 +219,7 @@ class Cheats(boards.BoardTest):
         self.assertEqual(self.sneaked[3:], bytes.fromhex("04000340"), "the chip took the write")
         self.assertEqual(done.returncode, 7, done)
         chip = self.chip(name)
-        self.assertFalse(chip["configLocked"] or chip["dataLocked"], chip)
+        self.assertFalse(chip["config_locked"] or chip["data_locked"], chip)
 
     def test_noise_on_the_bus(self):
         """One wrong bit in every tenth command, CRC as it was: refused by the chip and said again."""

@@ -33,7 +33,9 @@ static size_t expected(const uint8_t *p, size_t n)
 		size_t len = load_le16(p + 2), need = 4;
 
 		count++;
-		if (!memchr("WRPT", p[0], 4) || (len > 4096 && p[0] != 'P'))
+		if (!memchr("WRPTL", p[0], 5) || (len > 4096 && p[0] != 'P'))
+			return count;
+		if (p[0] == 'L') /* listens and takes no more requests */
 			return count;
 		if (p[0] == 'W' || p[0] == 'T')
 			need += len;
@@ -56,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	frames_init(&f);
 	replies = 0;
-	while (at < size && !f.ended) {
+	while (at < size && !f.ended && !f.listening) {
 		size_t room, n;
 		uint8_t *p = frames_room(&f, &room);
 

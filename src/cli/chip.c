@@ -161,6 +161,17 @@ static enum err open_file(struct chip *c, const char *path, struct errbuf *eb)
 	return OK;
 }
 
+enum err chip_socket(
+    const char *run, const char *what, char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	if (!strchr(what, '/'))
+		return named(run, "se", what, ".sock", path, eb);
+	if (strlen(what) >= FOLDER_PATH_MAX)
+		return err_set(eb, ERR_ARG, "the path of the socket is too long");
+	memcpy(path, what, strlen(what) + 1);
+	return OK;
+}
+
 static enum err find(
     struct chip *c, const char *state, const char *run, const char *what, struct errbuf *eb)
 {

@@ -17,6 +17,7 @@
 
 #include "ccert.h"
 #include "emu.h"
+#include "folder.h"
 #include "linux_i2c.h"
 #include "se.h"
 #include "sei2c.h"
@@ -88,6 +89,9 @@ struct chip {
  */
 enum err chip_open(const char *state, const char *run, const char *what, struct chip **chip,
     struct errbuf *eb) MUST_CHECK;
+/* The path of the socket that an emulator of that name serves; `what` itself when it is a path. */
+enum err chip_socket(
+    const char *run, const char *what, char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 /* NULL is fine. The chip sleeps afterwards. */
 void chip_close(struct chip *chip);
 /* Asks it everything. ca: the authority's public key, or NULL. */

@@ -412,5 +412,17 @@ const struct cli_command element_commands[] = {
 	             "held before is gone. Refused while NAME runs.",
 	    .options = element_restore_options,
 	    .run = element_restore },
+	{ .name = "element trace",
+	    .args = "NAME",
+	    .args_min = 1,
+	    .args_max = 1,
+	    .stops = true,
+	    .summary = "print every command that goes to a running emulated element",
+	    .about =
+	        "NAME is a running emulator or virtual board, or the path of its socket. One line "
+	        "for each command with its answer and the milliseconds between them, until "
+	        "stopped or until the emulator ends. The chip and its host do not notice. Data is "
+	        "counted, not shown.",
+	    .run = element_trace },
 	{ 0 },
 };

@@ -8,7 +8,7 @@ enum { DONE, NO_ADDRESS, NO_DATA, ILLEGAL };
 void frames_init(struct frames *f)
 {
 	f->in_n = f->out_n = f->out_at = 0;
-	f->ended = false;
+	f->ended = f->listening = false;
 }
 
 uint8_t *frames_room(struct frames *f, size_t *n)
@@ -87,6 +87,11 @@ static void answer(struct frames *f, struct wire *w, uint8_t op, uint8_t addr7, 
 	uint8_t status = DONE;
 
 	w->seen.frames++;
+	if (op == 'L') {
+		f->listening = true;
+		reply(f, DONE, 0);
+		return;
+	}
 	if ((op == 'W' || op == 'R') && !address_legal(addr7)) {
 		status = ILLEGAL;
 	} else if (op == 'W') {
@@ -121,11 +126,11 @@ bool frames_step(struct frames *f, struct wire *w)
 	size_t len, need;
 	uint8_t op;
 
-	if (f->out_n || f->ended || f->in_n < HEADER)
+	if (f->out_n || f->ended || f->listening || f->in_n < HEADER)
 		return false;
 	op = f->in[0];
 	len = load_le16(f->in + 2);
-	if (!memchr("WRPT", op, 4) || (len > FRAME_DATA_MAX && op != 'P')) {
+	if (!memchr("WRPTL", op, 5) || (len > FRAME_DATA_MAX && op != 'P')) {
 		end(f, w);
 		return true;
 	}
@@ -133,6 +138,8 @@ bool frames_step(struct frames *f, struct wire *w)
 	if (f->in_n < need)
 		return false;
 	answer(f, w, op, f->in[1], len);
+	if (w->heard && op != 'L')
+		w->heard(w->heard_ctx, (struct slice){ f->in, need }, frames_reply(f));
 	memmove(f->in, f->in + need, f->in_n - need);
 	f->in_n -= need;
 	return true;

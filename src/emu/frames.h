@@ -6,6 +6,7 @@
  *
  *	'W'  START addr+W data STOP       'R'  START addr+R, len bytes, STOP
  *	'P'  power cycle of all chips     'T'  time passes: 4 bytes of microseconds, little endian
+ *	'L'  from now on this connection only listens: records of what others send and get
  *
  *	status 0 done; 1 address not acknowledged; 2 data byte not acknowledged; 3 no legal frame
  *
@@ -25,7 +26,13 @@ struct wire {
 	struct emu *chips[EMU_SERVER_CHIPS];
 	size_t n;
 	struct emu_server_counters seen;
+	/* Hears every request and its reply, when set. */
+	void (*heard)(void *ctx, struct slice request, struct slice reply);
+	void *heard_ctx;
 };
+
+/* What a listener gets for each: microseconds (8), records lost before it (4), sizes (2, 2), both. */
+#define FRAME_RECORD_HEAD 16
 
 /* One connection. */
 struct frames {
@@ -34,6 +41,7 @@ struct frames {
 	uint8_t out[3 + FRAME_DATA_MAX];
 	size_t out_n, out_at; /* bytes to send; sent */
 	bool ended;           /* close when everything is sent */
+	bool listening;       /* takes no more requests */
 };
 
 void frames_init(struct frames *f);

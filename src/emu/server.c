@@ -10,11 +10,18 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Of a listener: it loses records rather than slow the others down. */
+#define QUEUE_MAX ((size_t)256 * 1024)
 
 struct connection {
 	int fd; /* -1: free */
 	struct frames frames;
+	uint8_t *queue; /* of a listener: QUEUE_MAX bytes, made when there is something to hear */
+	size_t queue_n, queue_at;
+	uint32_t lost;
 };
 
 struct emu_server {
@@ -29,6 +36,50 @@ struct emu_server {
 	ino_t inode;
 	struct connection connections[EMU_SERVER_CONNECTIONS];
 };
+
+/* --- listeners --- */
+
+static void append(struct connection *c, uint64_t us, struct slice request, struct slice reply)
+{
+	size_t n = FRAME_RECORD_HEAD + request.n + reply.n;
+	uint8_t *p;
+
+	if (!c->queue)
+		c->queue = malloc(QUEUE_MAX);
+	if (c->queue && n > QUEUE_MAX - c->queue_n) {
+		memmove(c->queue, c->queue + c->queue_at, c->queue_n - c->queue_at);
+		c->queue_n -= c->queue_at;
+		c->queue_at = 0;
+	}
+	if (!c->queue || n > QUEUE_MAX - c->queue_n) {
+		c->lost++;
+		return;
+	}
+	p = c->queue + c->queue_n;
+	store_le32(p, (uint32_t)us);
+	store_le32(p + 4, (uint32_t)(us >> 32));
+	store_le32(p + 8, c->lost);
+	store_le16(p + 12, (uint16_t)request.n);
+	store_le16(p + 14, (uint16_t)reply.n);
+	memcpy(p + FRAME_RECORD_HEAD, request.p, request.n);
+	memcpy(p + FRAME_RECORD_HEAD + request.n, reply.p, reply.n);
+	c->queue_n += n;
+	c->lost = 0;
+}
+
+static void tell_listeners(void *ctx, struct slice request, struct slice reply)
+{
+	struct emu_server *s = ctx;
+	struct timespec t;
+	uint64_t us;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	us = (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
+		if (s->connections[i].fd >= 0 && s->connections[i].frames.listening)
+			append(&s->connections[i], us, request, reply);
+	}
+}
 
 /* --- binding --- */
 
@@ -116,6 +167,8 @@ enum err emu_server_new(const char *path, struct emu *const *chips, size_t n,
 		goto out;
 	}
 	memcpy(s->path, path, strlen(path));
+	s->wire.heard = tell_listeners;
+	s->wire.heard_ctx = s;
 	if ((e = take_chips(&s->wire, chips, n, eb)) != OK || (e = listen_at(s, eb)) != OK)
 		goto out;
 	*server = s;
@@ -127,10 +180,25 @@ out:
 
 /* --- serving --- */
 
+/* False when the far end is gone. */
+static bool send_queue(struct connection *c)
+{
+	ssize_t n = send(c->fd, c->queue + c->queue_at, c->queue_n - c->queue_at, MSG_NOSIGNAL);
+
+	if (n > 0)
+		c->queue_at += (size_t)n;
+	if (c->queue_at == c->queue_n)
+		c->queue_at = c->queue_n = 0;
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
 static void drop(struct connection *c)
 {
 	close(c->fd);
 	c->fd = -1;
+	free(c->queue);
+	c->queue = NULL;
+	c->queue_n = c->queue_at = c->lost = 0;
 }
 
 /* More connections than places wait in the kernel's queue. */
@@ -188,6 +256,8 @@ static void serve(struct emu_server *s, struct connection *c, short events)
 			alive = send_reply(c);
 		more = more && frames_reply(&c->frames).n == 0;
 	}
+	if (alive && c->queue_n && frames_reply(&c->frames).n == 0)
+		alive = send_queue(c);
 	if (!alive || (c->frames.ended && frames_reply(&c->frames).n == 0))
 		drop(c);
 }
@@ -201,7 +271,9 @@ static void wait_for(struct emu_server *s, int stop_fd, struct pollfd *p)
 		struct connection *c = &s->connections[i];
 
 		p[i] = (struct pollfd){ .fd = c->fd,
-			.events = frames_reply(&c->frames).n ? POLLOUT : POLLIN };
+			.events = frames_reply(&c->frames).n ? POLLOUT
+			          : c->queue_n               ? POLLIN | POLLOUT
+			                                     : POLLIN };
 		place = place || c->fd < 0;
 	}
 	p[EMU_SERVER_CONNECTIONS] = (struct pollfd){ .fd = place ? s->fd : -1, .events = POLLIN };
@@ -278,8 +350,10 @@ void emu_server_free(struct emu_server *s)
 	if (s->running)
 		pthread_join(s->thread, NULL);
 	close_if_open(s->stop[0]);
-	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++)
+	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
 		close_if_open(s->connections[i].fd);
+		free(s->connections[i].queue);
+	}
 	if (s->inode && lstat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode)
 		unlink(s->path);
 	close_if_open(s->fd);

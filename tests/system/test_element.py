@@ -266,6 +266,55 @@ class Snapshot(Element):
         self.assertFalse((self.state / "elements/kitchen.se").exists())
 
 
+class Trace(Element):
+    def test_commands_in_words(self):
+        path, bus_path = self.put(key="golden-device-1"), str(self.folder / "bus.sock")
+        emulator = self.start("imprint", "element", "emulate", path, "--socket", bus_path, "--timing", "instant")
+        emulator.wait_for(r"^(/\S+)$")
+        text = self.start("imprint", "element", "trace", bus_path)
+        lines = self.start("imprint", "element", "trace", bus_path, "--json")
+        for trace in (text, lines):
+            trace.wait_for("^listening")
+        with socket.socket(socket.AF_UNIX) as bus:
+            bus.connect(bus_path)
+            def say(frame, size):
+                bus.sendall(frame)
+                answer = b""
+                while len(answer) < size:
+                    answer += bus.recv(size - len(answer))
+            def write(data, address=0x60):
+                say(struct.pack("<BBH", 0x57, address, len(data)) + data, 3)
+            def read(size):
+                say(struct.pack("<BBH", 0x52, 0x60, size), 3 + size)
+            write(b"\1")
+            say(b"P\0\0\0", 3)
+            write(b"\0", 0)
+            read(4)
+            for request, size in ((packet(0x41, 0x80, 0), 4), (packet(0x16, 3, 0, bytes(32)), 4),
+                    (packet(0x41, 0x80, 0), 67), (packet(0x40, 4, 0), 67)):
+                write(request)
+                read(1)
+                read(size - 1)
+            write(packet(0x02, 0x82, 10 << 3))
+            write(b"\2")
+        text.wait_for("idle$")
+        self.assertRegex(text.output, "Sign slot 0 -> execution error; expected a Nonce before: TempKey is empty, ")
+        self.assertRegex(text.output, "Nonce fixed -> done, ")
+        self.assertRegex(text.output, "Sign slot 0 -> 64 bytes, [0-9.]+ ms")
+        self.assertRegex(text.output, "GenKey create slot 0 -> 64 bytes, [0-9.]+ ms")
+        self.assertRegex(text.output, r"Read slot 10 bytes 0\.\. -> nobody read an answer")
+        lines.wait_for('"idle"')
+        seen = [json.loads(line) for line in lines.output.splitlines() if line.startswith("{")]
+        self.assertEqual([one.get("status") for one in seen if one["event"] == "command"], [15, 0, -1, -1, -2])
+        self.assertEqual(emulator.stop(), 0)
+        self.assertEqual((text.wait(), lines.wait()), (0, 0), "ends with the emulator")
+
+    def test_nobody_to_listen_to(self):
+        done = self.run_program("imprint", "element", "trace", "kitchen")
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn("kitchen.sock", done.stderr)
+
+
 class Info(Element):
     def belongs(self, path, *options):
         seen = self.info(path, *options)

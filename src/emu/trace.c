@@ -22,7 +22,7 @@ static void of_zone(const struct trace_event *e, char *out, size_t cap)
 static void of_lock(const struct trace_event *e, char *out, size_t cap)
 {
 	if ((e->p1 & 3) == 2)
-		snprintf(out, cap, "slot %u", e->p1 >> 2 & 15);
+		snprintf(out, cap, "slot %d", e->p1 >> 2 & 15);
 	else
 		snprintf(out, cap, "%s%s", e->p1 & 1 ? "data and OTP" : "config",
 		    e->p1 & 0x80 ? " without CRC" : "");

@@ -3,6 +3,7 @@
 #include "element.h"
 #include "emu.h"
 #include "file.h"
+#include "kit.h"
 #include "se.h"
 #include "text.h"
 
@@ -33,6 +34,11 @@ const struct cli_option element_emulate_options[] = {
 	    .kind = CLI_FILE,
 	    .value = "FILE",
 	    .help = "configuration of a chip that is made now: 128 bytes dumped from another" },
+	{ .name = "kit",
+	    .kind = CLI_TEXT,
+	    .value = "tcp:PORT|pty:LINK",
+	    .help = "Microchip's kit protocol as well, on 127.0.0.1 (port 0: any that is free) or "
+	            "behind a link" },
 	{ .name = "genuine-looking",
 	    .kind = CLI_SWITCH,
 	    .flag_only = true,
@@ -133,9 +139,9 @@ static enum err socket_path(const struct cli *cli, const struct element_places *
 	return folder_join(folder, file, path, eb);
 }
 
-/* One line for each chip, then the socket: whoever waits for it can begin. */
+/* One line for each chip, then the socket, then the kit's place: whoever waits for it can begin. */
 static enum err announce(const struct cli *cli, struct emu *const *chips, unsigned n,
-    const char *socket, struct errbuf *eb)
+    const char *socket, const char *kit, struct errbuf *eb)
 {
 	json_t *list = json_array();
 	struct emu_info info;
@@ -154,9 +160,12 @@ static enum err announce(const struct cli *cli, struct emu *const *chips, unsign
 	}
 	if (cli_json(cli))
 		return cli_json_print(
-		    json_pack("{s:s,s:o}", "socket", socket, "elements", list), eb);
+		    json_pack("{s:s,s:s*,s:o}", "socket", socket, "kit", kit, "elements", list),
+		    eb);
 	json_decref(list);
 	printf("%s\n", socket);
+	if (kit)
+		printf("%s\n", kit);
 	fflush(stdout);
 	return OK;
 }
@@ -173,20 +182,40 @@ static void say_counts(const struct cli *cli, const struct emu_server_counters *
 	}
 }
 
+/* *kit stays NULL without --kit. */
+static enum err serve_kit(
+    const struct cli *cli, struct emu *const *chips, struct kit_server **kit, struct errbuf *eb)
+{
+	const char *where = cli_text(cli, "kit");
+	enum err e;
+
+	if (!where)
+		return OK;
+	if ((e = kit_server_new(where, chips, cli->n_args, kit, eb)) != OK)
+		return e;
+	return kit_server_start(*kit, eb);
+}
+
 static enum err serve(
     const struct cli *cli, struct emu *const *chips, const char *path, struct errbuf *eb)
 {
 	struct emu_server *server = NULL;
+	struct kit_server *kit = NULL;
 	struct emu_server_counters counters;
+	const char *where;
 	enum err e;
 
-	if ((e = emu_server_new(path, chips, cli->n_args, &server, eb)) != OK)
-		return e;
-	if ((e = announce(cli, chips, cli->n_args, path, eb)) == OK &&
+	if ((e = emu_server_new(path, chips, cli->n_args, &server, eb)) != OK ||
+	    (e = serve_kit(cli, chips, &kit, eb)) != OK)
+		goto out;
+	where = kit ? kit_server_where(kit) : NULL;
+	if ((e = announce(cli, chips, cli->n_args, path, where, eb)) == OK &&
 	    (e = emu_server_run(server, cli_stop_fd(), eb)) == OK) {
 		emu_server_counters(server, &counters);
 		say_counts(cli, &counters);
 	}
+out:
+	kit_server_free(kit);
 	emu_server_free(server);
 	return e;
 }

@@ -1,8 +1,8 @@
 /*
- * terminal.h -- the USB connector of a virtual board: a pseudo-terminal behind a link.
+ * terminal.h -- the connector of a virtual device: a pseudo-terminal behind a link.
  *
  * Plugged in, the link leads to a pseudo-terminal that a host opens as its serial port; unplugged,
- * both are gone and a host that had it open sees a hang-up. What the board says while nobody has the
+ * both are gone and a host that had it open sees a hang-up. What the device says while nobody has the
  * port open is lost, as on a USB serial port. What a host did not read before it closed the port is
  * thrown away, and the line is set back to raw 9600 baud. Linux only: inotify tells at once when the
  * port is opened or closed; without it the port must be looked at often.

@@ -42,7 +42,7 @@ static uint16_t key_config(const struct chip *c, unsigned slot)
 
 static enum err acked(enum emu_ack ack)
 {
-	return ack == EMU_ACK ? OK : ERR_TIMEOUT;
+	return ack == EMU_ACK ? OK : ack == EMU_STUCK ? ERR_IO : ERR_TIMEOUT;
 }
 
 static enum err direct_wake(void *ctx)

@@ -43,6 +43,11 @@ const struct cli_option element_emulate_options[] = {
 	    .kind = CLI_SWITCH,
 	    .flag_only = true,
 	    .help = "the serial number looks like Microchip's" },
+	{ .name = "faults",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .flag_only = true,
+	    .help = "plan of what shall go wrong with each chip (docs/emulator.md)" },
 	{ 0 },
 };
 
@@ -94,6 +99,25 @@ static enum err chip_options(
 		o->config = from->config;
 	}
 	return OK;
+}
+
+/* Each chip counts for itself. */
+static enum err set_faults(
+    const struct cli *cli, struct emu *const *chips, unsigned n, struct errbuf *eb)
+{
+	const char *path = cli_text(cli, "faults");
+	uint8_t *text = NULL;
+	size_t size;
+	enum err e;
+
+	if (!path)
+		return OK;
+	if ((e = file_read(path, EMU_PLAN_SIZE_MAX, &text, &size, eb)) != OK)
+		return e;
+	for (unsigned i = 0; i < n && e == OK; i++)
+		e = emu_faults_set(chips[i], (struct slice){ text, size }, eb);
+	free(text);
+	return e == OK ? OK : err_within(eb, e, "%s", path);
 }
 
 enum err element_state_file(const struct element_places *at, const char *name,
@@ -153,10 +177,13 @@ static enum err announce(const struct cli *cli, struct emu *const *chips, unsign
 		cli_say(cli, "%s: emulated %s %s at address %02X%s", cli->args[i],
 		    emu_family_name(info.family), serial, info.address,
 		    info.genuine_looking ? ", looks genuine" : "");
-		json_array_append_new(list,
-		    json_pack("{s:s,s:s,s:s,s:i,s:b,s:b}", "name", cli->args[i], "model",
-		        emu_family_name(info.family), "serial", serial, "address", info.address,
-		        "emulated", true, "genuine_looking", info.genuine_looking));
+		if (info.faults)
+			cli_say(cli, "%s: %u faults are planned", cli->args[i], info.faults);
+		json_array_append_new(
+		    list, json_pack("{s:s,s:s,s:s,s:i,s:b,s:b,s:i}", "name", cli->args[i], "model",
+		              emu_family_name(info.family), "serial", serial, "address",
+		              info.address, "emulated", true, "genuine_looking",
+		              info.genuine_looking, "faults", (int)info.faults));
 	}
 	if (cli_json(cli))
 		return cli_json_print(
@@ -238,7 +265,8 @@ enum err element_emulate(struct cli *cli, struct errbuf *eb)
 		    (e = emu_open(path, &o, &chips[i], eb)) != OK)
 			goto out;
 	}
-	e = serve(cli, chips, socket, eb);
+	if ((e = set_faults(cli, chips, cli->n_args, eb)) == OK)
+		e = serve(cli, chips, socket, eb);
 out:
 	for (unsigned i = 0; i < cli->n_args; i++)
 		emu_free(chips[i]);

@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-/* Word addresses; 04 to FF are reserved. */
-enum { WORD_RESET, WORD_SLEEP, WORD_IDLE, WORD_COMMAND };
-
 static void put_status(struct bus *b, enum status status)
 {
 	b->output_n = engine_status(status, b->output);
@@ -31,7 +28,7 @@ void bus_power_off(struct bus *b)
 	engine_power_off(b->engine);
 }
 
-static void go_asleep(struct bus *b)
+void bus_sleep(struct bus *b)
 {
 	b->power = BUS_ASLEEP;
 	b->address = memory_address(&b->engine->mem);
@@ -42,7 +39,7 @@ static void go_asleep(struct bus *b)
 static void tick(struct bus *b, uint64_t now)
 {
 	if (b->power == BUS_AWAKE && now >= b->watchdog_at)
-		go_asleep(b);
+		bus_sleep(b);
 }
 
 static uint64_t watchdog_us(const struct bus *b)
@@ -89,7 +86,13 @@ static void command(struct bus *b, uint64_t now, struct slice packet)
 	b->busy_us += us;
 }
 
-static bool answers(struct bus *b, uint64_t now, uint8_t addr7)
+void bus_delay(struct bus *b, uint64_t now, uint64_t us)
+{
+	b->ready_at = (b->ready_at > now ? b->ready_at : now) + us;
+	b->busy_us += us;
+}
+
+bool bus_answers(struct bus *b, uint64_t now, uint8_t addr7)
 {
 	tick(b, now);
 	return b->power == BUS_AWAKE && addr7 != 0 && addr7 == b->address && now >= b->ready_at;
@@ -102,7 +105,7 @@ enum emu_ack bus_write(struct bus *b, uint64_t now, uint8_t addr7, const uint8_t
 		wake(b, now);
 		return EMU_NACK_ADDRESS;
 	}
-	if (!answers(b, now, addr7))
+	if (!bus_answers(b, now, addr7))
 		return EMU_NACK_ADDRESS;
 	if (n == 0)
 		return EMU_ACK;
@@ -111,7 +114,7 @@ enum emu_ack bus_write(struct bus *b, uint64_t now, uint8_t addr7, const uint8_t
 		b->output_at = 0;
 		return EMU_ACK;
 	case WORD_SLEEP:
-		go_asleep(b);
+		bus_sleep(b);
 		return EMU_ACK;
 	case WORD_IDLE:
 		b->power = BUS_IDLE;
@@ -126,7 +129,7 @@ enum emu_ack bus_write(struct bus *b, uint64_t now, uint8_t addr7, const uint8_t
 
 enum emu_ack bus_read(struct bus *b, uint64_t now, uint8_t addr7, uint8_t *p, size_t n)
 {
-	if (!answers(b, now, addr7))
+	if (!bus_answers(b, now, addr7))
 		return EMU_NACK_ADDRESS;
 	for (size_t i = 0; i < n; i++)
 		p[i] = b->output_at < b->output_n ? b->output[b->output_at++] : 0xFF;

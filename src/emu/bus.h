@@ -16,6 +16,9 @@
 
 enum bus_power { BUS_OFF, BUS_ASLEEP, BUS_IDLE, BUS_AWAKE };
 
+/* Word addresses; 04 to FF are reserved. */
+enum { WORD_RESET, WORD_SLEEP, WORD_IDLE, WORD_COMMAND };
+
 struct bus {
 	struct engine *engine;
 	enum emu_timing timing;
@@ -32,6 +35,12 @@ struct bus {
 void bus_power_up(struct bus *b, struct engine *engine, enum emu_timing timing);
 /* The supply is gone; nothing answers until bus_power_up. */
 void bus_power_off(struct bus *b);
+/* Falls asleep by itself. */
+void bus_sleep(struct bus *b);
+/* Busy for so much longer. */
+void bus_delay(struct bus *b, uint64_t now, uint64_t us);
+/* Would acknowledge this address now. */
+bool bus_answers(struct bus *b, uint64_t now, uint8_t addr7);
 enum emu_ack bus_write(struct bus *b, uint64_t now, uint8_t addr7, const uint8_t *p, size_t n);
 enum emu_ack bus_read(struct bus *b, uint64_t now, uint8_t addr7, uint8_t *p, size_t n);
 /* Executes at once, awake or not; the response also lies in the output buffer. */

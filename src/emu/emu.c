@@ -1,4 +1,5 @@
 #include "bus.h"
+#include "fault_plan.h"
 #include "file.h"
 #include "state.h"
 
@@ -10,10 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { GENKEY = 0x40 };
+
 struct emu {
 	pthread_mutex_t mutex; /* guards everything below but path and lock, which never change */
 	struct engine engine;
 	struct bus bus;
+	struct fault_plan plan;
+	uint32_t cut_at; /* the EEPROM write at which the power fails, 0: none */
 	enum emu_timing timing;
 	bool real_time;
 	uint64_t advanced_us;
@@ -180,13 +185,111 @@ static void settle(struct emu *emu)
 	m->changed = false;
 }
 
+/* Before which EEPROM write the power fails next, or after which. */
+static void arm(struct emu *emu)
+{
+	struct memory *m = &emu->engine.mem;
+	bool kept;
+
+	emu->cut_at = fault_next_cut(&emu->plan, m->writes, &kept);
+	m->lost_from = emu->cut_at && kept ? emu->cut_at + 1 : emu->cut_at;
+}
+
+static void power_cycle(struct emu *emu)
+{
+	uint32_t writes = emu->engine.mem.writes;
+
+	bus_power_off(&emu->bus);
+	if (emu->fault != OK)
+		emu->fault = state_load(emu->path, &emu->engine.mem, NULL);
+	if (emu->fault == OK)
+		bus_power_up(&emu->bus, &emu->engine, emu->timing);
+	emu->engine.mem.writes = writes;
+	arm(emu);
+}
+
+enum err emu_faults_set(struct emu *emu, struct slice text, struct errbuf *eb)
+{
+	struct fault_plan plan;
+	enum err e = fault_plan_parse(text, &plan, eb);
+
+	if (e != OK)
+		return e;
+	pthread_mutex_lock(&emu->mutex);
+	emu->plan = plan;
+	emu->engine.mem.writes = 0;
+	arm(emu);
+	pthread_mutex_unlock(&emu->mutex);
+	return OK;
+}
+
+/* What the plan does to a transfer that the chip would acknowledge. */
+static enum emu_ack transfer(struct emu *emu, uint64_t now, uint8_t addr7)
+{
+	bool stuck, nack;
+
+	if (emu->plan.n == 0 || !bus_answers(&emu->bus, now, addr7))
+		return EMU_ACK;
+	stuck = fault_strikes(&emu->plan, FAULT_STUCK, 0);
+	nack = fault_strikes(&emu->plan, FAULT_NACK, 0);
+	return stuck ? EMU_STUCK : nack ? EMU_NACK_ADDRESS : EMU_ACK;
+}
+
+/* True when a fault of the plan ends the command before it changes anything. */
+static bool command_lost(struct emu *emu, uint8_t opcode)
+{
+	bool watchdog = fault_strikes(&emu->plan, FAULT_WATCHDOG, opcode);
+	bool reset = opcode == GENKEY && fault_strikes(&emu->plan, FAULT_BROWN_OUT, opcode);
+
+	if (reset)
+		power_cycle(emu);
+	else if (watchdog)
+		bus_sleep(&emu->bus);
+	return reset || watchdog;
+}
+
+/* What the plan does to a command that has been executed, and saves. */
+static void command_done(struct emu *emu, uint64_t now, uint8_t opcode)
+{
+	struct bus *b = &emu->bus;
+	uint32_t slow = fault_strikes(&emu->plan, FAULT_SLOW, opcode);
+	bool cut = emu->cut_at && emu->engine.mem.writes >= emu->cut_at;
+
+	settle(emu);
+	if (b->output_n && fault_strikes(&emu->plan, FAULT_BAD_CRC, opcode))
+		b->output[b->output_n - 1] ^= 0xFF;
+	if (slow)
+		bus_delay(b, now, (uint64_t)slow * 1000);
+	if (cut && emu->fault == OK) {
+		emu->engine.mem.writes = emu->cut_at; /* what came behind never was */
+		power_cycle(emu);
+	}
+}
+
+static enum emu_ack write_through(
+    struct emu *emu, uint64_t now, uint8_t addr7, const uint8_t *p, size_t n)
+{
+	bool command = n && p[0] == WORD_COMMAND && bus_answers(&emu->bus, now, addr7);
+	uint8_t opcode = n >= 3 ? p[2] : 0;
+	enum emu_ack ack;
+
+	if (command && command_lost(emu, opcode))
+		return EMU_ACK;
+	ack = bus_write(&emu->bus, now, addr7, p, n);
+	if (command)
+		command_done(emu, now, opcode);
+	return ack;
+}
+
 enum emu_ack emu_i2c_write(struct emu *emu, uint8_t addr7, const uint8_t *p, size_t n)
 {
 	enum emu_ack ack;
+	uint64_t now;
 
 	pthread_mutex_lock(&emu->mutex);
-	ack = bus_write(&emu->bus, now_us(emu), addr7, p, n);
-	settle(emu);
+	now = now_us(emu);
+	if ((ack = transfer(emu, now, addr7)) == EMU_ACK)
+		ack = write_through(emu, now, addr7, p, n);
 	pthread_mutex_unlock(&emu->mutex);
 	return ack;
 }
@@ -194,9 +297,12 @@ enum emu_ack emu_i2c_write(struct emu *emu, uint8_t addr7, const uint8_t *p, siz
 enum emu_ack emu_i2c_read(struct emu *emu, uint8_t addr7, uint8_t *p, size_t n)
 {
 	enum emu_ack ack;
+	uint64_t now;
 
 	pthread_mutex_lock(&emu->mutex);
-	ack = bus_read(&emu->bus, now_us(emu), addr7, p, n);
+	now = now_us(emu);
+	if ((ack = transfer(emu, now, addr7)) == EMU_ACK)
+		ack = bus_read(&emu->bus, now, addr7, p, n);
 	pthread_mutex_unlock(&emu->mutex);
 	return ack;
 }
@@ -204,11 +310,7 @@ enum emu_ack emu_i2c_read(struct emu *emu, uint8_t addr7, uint8_t *p, size_t n)
 void emu_power_cycle(struct emu *emu)
 {
 	pthread_mutex_lock(&emu->mutex);
-	bus_power_off(&emu->bus);
-	if (emu->fault != OK)
-		emu->fault = state_load(emu->path, &emu->engine.mem, NULL);
-	if (emu->fault == OK)
-		bus_power_up(&emu->bus, &emu->engine, emu->timing);
+	power_cycle(emu);
 	pthread_mutex_unlock(&emu->mutex);
 }
 
@@ -222,15 +324,17 @@ void emu_advance(struct emu *emu, uint32_t us)
 enum err emu_execute(
     struct emu *emu, struct slice command, uint8_t out[EMU_RESPONSE_MAX], size_t *n)
 {
+	uint8_t opcode = command.n >= 2 ? command.p[1] : 0;
+	bool lost = false;
 	enum err e;
 
 	pthread_mutex_lock(&emu->mutex);
-	if (emu->fault == OK) {
+	if (emu->fault == OK && !(lost = command_lost(emu, opcode))) {
 		bus_execute(&emu->bus, now_us(emu), command);
-		settle(emu);
+		command_done(emu, now_us(emu), opcode);
 	}
 	if ((e = emu->fault) == OK) {
-		*n = emu->bus.output_n;
+		*n = lost ? 0 : emu->bus.output_n;
 		memcpy(out, emu->bus.output, *n);
 	} else {
 		e = ERR_IO;
@@ -256,6 +360,7 @@ void emu_info(struct emu *emu, struct emu_info *info)
 		.wear_config = m->wear_config,
 		.wear_otp = m->wear_otp,
 		.busy_us = emu->bus.busy_us,
+		.faults = (unsigned)emu->plan.n,
 		.fault = emu->fault,
 	};
 	memory_serial(m, info->serial);

@@ -63,7 +63,8 @@ void emu_free(struct emu *emu);
 
 /* --- the bus --- */
 
-enum emu_ack { EMU_ACK, EMU_NACK_ADDRESS, EMU_NACK_DATA };
+/* Stuck: only by a fault plan; the bus hangs for this transaction. */
+enum emu_ack { EMU_ACK, EMU_NACK_ADDRESS, EMU_NACK_DATA, EMU_STUCK };
 
 /*
  * One I2C transaction: START, address, bytes, STOP. A write to address 0 is the wake pulse and is
@@ -80,11 +81,21 @@ void emu_advance(struct emu *emu, uint32_t us);
 /*
  * The engine without the bus: a command from count to CRC in, the response from count to CRC out.
  * Wakes the chip when needed and takes no time. out holds EMU_RESPONSE_MAX bytes; *n is 0 when the
- * chip goes idle instead of answering (Pause). ERR_IO when the state file cannot be written: the chip is then off until emu_power_cycle.
+ * chip goes idle instead of answering (Pause), or a fault took the answer. ERR_IO when the state file cannot be written: the chip is then off until emu_power_cycle.
  */
 #define EMU_RESPONSE_MAX 255
 enum err emu_execute(
     struct emu *emu, struct slice command, uint8_t out[EMU_RESPONSE_MAX], size_t *n) MUST_CHECK;
+
+/* --- what shall go wrong --- */
+
+/*
+ * Faults for this chip, counted from now; the text is described in fault_plan.h and docs/emulator.md.
+ * It replaces the plan before it, an empty one ends it; nothing but this call sets one. ERR_FORMAT and
+ * ERR_SPACE name the line, and the old plan stays.
+ */
+#define EMU_PLAN_SIZE_MAX 65536 /* for those who read one from a file */
+enum err emu_faults_set(struct emu *emu, struct slice plan, struct errbuf *eb) MUST_CHECK;
 
 /* --- what it is and what happened --- */
 
@@ -99,6 +110,7 @@ struct emu_info {
 	uint32_t wear_config, wear_otp, wear_slot[16]; /* EEPROM writes since the chip was made */
 	uint32_t commands[256];                        /* executed since emu_open, by opcode */
 	uint64_t busy_us;                              /* sum of their execution times */
+	unsigned faults;                               /* in the plan that is set; 0: none */
 	enum err fault; /* not OK: the state file could not be written, the chip is off */
 };
 void emu_info(struct emu *emu, struct emu_info *info);

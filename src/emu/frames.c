@@ -49,7 +49,8 @@ static uint8_t write_all(struct wire *w, uint8_t addr7, const uint8_t *p, size_t
 	for (size_t i = 0; i < w->n; i++) {
 		enum emu_ack ack = emu_i2c_write(w->chips[i], addr7, p, n);
 
-		if (ack == EMU_ACK || best == EMU_NACK_ADDRESS)
+		if (best != EMU_STUCK &&
+		    (ack == EMU_STUCK || ack == EMU_ACK || best == EMU_NACK_ADDRESS))
 			best = ack;
 	}
 	if (addr7 == 0)
@@ -57,22 +58,30 @@ static uint8_t write_all(struct wire *w, uint8_t addr7, const uint8_t *p, size_t
 	/* Word address, count, opcode. */
 	if (best == EMU_ACK && n >= 3 && p[0] == 0x03)
 		w->seen.opcodes[p[2]]++;
-	return best == EMU_ACK ? DONE : best == EMU_NACK_DATA ? NO_DATA : NO_ADDRESS;
+	return best == EMU_ACK         ? DONE
+	       : best == EMU_NACK_DATA ? NO_DATA
+	       : best == EMU_STUCK     ? ILLEGAL
+	                               : NO_ADDRESS;
 }
 
 static uint8_t read_all(struct wire *w, uint8_t addr7, uint8_t *p, size_t n)
 {
 	uint8_t one[FRAME_DATA_MAX], status = NO_ADDRESS;
+	bool stuck = false;
 
 	memset(p, 0xFF, n);
 	for (size_t i = 0; i < w->n; i++) {
-		if (emu_i2c_read(w->chips[i], addr7, one, n) != EMU_ACK)
+		enum emu_ack ack = emu_i2c_read(w->chips[i], addr7, one, n);
+
+		if (ack == EMU_STUCK)
+			stuck = true;
+		if (ack != EMU_ACK)
 			continue;
 		status = DONE;
 		for (size_t k = 0; k < n; k++)
 			p[k] &= one[k];
 	}
-	return status;
+	return stuck ? ILLEGAL : status;
 }
 
 /* Reserved addresses are no chip's; the reply says so instead of looking like an absent one. */

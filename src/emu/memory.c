@@ -136,8 +136,17 @@ static void wear(uint32_t *count)
 		++*count;
 }
 
+/* The power is gone before this write. */
+static bool lost(struct memory *m)
+{
+	m->writes++;
+	return m->lost_from && m->writes >= m->lost_from;
+}
+
 void memory_write_config(struct memory *m, size_t at, const uint8_t *p, size_t n)
 {
+	if (lost(m))
+		return;
 	memcpy(m->config + at, p, n);
 	wear(&m->wear_config);
 	m->changed = true;
@@ -145,6 +154,8 @@ void memory_write_config(struct memory *m, size_t at, const uint8_t *p, size_t n
 
 void memory_write_otp(struct memory *m, size_t at, const uint8_t *p, size_t n)
 {
+	if (lost(m))
+		return;
 	memcpy(m->otp + at, p, n);
 	wear(&m->wear_otp);
 	m->changed = true;
@@ -152,6 +163,8 @@ void memory_write_otp(struct memory *m, size_t at, const uint8_t *p, size_t n)
 
 void memory_write_slot(struct memory *m, unsigned slot, size_t at, const uint8_t *p, size_t n)
 {
+	if (lost(m))
+		return;
 	memcpy(m->data + slot_at(slot) + at, p, n);
 	wear(&m->wear_slot[slot]);
 	m->changed = true;

@@ -86,7 +86,10 @@ struct memory {
 	uint8_t otp[OTP_SIZE];
 	uint8_t data[DATA_SIZE]; /* slots 0 to 15, one after the other */
 	uint32_t wear_config, wear_otp, wear_slot[SLOTS];
-	bool changed; /* since whoever saves it cleared this */
+	uint32_t writes; /* since the fault plan was set, or ever */
+	uint32_t
+	    lost_from; /* not 0: power fails before that write, which and all later ones are lost */
+	bool changed;  /* since whoever saves it cleared this */
 };
 
 /* A chip as it leaves the factory, all zones unlocked. */

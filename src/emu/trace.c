@@ -151,6 +151,13 @@ static const struct command *command_of(uint8_t opcode)
 	return NULL;
 }
 
+const char *trace_command_name(uint8_t opcode)
+{
+	const struct command *c = command_of(opcode);
+
+	return c ? c->name : NULL;
+}
+
 static void say_what(struct trace_event *e)
 {
 	const struct command *c = command_of(e->opcode);

@@ -49,6 +49,8 @@ void trace_init(struct trace *t);
 /* Up to two events: an answer that nobody waited for ends with what came instead. */
 size_t trace_take(struct trace *t, uint64_t at_us, struct slice request, struct slice reply,
     struct trace_event events[2]);
+/* "GenKey", or NULL when no chip has such a command. */
+const char *trace_command_name(uint8_t opcode);
 /* "wake" */
 const char *trace_kind_name(enum trace_kind kind);
 

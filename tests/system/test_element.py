@@ -132,6 +132,41 @@ class Emulate(Element):
         self.emulate("kitchen", "--serial", "454DAABBCCDDEEFF4D")
         self.assertEqual(self.info("kitchen")["serial"], "454DAABBCCDDEEFF4D")
 
+    def test_faults_strike_where_the_plan_says(self):
+        plan = self.folder / "plan"
+        plan.write_text("# the first of all transfers, then nothing\nstuck 1\nnack 2 times 2\nbad-crc 1 of Info\n")
+        process, path = self.emulate("kitchen", "--faults", plan)
+        process.wait_for("3 faults are planned")
+        with socket.socket(socket.AF_UNIX) as bus:
+            bus.connect(path)
+
+            def transfer(op, address, data, n=0):
+                bus.sendall(struct.pack("<BBH", ord(op), address, n or len(data)) + data)
+                status, size = struct.unpack("<BH", bus.recv(3, socket.MSG_WAITALL))
+                return status, bus.recv(size, socket.MSG_WAITALL) if size else b""
+            self.assertEqual(transfer("W", 0, b"\0")[0], 1)
+            self.assertEqual([transfer("R", 0x60, b"", 4)[0] for _ in range(4)], [3, 1, 1, 0])
+            info = packet(0x30, 0, 0)
+            answers = []
+            for _ in range(2):
+                self.assertEqual(transfer("W", 0x60, info), (0, b""))
+                while (reply := transfer("R", 0x60, b"", 7))[0] == 1:
+                    pass
+                answers.append(reply[1])
+        self.assertEqual(answers[1], bytes.fromhex("070000600383bb"))
+        self.assertEqual(answers[0][:6], answers[1][:6])
+        self.assertEqual(answers[0][6], answers[1][6] ^ 0xFF)
+
+    def test_faults_are_named_by_line_and_only_asked_for_aloud(self):
+        plan = self.folder / "plan"
+        plan.write_text("stuck 1\n\nbad-crc 1 of Everything\n")
+        done = self.run_program("imprint", "element", "emulate", "kitchen", "--faults", plan)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(f"{plan}: line 3: no chip has a command of this name", done.stderr)
+        process = self.start("imprint", "element", "emulate", "kitchen", env={"IMPRINT_FAULTS": str(plan)})
+        process.wait_for(r"^/\S+$")
+        self.assertFalse([line for line in process.lines if "planned" in line])
+
     def test_from_dump(self):
         golden = self.put(key="golden-device-1")
         dump = self.folder / "config.bin"

@@ -75,6 +75,11 @@ static void direct_wait(void *ctx, uint32_t ms)
 	emu_advance(ctx, ms * 1000);
 }
 
+struct se_hal chip_hal(struct emu *emu)
+{
+	return (struct se_hal){ emu, direct_wake, direct_send, direct_recv, direct_wait };
+}
+
 /* --- finding it --- */
 
 static bool is_socket(const char *path)
@@ -156,7 +161,7 @@ static enum err open_file(struct chip *c, const char *path, struct errbuf *eb)
 
 	if ((e = emu_open(path, &o, &c->emu, eb)) != OK)
 		return e;
-	c->direct = (struct se_hal){ c->emu, direct_wake, direct_send, direct_recv, direct_wait };
+	c->direct = chip_hal(c->emu);
 	snprintf(c->where, sizeof(c->where), "state file %s", path);
 	return OK;
 }

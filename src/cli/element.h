@@ -21,6 +21,7 @@ enum err element_emulate(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 extern const struct cli_option element_restore_options[];
 enum err element_snapshot(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 enum err element_restore(struct cli *cli, struct errbuf *eb) MUST_CHECK;
+enum err element_bench(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 enum err element_trace(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 
 enum err element_diff(struct cli *cli, struct errbuf *eb) MUST_CHECK;

@@ -167,6 +167,20 @@ class Emulate(Element):
         process.wait_for(r"^/\S+$")
         self.assertFalse([line for line in process.lines if "planned" in line])
 
+    def test_bench_prints_rates_and_leaves_nothing(self):
+        done = self.run_program("imprint", "element", "bench", "--json")
+        self.assertEqual(done.returncode, 0, done)
+        rates = json.loads(done.stdout)
+        self.assertEqual(set(rates) - {"schema"}, {"random", "sha256", "genkey", "sign"})
+        for name, commands in (("random", 1), ("sign", 3)):
+            for where in ("in_process", "socket"):
+                rate = rates[name][where]
+                self.assertGreater(rate["calls"], 0)
+                self.assertAlmostEqual(rate["commands"] / rate["calls"], commands, delta=0.01)
+        text = self.run_program("imprint", "element", "bench")
+        self.assertRegex(text.stdout, r"(?m)^signature +\d+ +\d+ ")
+        self.assertFalse(self.run_program("imprint", "element", "bench", "more").returncode == 0)
+
     def test_from_dump(self):
         golden = self.put(key="golden-device-1")
         dump = self.folder / "config.bin"

@@ -36,7 +36,7 @@ struct board {
 	struct control control;
 	struct sketch sketch;
 	bool running, stop; /* running: the sketch has begun */
-	enum console_step step;
+	unsigned step;
 	uint64_t looked_ms, opened_ms;
 
 	int stop_pipe[2];
@@ -194,7 +194,7 @@ enum err board_new(const struct board_options *o, struct board **board, struct e
 	if ((e = paths_make(b, o, eb)) != OK || (e = folders_make(o, eb)) != OK ||
 	    (e = name_take(b, o->run, eb)) != OK || (e = element_make(b, o, eb)) != OK ||
 	    (e = sketch_init(&b->sketch, b->element, &b->terminal,
-	         o->wording == CONSOLE_2020 ? CONSOLE_2020 : CONSOLE_TODAY,
+	         o->wording == CONSOLE_2020 ? CONSOLE_2020 : CONSOLE_TODAY, o->setup,
 	         o->wifi == NULL ? NULL : b->wifi, eb)) != OK ||
 	    (e = control_listen(&b->control, b->button, eb)) != OK ||
 	    (e = terminal_plug(&b->terminal, b->port, eb)) != OK)
@@ -302,9 +302,14 @@ static const char *step_text(const struct board *b)
 {
 	if (!b->running)
 		return "";
-	return b->sketch.console.cause == CONSOLE_FINE
-	           ? console_step_text(b->sketch.console.step)
-	           : console_cause_text(b->sketch.console.cause);
+	return sketch_step_text(&b->sketch);
+}
+
+static const char *sketch_name(const struct sketch *s)
+{
+	if (s->is_setup)
+		return "setup";
+	return s->wording == CONSOLE_2020 ? "2020" : "today";
 }
 
 /* Adds a line to a text of CONTROL_REPLY_MAX bytes; one that does not fit is left out. */
@@ -334,8 +339,7 @@ static void status(const struct board *b, char text[CONTROL_REPLY_MAX])
 		commands += wire.opcodes[i];
 	line(text, "name %s\nstate %s\nstep %s\nport %s\nelement %s\npid %ld\n", b->name,
 	    state_text(b), step_text(b), b->port, b->element, (long)getpid());
-	line(text, "wording %s\nwifi %s\n", b->sketch.wording == CONSOLE_2020 ? "2020" : "today",
-	    b->wifi);
+	line(text, "wording %s\nwifi %s\n", sketch_name(&b->sketch), b->wifi);
 	line(text, "busy_us %llu\nframes %llu\ncommands %llu\n", (unsigned long long)info.busy_us,
 	    (unsigned long long)wire.frames, (unsigned long long)commands);
 	for (size_t i = 0; i < COUNT(wire.opcodes); i++)
@@ -372,11 +376,11 @@ static void button_pressed(struct board *b)
 
 static void sketch_moved(struct board *b)
 {
-	const struct console_board *c = &b->sketch.console;
+	unsigned step = sketch_step(&b->sketch);
 
-	if (c->step != b->step && c->step != CONSOLE_START)
-		tell(b, BOARD_STEP, console_step_text(c->step));
-	b->step = c->step;
+	if (step != b->step && step != 0)
+		tell(b, BOARD_STEP, sketch_step_text(&b->sketch));
+	b->step = step;
 	if (sketch_is_over(&b->sketch))
 		tell(b, BOARD_OVER, step_text(b));
 }
@@ -407,6 +411,8 @@ static void look(struct board *b)
 			tell(b, BOARD_OPENED, "");
 		} else if (change == TERMINAL_CLOSED) {
 			typed(b);
+			/* Who opens it next has to hear the announcement. */
+			b->running = b->running && !b->sketch.is_setup;
 			tell(b, BOARD_CLOSED, "");
 		} else {
 			reset(b);
@@ -421,7 +427,7 @@ static void start(struct board *b)
 	if (b->running || !b->terminal.open || now_ms() < b->opened_ms + START_MS)
 		return;
 	b->running = true;
-	b->step = CONSOLE_START;
+	b->step = 0;
 	b->looked_ms = now_ms();
 	tell(b, BOARD_STARTED, "");
 	sketch_start(&b->sketch);

@@ -2,7 +2,8 @@
  * board.h -- a virtual board: serial port, sketch and secure element in one process.
  *
  * The port is a pseudo-terminal behind RUN/tty/NAME. The sketch waits until somebody opens it, holds
- * the Provisioning dialogue once and then stops for ever, until a reset. It reaches its chip with the
+ * the Provisioning dialogue once and then stops for ever, until a reset; our own setup program starts
+ * anew each time the port is opened. Either reaches its chip with the
  * driver over SEI2C/1, never around the wire: the chip is our emulator, served on RUN/se/NAME.sock
  * with its memory in STATE/elements/NAME.se, or whatever serves the socket given as `element`. The
  * board keeps nothing of a certificate outside the chip.
@@ -50,6 +51,7 @@ struct board_options {     /* strings are copied */
 	const char *element;          /* socket of another element; NULL: our own emulator */
 	struct emu_options chip;      /* of our own emulator, as emu_open takes them */
 	enum console_wording wording; /* UNKNOWN is today's */
+	bool setup;                   /* our own setup program runs, not Arduino's sketch */
 	const char *wifi; /* firmware of the Wi-Fi module, cut at BOARD_WIFI_MAX; NULL: no module */
 	/* Called in the thread that runs the board; text may be "". */
 	void (*event)(void *ctx, enum board_event event, const char *text);
@@ -93,7 +95,7 @@ struct board_status {
 	char step[64];  /* of the dialogue, or how it ended; "" */
 	char port[512], element[128];
 	long pid;
-	char wording[8]; /* "2020", "today" */
+	char wording[8]; /* "2020", "today", "setup" */
 	char wifi[32];   /* "" without a module */
 	/* Of our own emulator since the board was started, else zero. */
 	uint64_t chip_busy_us, wire_frames, wire_commands;

@@ -9,9 +9,9 @@
 static const struct cli_option options[] = {
 	{ .name = "sketch",
 	    .kind = CLI_CHOICE,
-	    .value = "2020|today",
+	    .value = "2020|setup|today",
 	    .fallback = "today",
-	    .help = "wording of the Provisioning sketch" },
+	    .help = "Provisioning sketch in this wording, or our own setup program" },
 	{ .name = "wifi", .kind = CLI_SWITCH, .help = "the board has a Wi-Fi module" },
 	{ .name = "wifi-firmware",
 	    .kind = CLI_TEXT,
@@ -83,6 +83,7 @@ static enum err options_read(const struct cli *cli, struct board_options *o, str
 
 	o->name = cli->args[0];
 	o->wording = strcmp(cli_text(cli, "sketch"), "2020") == 0 ? CONSOLE_2020 : CONSOLE_TODAY;
+	o->setup = strcmp(cli_text(cli, "sketch"), "setup") == 0;
 	o->element = cli_text(cli, "element");
 	o->chip.family = (enum emu_family)choice(cli, "family", families);
 	o->chip.timing = (enum emu_timing)choice(cli, "timing", timings);
@@ -92,6 +93,8 @@ static enum err options_read(const struct cli *cli, struct board_options *o, str
 		                                                 : BOARD_WIFI_LATEST;
 	else if (cli_text(cli, "wifi-firmware") != NULL)
 		return err_set(eb, ERR_ARG, "--wifi-firmware needs --wifi");
+	if (o->setup && o->wifi != NULL)
+		return err_set(eb, ERR_ARG, "--wifi: the setup program knows no Wi-Fi module");
 	if (o->wifi != NULL && strlen(o->wifi) > BOARD_WIFI_MAX)
 		return err_set(
 		    eb, ERR_ARG, "--wifi-firmware: more than %d characters", BOARD_WIFI_MAX);

@@ -240,7 +240,8 @@ const struct cli_command provision_commands[] = {
 	{ .name = "provision",
 	    .stops = true,
 	    .summary = "give a board its identity",
-	    .about = "Talks to the Provisioning sketch on the board, has its request signed by the "
+	    .about = "Talks to our setup program on the board when it announces itself, else to "
+	             "Arduino's Provisioning sketch; has its request signed by the "
 	             "authority on "
 	             "this computer, sends the certificate's fields and compares what the board "
 	             "rebuilt with what "

@@ -4,6 +4,7 @@
 #include "p256.h"
 #include "record.h"
 #include "serial.h"
+#include "setup_host.h"
 #include "sha256.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 
 #define TURN_MS 100
 #define WRITE_MS 5000
+#define PROFILE "arduino"
 
 const struct client_step_info client_steps[CLIENT_STEPS] = {
 	[CLIENT_RECORD] = { "record", "Reserve the device id" },
@@ -31,7 +33,7 @@ const struct client_step_info client_steps[CLIENT_STEPS] = {
 
 #define RUN_AGAIN "run the same command again"
 #define STAYS_ISSUED                                                                               \
-	"the device id; the certificate stays issued until the next attempt replaces it"
+	"the device id; the certificate stays issued until the next attempt uses or replaces it"
 
 /* What a failure in a step leaves behind, and what to do; NULL: the board must begin again. */
 static const struct {
@@ -66,9 +68,14 @@ struct run { /* one client_run call */
 	struct serial *port;
 	struct console_host h;
 	struct console_limits limits;
+	struct setup_host s;
+	struct setup_limits s_limits;
+	bool announced; /* the board speaks setup */
 	enum client_step step;
 	double begun;
 	bool lock_asked, complete;
+	bool stored_again;           /* what was issued before is: no request, no new certificate */
+	struct ccert fields;         /* as issued; over setup */
 	uint8_t der[CCERT_CERT_MAX]; /* as issued */
 	size_t n;
 };
@@ -112,14 +119,24 @@ static void step_skip(struct run *r, enum client_step step, const char *text)
 	tell(r, CLIENT_SKIPPED, text);
 }
 
-/* Ends the steps before this one and begins it. A locked element does not ask to be locked. */
+/* Why a step is left out, NULL when it is not. A locked element does not ask to be locked. */
+static const char *skipped(const struct run *r, enum client_step step)
+{
+	if (step == CLIENT_LOCK && !r->lock_asked)
+		return "locked already";
+	if (step >= CLIENT_CSR && step <= CLIENT_ISSUE && r->stored_again)
+		return "the certificate issued before is for this key";
+	return NULL;
+}
+
+/* Ends the steps before this one and begins it. */
 static void step_reach(struct run *r, enum client_step step)
 {
 	while (r->step < step) {
-		if (r->step != CLIENT_LOCK || r->lock_asked)
+		if (!skipped(r, r->step))
 			step_end(r, "");
-		if (r->step + 1 == CLIENT_LOCK && !r->lock_asked)
-			step_skip(r, CLIENT_LOCK, "locked already");
+		if (skipped(r, r->step + 1))
+			step_skip(r, r->step + 1, skipped(r, r->step + 1));
 		else
 			step_begin(r, r->step + 1);
 	}
@@ -149,10 +166,10 @@ static enum client_step step_of(enum console_step s)
 	}
 }
 
-/* --- what the console dialogue asks of us --- */
+/* --- request and certificate --- */
 
 /* RFC 2986 section 3: nobody is asked to sign before the requester has proven its key. */
-static enum err request_check(struct run *r, struct csr *csr, struct errbuf *eb)
+static enum err request_check(struct run *r, struct slice der, struct csr *csr, struct errbuf *eb)
 {
 	struct x509_verifier verifier = p256_verifier(r->p256);
 	struct slice id = { (const uint8_t *)record_device_id(r->record), CCERT_DEVICE_ID };
@@ -160,7 +177,7 @@ static enum err request_check(struct run *r, struct csr *csr, struct errbuf *eb)
 	uint8_t hash[32];
 	enum err e;
 
-	if ((e = csr_parse(r->h.der, csr, &fault)) != OK ||
+	if ((e = csr_parse(der, csr, &fault)) != OK ||
 	    (e = csr_verify(csr, &verifier, &fault)) != OK)
 		return err_set(eb, e == ERR_DENIED ? ERR_FORMAT : e, "request refused: %s",
 		    csr_fault_text(fault));
@@ -185,23 +202,48 @@ static enum err issued_check(
 	return OK;
 }
 
-static enum err request_ready(struct run *r, struct errbuf *eb)
+static enum err certificate_get(
+    struct run *r, struct slice request, struct ccert *fields, struct errbuf *eb)
 {
 	const struct issuer *issuer = &r->ask->issuer;
-	struct ccert fields;
 	struct csr csr;
 	enum err e;
 
 	step_reach(r, CLIENT_CHECK);
-	if ((e = request_check(r, &csr, eb)) != OK)
+	if ((e = request_check(r, request, &csr, eb)) != OK)
 		return e;
 	step_reach(r, CLIENT_ISSUE);
 	if ((e = issuer->issue(issuer->ctx, &csr, record_device_id(r->record), r->ask->years,
 	         r->der, &r->n, eb)) != OK ||
-	    (e = issued_check(r, &csr, &fields, eb)) != OK)
+	    (e = issued_check(r, &csr, fields, eb)) != OK)
 		return e;
 	test_hook("inside", client_steps[CLIENT_ISSUE].name);
-	if ((e = record_issue(r->record, (struct slice){ r->der, r->n }, eb)) != OK)
+	return record_issue(r->record, (struct slice){ r->der, r->n }, eb);
+}
+
+/* The board has what was signed. */
+static enum err identity_complete(struct run *r, struct errbuf *eb)
+{
+	enum err e;
+
+	step_reach(r, CLIENT_ACTIVATE);
+	if ((e = record_activate(r->record, eb)) != OK)
+		return e;
+	r->complete = true;
+	memcpy(r->result->der, r->der, r->n);
+	r->result->n = r->n;
+	step_reach(r, CLIENT_FINISH);
+	return OK;
+}
+
+/* --- what the console dialogue asks of us --- */
+
+static enum err request_ready(struct run *r, struct errbuf *eb)
+{
+	struct ccert fields;
+	enum err e;
+
+	if ((e = certificate_get(r, r->h.der, &fields, eb)) != OK)
 		return e;
 	if ((e = console_host_certificate(&r->h, &fields)) != OK)
 		return err_set(eb, e, "the fields of the issued certificate cannot be sent");
@@ -215,21 +257,13 @@ static enum err request_ready(struct run *r, struct errbuf *eb)
 static enum err certificate_ready(struct run *r, struct errbuf *eb)
 {
 	struct slice issued = { r->der, r->n };
-	enum err e;
 
 	step_reach(r, CLIENT_COMPARE);
 	if (!slice_equal(issued, r->h.der))
 		return err_set(eb, console_cause_err(CONSOLE_CERT_DIFFERS),
 		    "the board rebuilt another certificate than was signed: %s differs",
 		    ccert_field_text(r->h.differs));
-	step_reach(r, CLIENT_ACTIVATE);
-	if ((e = record_activate(r->record, eb)) != OK)
-		return e;
-	r->complete = true;
-	memcpy(r->result->der, r->der, r->n);
-	r->result->n = r->n;
-	step_reach(r, CLIENT_FINISH);
-	return OK;
+	return identity_complete(r, eb);
 }
 
 static enum err lock_asked(struct run *r, struct errbuf *eb)
@@ -291,29 +325,69 @@ static enum err wait_for_board(const struct run *r, struct errbuf *eb)
 	return OK;
 }
 
-static enum err turn(struct run *r, struct errbuf *eb)
-{
-	struct slice out = console_host_output(&r->h), in;
-	double begun = seconds_now();
-	enum console_event event;
+struct heard {
 	uint8_t bytes[1024];
-	uint32_t ms;
+	struct slice in;
+	uint32_t ms; /* how long it took */
+};
+
+static enum err send(struct run *r, struct slice out, struct errbuf *eb)
+{
+	enum err e = serial_write(r->port, out, WRITE_MS, eb);
+
+	if (e == OK)
+		test_hook("inside", client_steps[r->step].name);
+	return e;
+}
+
+static enum err hear(const struct run *r, struct heard *h, struct errbuf *eb)
+{
+	double begun = seconds_now();
 	size_t n = 0;
 	enum err e;
 
-	if (out.n) {
-		if ((e = serial_write(r->port, out, WRITE_MS, eb)) != OK)
-			return e;
-		console_host_sent(&r->h, out.n);
-		test_hook("inside", client_steps[r->step].name);
-	}
 	if ((e = wait_for_board(r, eb)) != OK)
 		return e;
-	e = serial_read(r->port, bytes, sizeof(bytes), &n, 0, eb);
+	e = serial_read(r->port, h->bytes, sizeof(h->bytes), &n, 0, eb);
 	if (e != OK && e != ERR_TIMEOUT)
 		return e;
-	ms = (uint32_t)((seconds_now() - begun) * 1e3);
-	in = (struct slice){ bytes, n };
+	h->ms = (uint32_t)((seconds_now() - begun) * 1e3);
+	h->in = (struct slice){ h->bytes, n };
+	return OK;
+}
+
+/* Until the console has spoken: a frame with an announcement means that it never will. */
+static bool announced(struct run *r, const struct heard *heard)
+{
+	struct slice in = heard->in;
+	enum setup_event event;
+
+	while ((event = setup_host_take(&r->s, &in)) == SETUP_NOTHING && in.n > 0)
+		;
+	if (event == SETUP_NOTHING)
+		event = setup_host_elapsed(&r->s, heard->ms);
+	return event == SETUP_ANNOUNCED;
+}
+
+static enum err turn(struct run *r, struct errbuf *eb)
+{
+	struct slice out = console_host_output(&r->h), in;
+	enum console_event event;
+	struct heard heard;
+	uint32_t ms;
+	enum err e;
+
+	if (out.n) {
+		if ((e = send(r, out, eb)) != OK)
+			return e;
+		console_host_sent(&r->h, out.n);
+	}
+	if ((e = hear(r, &heard, eb)) != OK)
+		return e;
+	if (r->h.step == CONSOLE_START && (r->announced = announced(r, &heard)))
+		return OK;
+	in = heard.in;
+	ms = heard.ms;
 	while ((event = console_host_take(&r->h, &in)) != CONSOLE_NOTHING)
 		if ((e = handle(r, event, eb)) != OK)
 			return e;
@@ -338,16 +412,231 @@ static enum err restart(const struct run *r, struct errbuf *eb)
 	return e == ERR_TIMEOUT ? r->ask->restart(r->ask->ctx, eb) : e;
 }
 
+/* --- setup: we ask, the board answers --- */
+
+/* Why the board did not do it, with its own words. */
+static enum err setup_failed(struct run *r, struct errbuf *eb)
+{
+	const struct setup_host *s = &r->s;
+
+	memcpy(r->result->said, s->reason.text, sizeof(s->reason.text) - 1);
+	if (s->fault == SETUP_CHIP || s->fault == SETUP_BOARD)
+		return err_set(eb, setup_fault_err(s->fault), "%s: %s (opcode %02x, status %02x)",
+		    setup_request_text(s->request), setup_fault_text(s->fault), s->reason.opcode,
+		    s->reason.status);
+	return err_set(eb, setup_fault_err(s->fault), "%s: %s", setup_request_text(s->request),
+	    setup_fault_text(s->fault));
+}
+
+static enum err setup_say(struct run *r, struct errbuf *eb)
+{
+	struct slice out = setup_host_output(&r->s);
+	enum err e = OK;
+
+	if (out.n && (e = send(r, out, eb)) == OK)
+		setup_host_sent(&r->s, out.n);
+	return e;
+}
+
+/* Until the request under way is answered. `asked` is what the asking returned. */
+static enum err answer(struct run *r, enum err asked, struct errbuf *eb)
+{
+	enum setup_event event = SETUP_NOTHING;
+	struct heard heard;
+	enum err e;
+
+	if (asked != OK)
+		return err_set(
+		    eb, asked, "%s: cannot be asked for", setup_request_text(r->s.request));
+	while (event != SETUP_ANSWERED) {
+		if ((e = setup_say(r, eb)) != OK || (e = hear(r, &heard, eb)) != OK)
+			return e;
+		do
+			event = setup_host_take(&r->s, &heard.in);
+		while (event == SETUP_NOTHING && heard.in.n > 0);
+		if (event == SETUP_NOTHING)
+			event = setup_host_elapsed(&r->s, heard.ms);
+		if (event == SETUP_FAILED)
+			return setup_failed(r, eb);
+	}
+	return OK;
+}
+
+/* For ever, so it is asked for what the chip itself says, and only what the plan allows. */
+static enum err setup_lock(struct run *r, const uint8_t serial[9], struct errbuf *eb)
+{
+	const struct client_run *ask = r->ask;
+	enum err e;
+
+	r->lock_asked = true;
+	step_reach(r, CLIENT_LOCK);
+	if ((e = answer(r, setup_ask_plan(&r->s, PROFILE), eb)) != OK)
+		return e;
+	if (r->s.plan.conflict)
+		return err_set(eb, setup_fault_err(SETUP_OTHER_PROFILE), "lock plan: %s",
+		    setup_fault_text(SETUP_OTHER_PROFILE));
+	if (!ask->may_lock || !ask->may_lock(ask->ctx))
+		return err_set(eb, ERR_DENIED, "locking was not allowed; nothing was locked");
+	if ((e = answer(r, setup_ask_lock(&r->s, PROFILE, serial), eb)) == OK)
+		r->result->locked_now = true;
+	return e;
+}
+
+/*
+ * What was issued for the key in the chip and never confirmed is as good as a new one. Only for the
+ * same years: else somebody wants another certificate.
+ */
+static bool waiting_certificate(struct run *r, const struct setup_info *info)
+{
+	size_t n = record_count(r->record);
+	const struct record_cert *c = n ? record_at(r->record, n - 1) : NULL;
+	uint8_t q[64];
+
+	if (!info->has_key || !c || c->state != RECORD_ISSUED ||
+	    ccert_from_cert((struct slice){ c->der, c->n }, &r->fields, q) != OK ||
+	    memcmp(q, info->q, sizeof(q)) != 0 || r->fields.years != r->ask->years)
+		return false;
+	memcpy(r->der, c->der, c->n);
+	r->n = c->n;
+	return true;
+}
+
+/* A key that no certificate in the chip uses was made by a run that was interrupted: it is kept. */
+static enum err setup_certificate(struct run *r, bool replace, struct errbuf *eb)
+{
+	struct slice id = { (const uint8_t *)record_device_id(r->record), CCERT_DEVICE_ID };
+	enum err e;
+
+	step_reach(r, CLIENT_CSR);
+	if ((e = answer(r, setup_ask_key(&r->s, replace), eb)) != OK ||
+	    (e = answer(r, setup_ask_csr(&r->s, id), eb)) != OK)
+		return e;
+	return certificate_get(r, r->s.csr.der, &r->fields, eb);
+}
+
+static enum err setup_store(struct run *r, struct errbuf *eb)
+{
+	enum err e;
+
+	step_reach(r, CLIENT_SEND);
+	if ((e = setup_ask_store(&r->s, &r->fields)) != OK)
+		return err_set(eb, e, "the fields of the issued certificate cannot be sent");
+	if ((e = setup_say(r, eb)) != OK)
+		return e;
+	step_reach(r, CLIENT_STORE);
+	return answer(r, OK, eb);
+}
+
+/* What the slots hold now, rebuilt with the key that the chip shows, is what was signed. */
+static enum err setup_compare(struct run *r, struct errbuf *eb)
+{
+	enum ccert_field differs;
+	struct der_w w;
+	struct ccert seen;
+	uint8_t der[CCERT_CERT_MAX];
+	struct slice rebuilt;
+	enum err e;
+
+	if ((e = answer(r, setup_ask_read(&r->s), eb)) != OK)
+		return e;
+	if (ccert_unpack(r->s.read.slot10, r->s.read.slot11, r->s.read.slot12, &seen) != OK)
+		return err_set(eb, ERR_DEVICE, "the chip's slots hold no certificate");
+	w = der_writer(der, sizeof(der));
+	ccert_cert_put(&w, &seen, r->s.read.q);
+	if (der_finish(&w, &rebuilt) == OK && slice_equal(rebuilt, (struct slice){ r->der, r->n }))
+		return OK;
+	differs = ccert_compare(&r->fields, &seen);
+	return err_set(eb, console_cause_err(CONSOLE_CERT_DIFFERS),
+	    "the board holds another certificate than was signed: %s differs",
+	    ccert_field_text(differs == CCERT_SAME ? CCERT_DIFFERS_KEY : differs));
+}
+
+/* Slots can be copied; the key cannot. */
+static enum err setup_prove(struct run *r, const uint8_t serial[9], struct errbuf *eb)
+{
+	uint8_t challenge[32], message[SETUP_PROOF_SIZE], digest[32], q[64];
+	struct ccert fields;
+	enum err e;
+
+	if (random_bytes(challenge, sizeof(challenge)) != OK)
+		return err_set(eb, ERR_IO, "no random numbers for a challenge");
+	if ((e = answer(r, setup_ask_prove(&r->s, challenge), eb)) != OK)
+		return e;
+	setup_proof(serial, challenge, message);
+	sha256(SLICE(message), digest);
+	if ((e = ccert_from_cert((struct slice){ r->der, r->n }, &fields, q)) != OK)
+		return err_set(eb, e, "the issued certificate cannot be read");
+	if (p256_verify(r->p256, q, digest, r->s.prove.sig) != OK)
+		return err_set(eb, ERR_DEVICE,
+		    "proof: the board does not hold the private key of its certificate");
+	return OK;
+}
+
+static enum err setup_begin(struct run *r, struct setup_info *info, struct errbuf *eb)
+{
+	enum err e;
+
+	if ((e = answer(r, setup_ask_hello(&r->s), eb)) != OK)
+		return e;
+	if (r->s.hello.can[SETUP_CAN_CCERT] != 1)
+		return err_set(eb, ERR_CONFLICT,
+		    "the board's program stores certificates in a way that is unknown here");
+	if ((e = answer(r, setup_ask_info(&r->s), eb)) == OK)
+		*info = r->s.info;
+	return e;
+}
+
+static enum err setup_talk(struct run *r, struct errbuf *eb)
+{
+	struct setup_info info;
+	bool replace;
+	enum err e;
+
+	if ((e = setup_begin(r, &info, eb)) != OK)
+		return e;
+	if (!info.config_locked || !info.data_locked)
+		if ((e = setup_lock(r, info.serial, eb)) != OK)
+			return e;
+	replace = info.identity == SETUP_IDENTITY_WHOLE || info.identity == SETUP_IDENTITY_STORED;
+	r->stored_again = waiting_certificate(r, &info);
+	if (!r->stored_again && (e = setup_certificate(r, replace, eb)) != OK)
+		return e;
+	if ((e = setup_store(r, eb)) != OK)
+		return e;
+	step_reach(r, CLIENT_COMPARE);
+	if ((e = setup_compare(r, eb)) != OK || (e = setup_prove(r, info.serial, eb)) != OK)
+		return e;
+	return identity_complete(r, eb);
+}
+
+/* --- which of the two --- */
+
+static enum err setup_prepare(struct run *r, struct errbuf *eb)
+{
+	uint32_t id;
+
+	r->s_limits = setup_limits_default;
+	for (size_t i = 0; i < COUNT(r->s_limits.ms) && r->ask->limit_ms; i++)
+		r->s_limits.ms[i] = r->ask->limit_ms / r->s_limits.tries;
+	if (random_bytes((uint8_t *)&id, sizeof(id)) != OK)
+		return err_set(eb, ERR_IO, "no random numbers for a session");
+	setup_host_init(&r->s, id, &r->s_limits);
+	return OK;
+}
+
 static enum err talk(struct run *r, struct errbuf *eb)
 {
-	enum err e = OK;
+	enum err e;
 
 	r->limits = console_limits_default;
 	for (size_t i = 0; i < COUNT(r->limits.ms) && r->ask->limit_ms; i++)
 		r->limits.ms[i] = r->ask->limit_ms;
 	console_host_init(&r->h, record_device_id(r->record), &r->limits);
-	while (e == OK && !console_host_over(&r->h))
+	e = setup_prepare(r, eb);
+	while (e == OK && !console_host_over(&r->h) && !r->announced)
 		e = turn(r, eb);
+	if (r->announced)
+		return setup_talk(r, eb);
 	memcpy(r->result->said, r->h.said, sizeof(r->result->said));
 	r->result->locked_now = r->h.locked_now;
 	return e;

@@ -1,11 +1,15 @@
 /*
  * run.h -- the setup of one board over its serial port, from the computer's side.
  *
- * A run talks to the setup program on the board (console_host.h), has its request signed by whoever
- * `issuer` stands for, sends the fields of the certificate, and compares what the board rebuilt with
- * what was signed, byte for byte. What is reached is in the board's record (record.h) before the next
+ * A run talks to the setup program on the board, has its request signed by whoever `issuer` stands
+ * for, sends the fields of the certificate, and compares what the board rebuilt with what was
+ * signed, byte for byte. It listens first: a board that announces our own program is spoken to in
+ * setup_host.h's way, else it is Arduino's sketch (console_host.h), to which frames are never sent.
+ * Over setup the compared bytes are rebuilt here from what the chip's slots hold, and slot 0 signs a
+ * challenge before anything becomes active. What is reached is in the board's record (record.h) before the next
  * step begins, so a run that is interrupted at any point can simply be made again: same device id,
- * never two active certificates.
+ * never two active certificates. Over setup a certificate that was issued for the key in the chip and
+ * never confirmed is stored again, and nobody is asked to sign another one.
  *
  * It never lets a chip be locked without asking `may_lock`: that is for ever. A request is parsed,
  * its signature verified and its name compared before anybody is asked to sign. The steps stand in

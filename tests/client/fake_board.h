@@ -1,6 +1,6 @@
 /*
- * fake_board.h -- a board for tests of the host side: the real console dialogue on a pseudo-terminal,
- * a key in memory for an element, and every kind of misbehaviour on request.
+ * fake_board.h -- a board for tests of the host side: the real console or setup dialogue on a
+ * pseudo-terminal, a key in memory for an element, and every kind of misbehaviour on request.
  *
  *	struct fake_board b = { .wording = CONSOLE_TODAY };
  *	fake_board_start(&b);           // b.path is the serial port
@@ -13,6 +13,8 @@
 #include "console_board.h"
 #include "csr.h"
 #include "p256.h"
+#include "setup_board.h"
+#include "sha256.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,6 +28,7 @@
 struct fake_board {
 	/* --- what it is --- */
 	enum console_wording wording;
+	bool setup;                    /* speaks setup, not the console */
 	bool locked;                   /* and whether it is afterwards */
 	const char *firmware, *latest; /* NULL: no Wi-Fi module */
 
@@ -36,8 +39,12 @@ struct fake_board {
 	void (*csr_bend)(uint8_t *der, size_t *n, size_t cap); /* another request */
 	unsigned csr_lines;                                    /* so many more lines of it */
 	void (*fields_bend)(struct ccert *fields);             /* stores other fields */
-	const char *typed_before; /* what an earlier host typed, before it was killed */
-	bool other_key;           /* rebuilds with another key */
+	const char *typed_before;   /* what an earlier host typed, before it was killed */
+	bool other_key;             /* rebuilds with another key */
+	bool proves_wrong;          /* signs challenges with another key */
+	bool conflict;              /* its chip is locked for ever with another configuration */
+	bool refuses_store;         /* the chip refuses the certificate */
+	enum setup_request deaf_to; /* does not answer from this request on */
 
 	/* --- private --- */
 	char path[64];
@@ -49,6 +56,11 @@ struct fake_board {
 	struct console_platform platform;
 	struct p256_key *key;
 	struct ccert stored;
+	bool has_stored;
+	unsigned keys; /* that were made */
+	size_t heard;  /* bytes from the host */
+	struct setup_board s;
+	struct setup_platform s_platform;
 };
 
 static void fake_write(const struct fake_board *f, const char *text, size_t n)
@@ -115,6 +127,7 @@ static enum err fake_new_key(void *ctx)
 
 	p256_key_free(f->key);
 	f->key = NULL;
+	f->keys++;
 	return p256_key_generate(&f->key, NULL);
 }
 
@@ -148,7 +161,10 @@ static enum err fake_store(void *ctx, const struct ccert *fields)
 {
 	struct fake_board *f = ctx;
 
+	if (f->refuses_store)
+		return ERR_DEVICE;
 	f->stored = *fields;
+	f->has_stored = true;
 	if (f->fields_bend)
 		f->fields_bend(&f->stored);
 	return OK;
@@ -170,11 +186,111 @@ static const char *fake_firmware(void *ctx)
 	return ((struct fake_board *)ctx)->firmware;
 }
 
+/* --- setup --- */
+
+static const uint8_t fake_chip_serial[9] = { 0x45, 0x4d, 1, 2, 3, 4, 5, 6, 0x4d };
+
+static void fake_setup_put(void *ctx, const uint8_t *p, size_t n)
+{
+	const struct fake_board *f = ctx;
+
+	if (!f->deaf_to || f->s.request < f->deaf_to)
+		fake_write(f, (const char *)p, n);
+}
+
+static enum err fake_setup_info(void *ctx, struct setup_info *info)
+{
+	struct fake_board *f = ctx;
+
+	memcpy(info->serial, fake_chip_serial, sizeof(info->serial));
+	info->config_locked = info->data_locked = f->locked;
+	info->has_key = f->key != NULL;
+	if (f->key)
+		p256_key_public(f->key, info->q);
+	info->q[7] ^= f->other_key && f->has_stored;
+	info->identity = f->has_stored ? SETUP_IDENTITY_WHOLE : SETUP_IDENTITY_NONE;
+	return OK;
+}
+
+static enum err fake_setup_plan(void *ctx, struct slice profile, struct setup_plan *plan)
+{
+	const struct fake_board *f = ctx;
+
+	if (!slice_equal(profile, TEXT("arduino")))
+		return ERR_NOT_FOUND;
+	plan->conflict = f->conflict;
+	plan->steps = f->locked || f->conflict ? 0 : SETUP_STEP_LOCK_CONFIG | SETUP_STEP_LOCK_DATA;
+	return OK;
+}
+
+static enum err fake_setup_lock(void *ctx, struct slice profile)
+{
+	(void)profile;
+	return fake_lock(ctx);
+}
+
+static enum err fake_setup_read(void *ctx, uint8_t slot10[CCERT_SLOT10],
+    uint8_t slot11[CCERT_SLOT11], uint8_t slot12[CCERT_SLOT12])
+{
+	return ccert_pack(&((struct fake_board *)ctx)->stored, slot10, slot11, slot12);
+}
+
+static enum err fake_setup_sign(void *ctx, struct slice message, uint8_t sig[64])
+{
+	struct fake_board *f = ctx;
+	struct p256_key *other = NULL;
+	uint8_t digest[32];
+	enum err e = OK;
+
+	sha256(message, digest);
+	if (f->proves_wrong)
+		e = p256_key_generate(&other, NULL);
+	if (e == OK)
+		e = p256_sign(other ? other : f->key, digest, sig);
+	p256_key_free(other);
+	return e;
+}
+
+static struct setup_platform fake_setup_platform(struct fake_board *f)
+{
+	return (struct setup_platform){ .ctx = f,
+		.program = "fake 1",
+		.put = fake_setup_put,
+		.info = fake_setup_info,
+		.plan = fake_setup_plan,
+		.lock = fake_setup_lock,
+		.new_key = fake_new_key,
+		.csr = fake_csr,
+		.store_certificate = fake_store,
+		.read_certificate = fake_setup_read,
+		.sign = fake_setup_sign };
+}
+
+static void fake_setup_run(struct fake_board *f)
+{
+	uint8_t bytes[256];
+
+	setup_board_init(&f->s, &f->s_platform);
+	setup_board_announce(&f->s);
+	while (!f->stop) {
+		struct pollfd p = { .fd = f->master, .events = POLLIN };
+		ssize_t n = poll(&p, 1, 10) > 0 ? read(f->master, bytes, sizeof(bytes)) : 0;
+
+		if (n > 0)
+			setup_board_take(&f->s, (struct slice){ bytes, (size_t)n });
+		setup_board_elapsed(&f->s, 10);
+	}
+}
+
 static void *fake_run(void *ctx)
 {
 	struct fake_board *f = ctx;
 	uint8_t bytes[256];
 
+	if (f->setup) {
+		fake_setup_run(f);
+		return NULL;
+	}
 	console_board_init(&f->b, f->wording, &f->platform);
 	console_board_start(&f->b);
 	if (f->typed_before)
@@ -185,6 +301,8 @@ static void *fake_run(void *ctx)
 		struct pollfd p = { .fd = f->master, .events = POLLIN };
 		ssize_t n = poll(&p, 1, 10) > 0 ? read(f->master, bytes, sizeof(bytes)) : 0;
 
+		if (n > 0)
+			f->heard += (size_t)n;
 		if (n > 0)
 			console_board_take(&f->b, (struct slice){ bytes, (size_t)n });
 		console_board_elapsed(&f->b, 10);
@@ -209,7 +327,9 @@ static bool fake_board_start(struct fake_board *f)
 	f->platform = (struct console_platform){ f, fake_put, fake_present, fake_locked,
 		fake_write_config, fake_lock, fake_new_key, fake_csr, fake_store_id, fake_store,
 		fake_rebuild, f->firmware ? fake_firmware : NULL, f->latest };
+	f->s_platform = fake_setup_platform(f);
 	f->stop = f->begun = f->gone = false;
+	f->heard = 0;
 	f->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (f->master < 0 || grantpt(f->master) != 0 || unlockpt(f->master) != 0 ||
 	    ptsname_r(f->master, f->path, sizeof(f->path)) != 0)

@@ -513,6 +513,152 @@ static void cheating_boards(const char *folder)
 	}
 }
 
+/* --- setup --- */
+
+static void setup_boards(const char *folder)
+{
+	struct bench b = bench_of(folder, "setup");
+	struct fake_board board = { .setup = true };
+
+	ok(run_once(&b, &board) == OK && strcmp(states_of(&b), "A") == 0, "blank: %s %s",
+	    states_of(&b), b.eb.text);
+	ok(strcmp(b.watcher.steps, "aBaDbBbDcBcDdBdDeBeDfBfDgBgDhBhDiBiDjBjDkBkDlBlD") == 0,
+	    "all steps: %s", b.watcher.steps);
+	ok(b.watcher.lock_questions == 1 && b.result.locked_now && board.locked && board.keys == 1,
+	    "locked once, and asked before; one key");
+	ok(run_once(&b, &board) == OK && strcmp(states_of(&b), "SA") == 0, "again: %s %s",
+	    states_of(&b), b.eb.text);
+	ok(strcmp(b.watcher.steps, "aBaDbBbDcBcDdSeBeDfBfDgBgDhBhDiBiDjBjDkBkDlBlD") == 0,
+	    "the lock is skipped: %s", b.watcher.steps);
+	ok(b.watcher.lock_questions == 1 && !b.result.locked_now && board.keys == 2 &&
+	        b.authority.asked == 2,
+	    "a new identity has a new key");
+	done_with(&b, &board);
+}
+
+/* Issued, sent, and never confirmed: the same certificate goes into the chip again. */
+static void setup_again(const char *folder)
+{
+	struct bench b = bench_of(folder, "setup-again");
+	struct fake_board board = { .setup = true, .locked = true, .refuses_store = true };
+
+	ok(run_once(&b, &board) == ERR_DEVICE && b.result.step == CLIENT_STORE &&
+	        strcmp(states_of(&b), "I") == 0,
+	    "at %s: %s", client_steps[b.result.step].name, b.eb.text);
+	board.refuses_store = false;
+	ok(run_once(&b, &board) == OK && strcmp(states_of(&b), "A") == 0 &&
+	        b.authority.asked == 1 && board.keys == 1,
+	    "stored again: %s %s", states_of(&b), b.eb.text);
+	ok(strcmp(b.watcher.steps, "aBaDbBbDcBcDdSeSfSgShBhDiBiDjBjDkBkDlBlD") == 0,
+	    "nothing is issued: %s", b.watcher.steps);
+	done_with(&b, &board);
+}
+
+/* No certificate came of it: the key that is there is as good as a new one. */
+static void setup_keeps_key(const char *folder)
+{
+	struct bench b = bench_of(folder, "setup-key");
+	struct fake_board board = { .setup = true, .locked = true };
+
+	b.authority.refuse = ERR_DENIED;
+	ok(run_once(&b, &board) == ERR_DENIED && b.result.step == CLIENT_ISSUE, "%s", b.eb.text);
+	b.authority.refuse = OK;
+	ok(run_once(&b, &board) == OK && strcmp(states_of(&b), "A") == 0 && board.keys == 1,
+	    "one key: %s %s", states_of(&b), b.eb.text);
+	/* Somebody else's key by now: what waits for the old one is of no use. */
+	board.refuses_store = true;
+	ok(run_once(&b, &board) == ERR_DEVICE && strcmp(states_of(&b), "AI") == 0, "%s",
+	    states_of(&b));
+	board.refuses_store = false;
+	p256_key_free(board.key);
+	board.key = NULL;
+	ok(p256_key_generate(&board.key, NULL) == OK, "another key in the chip");
+	ok(run_once(&b, &board) == OK && strcmp(states_of(&b), "SSA") == 0, "issued anew: %s %s",
+	    states_of(&b), b.eb.text);
+	done_with(&b, &board);
+}
+
+static void setup_cheats(const char *folder)
+{
+	static const struct {
+		const char *name;
+		void (*bend)(struct ccert *c);
+		bool other_key, proves_wrong;
+		const char *says;
+	} cases[] = {
+		{ "setup-date", bend_month, false, false, "issue" },
+		{ "setup-years", bend_years, false, false, "years" },
+		{ "setup-serial", bend_serial, false, false, "serial number differs" },
+		{ "setup-aki", bend_aki, false, false, "authority key identifier differs" },
+		{ "setup-signature", bend_signature, false, false, "signature differs" },
+		{ "setup-id", bend_id, false, false, "device id differs" },
+		{ "setup-swap", swap_serial_aki, false, false, "serial number differs" },
+		{ "setup-other-key", NULL, true, false, "key differs" },
+		{ "setup-proof", NULL, false, true, "proof: the board does not hold" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct bench b = bench_of(folder, cases[i].name);
+		struct fake_board board = { .setup = true,
+			.fields_bend = cases[i].bend,
+			.other_key = cases[i].other_key,
+			.proves_wrong = cases[i].proves_wrong };
+
+		ok(run_once(&b, &board) == ERR_DEVICE && strstr(b.eb.text, cases[i].says) &&
+		        b.result.step == CLIENT_COMPARE,
+		    "%s: %s", b.name, b.eb.text);
+		ok(strcmp(states_of(&b), "I") == 0 && b.result.n == 0, "%s: not active", b.name);
+		board.fields_bend = NULL;
+		board.other_key = board.proves_wrong = false;
+		ok(run_once(&b, &board) == OK && active_of(&b) == 1,
+		    "%s: the next attempt finishes", b.name);
+		done_with(&b, &board);
+	}
+}
+
+static void setup_refusals(const char *folder)
+{
+	struct bench b = bench_of(folder, "setup-refused");
+	struct fake_board board = { .setup = true, .conflict = true };
+
+	ok(run_once(&b, &board) == ERR_CONFLICT && b.result.step == CLIENT_LOCK &&
+	        b.watcher.lock_questions == 0,
+	    "another configuration: %s", b.eb.text);
+	board.conflict = false;
+	b.watcher.allow_lock = false;
+	ok(run_once(&b, &board) == ERR_DENIED && b.result.step == CLIENT_LOCK && !board.locked &&
+	        b.authority.asked == 0,
+	    "lock not allowed: %s", b.eb.text);
+	b.watcher.allow_lock = true;
+	b.limit_ms = 200;
+	for (board.deaf_to = SETUP_HELLO; board.deaf_to <= SETUP_PROVE; board.deaf_to++) {
+		bool was_active = active_of(&b) == 1;
+		enum err e = run_once(&b, &board);
+
+		ok(e == ERR_TIMEOUT && b.result.kept && b.result.remedy &&
+		        (active_of(&b) == 1) == was_active,
+		    "deaf to %s, at %s: %s", setup_request_text(board.deaf_to),
+		    client_steps[b.result.step].name, b.eb.text);
+	}
+	board.deaf_to = (enum setup_request)0;
+	b.limit_ms = 5000;
+	ok(run_once(&b, &board) == OK && active_of(&b) == 1, "the next attempt finishes: %s",
+	    states_of(&b));
+	done_with(&b, &board);
+}
+
+/* A console takes every byte for an answer, so it gets none before it has asked. */
+static void no_frames_unasked(const char *folder)
+{
+	struct bench b = bench_of(folder, "unasked");
+	struct fake_board board = { .wording = CONSOLE_TODAY, .mute_at = CONSOLE_START + 1 };
+
+	b.limit_ms = 300;
+	ok(run_once(&b, &board) == ERR_TIMEOUT && board.heard == 0, "%zu bytes to a silent board",
+	    board.heard);
+	done_with(&b, &board);
+}
+
 /* --- the plug is pulled, the board goes silent, at each step of the dialogue --- */
 
 static void unplugged(const char *folder, enum console_wording wording, bool late)
@@ -640,6 +786,12 @@ int main(void)
 	bad_requests(folder);
 	bad_authorities(folder);
 	cheating_boards(folder);
+	setup_boards(folder);
+	setup_again(folder);
+	setup_keeps_key(folder);
+	setup_cheats(folder);
+	setup_refusals(folder);
+	no_frames_unasked(folder);
 	unplugged(folder, CONSOLE_TODAY, false);
 	unplugged(folder, CONSOLE_TODAY, true);
 	unplugged(folder, CONSOLE_2020, false);

@@ -178,7 +178,7 @@ static enum err announce(const struct cli *cli, struct emu *const *chips, unsign
 		    emu_family_name(info.family), serial, info.address,
 		    info.genuine_looking ? ", looks genuine" : "");
 		if (info.faults)
-			cli_say(cli, "%s: %u faults are planned", cli->args[i], info.faults);
+			cli_say(cli, "%s: faults planned: %u", cli->args[i], info.faults);
 		json_array_append_new(
 		    list, json_pack("{s:s,s:s,s:s,s:i,s:b,s:b,s:i}", "name", cli->args[i], "model",
 		              emu_family_name(info.family), "serial", serial, "address",

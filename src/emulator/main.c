@@ -28,11 +28,12 @@ static const char usage[] =
     "  --timing instant|typical|max   how long commands take (typical)\n"
     "  --serial HEX                   serial number of a chip that is made now, 18 digits\n"
     "  --from FILE                    its configuration: 128 bytes dumped from another\n"
-    "  --genuine-looking              its serial number looks like Microchip's\n";
+    "  --genuine-looking              its serial number looks like Microchip's\n"
+    "  --faults FILE                  plan of what shall go wrong with each (docs/emulator.md)\n";
 
 struct job {
 	struct emu_options options;
-	const char *socket;
+	const char *socket, *faults;
 	uint8_t serial[9], config[CONFIG_SIZE];
 	bool help;
 };
@@ -100,6 +101,9 @@ static enum err take_option(struct job *job, int letter, struct errbuf *eb)
 	case 'g':
 		job->options.genuine_looking = true;
 		break;
+	case 'p':
+		job->faults = optarg;
+		break;
 	case 'h':
 		job->help = true;
 		break;
@@ -118,6 +122,7 @@ static enum err take_options(struct job *job, int argc, char **argv, struct errb
 		{ "serial", required_argument, NULL, 'n' },
 		{ "from", required_argument, NULL, 'c' },
 		{ "genuine-looking", no_argument, NULL, 'g' },
+		{ "faults", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -161,9 +166,26 @@ static void announce(struct emu *const *chips, char *const *files, size_t n, con
 		fprintf(stderr, "%s: emulated %s %s at address %02X%s\n", files[i],
 		    emu_family_name(info.family), serial, info.address,
 		    info.genuine_looking ? ", looks genuine" : "");
+		if (info.faults)
+			fprintf(stderr, "%s: faults planned: %u\n", files[i], info.faults);
 	}
 	printf("%s\n", socket);
 	fflush(stdout);
+}
+
+/* Each chip counts for itself. */
+static enum err set_faults(const char *path, struct emu *const *chips, size_t n, struct errbuf *eb)
+{
+	uint8_t *text = NULL;
+	size_t size;
+	enum err e;
+
+	if ((e = file_read(path, EMU_PLAN_SIZE_MAX, &text, &size, eb)) != OK)
+		return e;
+	for (size_t i = 0; i < n && e == OK; i++)
+		e = emu_faults_set(chips[i], (struct slice){ text, size }, eb);
+	free(text);
+	return e == OK ? OK : err_within(eb, e, "%s", path);
 }
 
 static enum err run(const struct job *job, char *const *files, size_t n, struct errbuf *eb)
@@ -179,6 +201,8 @@ static enum err run(const struct job *job, char *const *files, size_t n, struct 
 		if ((e = emu_open(files[i], &job->options, &chips[i], eb)) != OK)
 			goto out;
 	}
+	if (job->faults && (e = set_faults(job->faults, chips, n, eb)) != OK)
+		goto out;
 	if ((e = emu_server_new(job->socket, chips, n, &server, eb)) != OK)
 		goto out;
 	announce(chips, files, n, job->socket);

@@ -54,6 +54,22 @@ class Program(harness.SystemTest):
         self.refused(4, "looks genuine", "--socket", self.folder / "s", chip)
         self.refused(2, "45 4D", "--socket", self.folder / "s", "--serial", "0123AABBCCDDEEFFEE", self.folder / "b.se")
 
+    def test_faults(self):
+        plan = self.folder / "plan"
+        plan.write_text("stuck 1\n")
+        process, path = self.emulator("--timing", "instant", "--faults", plan, self.folder / "a.se")
+        process.wait_for("faults planned: 1")
+        with socket.socket(socket.AF_UNIX) as bus:
+            bus.connect(path)
+            bus.sendall(WAKE + b"R\x60\4\0" * 2)
+            answer = b""
+            while len(answer) < 13:
+                answer += bus.recv(64)
+        self.assertEqual(answer.hex(), "010000" "030000" "000400" "04113343")
+        process.stop()
+        plan.write_text("\nstuck\n")
+        self.refused(5, "line 2: which one is missing", "--socket", self.folder / "s", "--faults", plan, self.folder / "a.se")
+
     def test_usage(self):
         self.refused(2, "--socket is needed", "a.se")
         self.refused(2, "0 state files", "--socket", "s")

@@ -46,9 +46,16 @@ static enum err issue(void *ctx, const struct csr *csr, const char *device_id, u
 	return OK;
 }
 
+static bool own(void *ctx, struct slice der)
+{
+	struct ccert fields;
+
+	return ca_verify(ctx, der, &fields, NULL) == OK;
+}
+
 struct issuer local_issuer(struct ca *ca)
 {
-	return (struct issuer){ ca, issue };
+	return (struct issuer){ ca, issue, own };
 }
 
 enum err local_records(const struct cli *cli, char records[FOLDER_PATH_MAX], struct errbuf *eb)

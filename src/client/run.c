@@ -484,17 +484,19 @@ static enum err setup_lock(struct run *r, const uint8_t serial[9], struct errbuf
 
 /*
  * What was issued for the key in the chip and never confirmed is as good as a new one. Only for the
- * same years: else somebody wants another certificate.
+ * same years and from the same issuer: else somebody wants another certificate.
  */
 static bool waiting_certificate(struct run *r, const struct setup_info *info)
 {
+	const struct issuer *issuer = &r->ask->issuer;
 	size_t n = record_count(r->record);
 	const struct record_cert *c = n ? record_at(r->record, n - 1) : NULL;
 	uint8_t q[64];
 
 	if (!info->has_key || !c || c->state != RECORD_ISSUED ||
 	    ccert_from_cert((struct slice){ c->der, c->n }, &r->fields, q) != OK ||
-	    memcmp(q, info->q, sizeof(q)) != 0 || r->fields.years != r->ask->years)
+	    memcmp(q, info->q, sizeof(q)) != 0 || r->fields.years != r->ask->years ||
+	    !issuer->own(issuer->ctx, (struct slice){ c->der, c->n }))
 		return false;
 	memcpy(r->der, c->der, c->n);
 	r->n = c->n;

@@ -62,6 +62,8 @@ struct issuer {
 	void *ctx;
 	enum err (*issue)(void *ctx, const struct csr *csr, const char *device_id, unsigned years,
 	    uint8_t der[CCERT_CERT_MAX], size_t *n, struct errbuf *eb);
+	/* Whether this certificate, issued in an earlier run, is its own. */
+	bool (*own)(void *ctx, struct slice der);
 };
 
 struct client_run {

@@ -12,7 +12,8 @@ struct authority {
 	struct p256_key *key;
 	uint8_t serial;
 	unsigned asked;
-	enum err refuse;                              /* OK: issues */
+	enum err refuse; /* OK: issues */
+	bool replaced;   /* by another: what it issued is not its own */
 	void (*bend)(struct ccert *c, uint8_t q[64]); /* issues for something else */
 };
 
@@ -47,6 +48,14 @@ static enum err authority_issue(void *ctx, const struct csr *csr, const char *de
 	if ((e = der_finish(&w, &out)) == OK)
 		*n = out.n;
 	return e;
+}
+
+static bool authority_own(void *ctx, struct slice der)
+{
+	const struct authority *a = ctx;
+
+	(void)der;
+	return !a->replaced;
 }
 
 /* --- what a run tells --- */
@@ -118,7 +127,7 @@ static enum err run_once(struct bench *b, struct fake_board *board)
 		.years = 31,
 		.limit_ms = b->limit_ms,
 		.stop_fd = b->stop_fd,
-		.issuer = { &b->authority, authority_issue },
+		.issuer = { &b->authority, authority_issue, authority_own },
 		.ctx = &b->watcher,
 		.may_lock = may_lock,
 		.restart = b->watcher.button ? press_reset : NULL,
@@ -554,6 +563,21 @@ static void setup_again(const char *folder)
 	done_with(&b, &board);
 }
 
+/* Another authority signs today: what waits from the other one is of no use. */
+static void setup_other_issuer(const char *folder)
+{
+	struct bench b = bench_of(folder, "setup-other");
+	struct fake_board board = { .setup = true, .locked = true, .refuses_store = true };
+
+	ok(run_once(&b, &board) == ERR_DEVICE && strcmp(states_of(&b), "I") == 0, "%s", b.eb.text);
+	board.refuses_store = false;
+	b.authority.replaced = true;
+	ok(run_once(&b, &board) == OK && strcmp(states_of(&b), "SA") == 0 &&
+	        b.authority.asked == 2 && board.keys == 1,
+	    "issued by the other: %s %s", states_of(&b), b.eb.text);
+	done_with(&b, &board);
+}
+
 /* No certificate came of it: the key that is there is as good as a new one. */
 static void setup_keeps_key(const char *folder)
 {
@@ -788,6 +812,7 @@ int main(void)
 	cheating_boards(folder);
 	setup_boards(folder);
 	setup_again(folder);
+	setup_other_issuer(folder);
 	setup_keeps_key(folder);
 	setup_cheats(folder);
 	setup_refusals(folder);

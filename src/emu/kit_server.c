@@ -2,6 +2,7 @@
 #include "kit.h"
 
 #include "terminal.h"
+#include "worker.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,9 +35,7 @@ struct kit_server {
 	struct terminal terminal;
 	struct kit typed; /* what comes through the terminal */
 	struct connection connections[KIT_CONNECTIONS];
-	int stop[2]; /* the thread stops when [1] closes */
-	pthread_t thread;
-	bool running;
+	struct worker worker;
 	char link[1024];
 	char where[1040];
 };
@@ -101,7 +99,8 @@ enum err kit_server_new(const char *where, struct emu *const *chips, size_t n,
 	for (size_t i = 0; i < n; i++)
 		s->chips[i] = chips[i];
 	s->n_chips = n;
-	s->listener = s->stop[0] = s->stop[1] = -1;
+	s->listener = -1;
+	worker_init(&s->worker);
 	s->terminal = TERMINAL_UNPLUGGED;
 	for (size_t i = 0; i < KIT_CONNECTIONS; i++)
 		s->connections[i].fd = -1;
@@ -243,7 +242,7 @@ static int wait_for(const struct kit_server *s, struct pollfd p[POLLED])
 	p[AT_TERMINAL] = (struct pollfd){ .fd = t->open && kit_room(&s->typed) ? t->master : -1,
 		.events = POLLIN };
 	p[AT_WATCH] = (struct pollfd){ .fd = t->watch, .events = POLLIN };
-	p[AT_STOP] = (struct pollfd){ .fd = s->stop[0], .events = POLLIN };
+	p[AT_STOP] = (struct pollfd){ .fd = s->worker.stop[0], .events = POLLIN };
 	return working ? WORK_MS : patience;
 }
 
@@ -272,14 +271,7 @@ static void *run_thread(void *arg)
 
 enum err kit_server_start(struct kit_server *s, struct errbuf *eb)
 {
-	int failed;
-
-	if (pipe2(s->stop, O_CLOEXEC) != 0)
-		return err_set(eb, ERR_IO, "pipe: %s", strerror(errno));
-	if ((failed = pthread_create(&s->thread, NULL, run_thread, s)) != 0)
-		return err_set(eb, ERR_IO, "thread: %s", strerror(failed));
-	s->running = true;
-	return OK;
+	return worker_start(&s->worker, run_thread, s, eb);
 }
 
 static void close_if_open(int fd)
@@ -292,10 +284,7 @@ void kit_server_free(struct kit_server *s)
 {
 	if (!s)
 		return;
-	close_if_open(s->stop[1]);
-	if (s->running)
-		pthread_join(s->thread, NULL);
-	close_if_open(s->stop[0]);
+	worker_stop(&s->worker);
 	for (size_t i = 0; i < KIT_CONNECTIONS; i++)
 		close_if_open(s->connections[i].fd);
 	close_if_open(s->listener);

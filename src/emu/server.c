@@ -1,5 +1,6 @@
 /* The Unix socket: accepts, moves bytes between connections and frames.c. One thread, one poll. */
 #include "frames.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,9 +29,7 @@ struct emu_server {
 	struct wire wire;
 	pthread_mutex_t mutex; /* guards wire.seen against emu_server_counters */
 	int fd;
-	int stop[2]; /* our own thread stops when [1] closes */
-	pthread_t thread;
-	bool running;
+	struct worker worker;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t device; /* of the socket we made: another one in its place stays */
 	ino_t inode;
@@ -158,7 +157,8 @@ enum err emu_server_new(const char *path, struct emu *const *chips, size_t n,
 	if (!s)
 		return err_set(eb, ERR_MEMORY, "no memory for a server");
 	pthread_mutex_init(&s->mutex, NULL);
-	s->fd = s->stop[0] = s->stop[1] = -1;
+	s->fd = -1;
+	worker_init(&s->worker);
 	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++)
 		s->connections[i].fd = -1;
 	if (strlen(path) >= sizeof(s->path)) {
@@ -317,21 +317,14 @@ static void *run_thread(void *arg)
 	struct emu_server *s = arg;
 
 	/* poll fails only when the machine is out of memory; connections then simply stay silent. */
-	if (emu_server_run(s, s->stop[0], NULL) != OK)
+	if (emu_server_run(s, s->worker.stop[0], NULL) != OK)
 		return s;
 	return NULL;
 }
 
 enum err emu_server_start(struct emu_server *s, struct errbuf *eb)
 {
-	int failed;
-
-	if (pipe2(s->stop, O_CLOEXEC) != 0)
-		return err_set(eb, ERR_IO, "pipe: %s", strerror(errno));
-	if ((failed = pthread_create(&s->thread, NULL, run_thread, s)) != 0)
-		return err_set(eb, ERR_IO, "thread: %s", strerror(failed));
-	s->running = true;
-	return OK;
+	return worker_start(&s->worker, run_thread, s, eb);
 }
 
 static void close_if_open(int fd)
@@ -346,10 +339,7 @@ void emu_server_free(struct emu_server *s)
 
 	if (!s)
 		return;
-	close_if_open(s->stop[1]);
-	if (s->running)
-		pthread_join(s->thread, NULL);
-	close_if_open(s->stop[0]);
+	worker_stop(&s->worker);
 	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
 		close_if_open(s->connections[i].fd);
 		free(s->connections[i].queue);

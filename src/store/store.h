@@ -1,0 +1,245 @@
+/*
+ * store.h -- the registry: who is known, which certificates exist, what happened and in which order.
+ *
+ * Reading: any thread, any time; each call is one statement and sees what is committed. Strings are in
+ * the caller's structs; lists are handed out one by one to a function. Writing: a `struct
+ * store_change` holds the rows that belong together. It is submitted once and comes back through its
+ * `done`, after the transaction that holds it is on the disk, or with the reason why nothing of it
+ * is. One thread commits; what waits while it does so goes into the next transaction together, and
+ * the events of that transaction get the next numbers without gaps. Before a transaction begins,
+ * `prepare` sees its changes in an array: there the authority signs (store_options).
+ *
+ * Every row that changes has a version: a change made from an old one is ERR_CONFLICT and touches
+ * nothing. A certificate serial, a chip or a request id that is there already is ERR_CONFLICT too.
+ * Rows that failed alone do not touch their neighbours. Times are milliseconds since 1970, UTC; hours
+ * of certificates count from 2000-01-01 (utc.h). Tables and rules: docs/store.md.
+ *
+ *	struct store_change *c = store_change_new(tenant);
+ *	store_device_put(c, &device);
+ *	store_event_add(c, &event);
+ *	e = store_commit(store, c, eb);          // waits; or store_submit with `done`
+ */
+#ifndef IMPRINT_STORE_H
+#define IMPRINT_STORE_H
+
+#include "errbuf.h"
+
+#define STORE_BATCH_MAX 256
+#define STORE_NAME_MAX 64
+#define STORE_MESSAGE_MAX 256
+#define STORE_EVENT_MAX 65536
+
+struct store;
+struct store_change;
+
+struct store_options {
+	/* On the committing thread, before the transaction; store_change_fail takes one out. NULL: none. */
+	void (*prepare)(void *ctx, struct store_change **changes, size_t n);
+	void *ctx;
+	int64_t (*now_ms)(void *ctx); /* NULL: the system's clock */
+};
+
+/*
+ * Opens PATH (SQLite; made when missing, 0600) and brings its schema up to date. ERR_CONFLICT: another
+ * process writes it, or the schema is newer or altered. ERR_FORMAT: damaged, with what to do.
+ * ERR_SPACE: the disk is full.
+ */
+enum err store_open(const char *path, const struct store_options *options, struct store **store,
+    struct errbuf *eb) MUST_CHECK;
+/* Commits what waits, then closes. NULL is fine. */
+void store_close(struct store *store);
+/* OK, or why nothing can be written now: for /readyz. */
+enum err store_ready(struct store *store, struct errbuf *eb) MUST_CHECK;
+struct store_stats {
+	uint64_t commits, changes, failed, seq;
+	unsigned waiting;
+};
+void store_stats(struct store *store, struct store_stats *stats);
+
+/* --- nouns --- */
+
+struct store_tenant {
+	uint32_t id; /* small number, the first column of every key */
+	uint8_t uuid[16];
+	char name[STORE_NAME_MAX + 1];
+	bool demo; /* policy: may hold emulated chips */
+	int64_t created;
+};
+
+struct store_principal {
+	uint8_t id[16];
+	char kind[16];                 /* "client", later "person", "agent", "broker" */
+	char name[STORE_NAME_MAX + 1]; /* unique in the tenant; of a client: its 32 characters */
+	char role[16];
+	uint8_t secret[32];        /* SHA-256 of a random secret */
+	int64_t created, disabled; /* 0: not */
+	uint32_t version;
+};
+
+struct store_token {
+	uint8_t hash[32]; /* SHA-256 of the token */
+	uint8_t principal[16];
+	char purpose[16];   /* "access" */
+	uint32_t uses_left; /* UINT32_MAX: not counted */
+	int64_t expires, created;
+};
+
+/* A device as the API shows it. Empty text: not given. */
+struct store_device {
+	uint8_t id[16];
+	char name[STORE_NAME_MAX + 1];
+	char type[40], fqbn[129], serial[65], connection[17], wifi[17], ble_mac[18], hardware[65];
+	uint8_t user[16], thing[16]; /* thing: all zero without one */
+	uint8_t cert[16];            /* serial of the newest certificate; all zero without one */
+	bool enabled, locked;
+	int64_t created, changed, deleted;  /* deleted softly; 0: not */
+	int64_t seen;                       /* last message; 0: never */
+	uint8_t message[STORE_MESSAGE_MAX]; /* of that message, cut */
+	uint32_t message_n;
+	uint32_t version;
+};
+
+/* In the order of a certificate's life. */
+enum store_cert_state { STORE_ISSUED, STORE_ACTIVE, STORE_SUPERSEDED, STORE_REVOKED };
+
+struct store_cert {
+	uint8_t serial[16], device[16];
+	uint32_t authority;
+	uint8_t q[64], sig[64];
+	uint32_t not_before; /* hours */
+	uint16_t years;
+	uint8_t profile, level; /* enum profile; assurance 1..5 */
+	enum store_cert_state state;
+	bool enabled;
+	uint8_t fingerprint[32];  /* SHA-256 of the DER */
+	int64_t created, revoked; /* 0: not */
+	uint8_t reason;           /* RFC 5280 5.3.1 */
+	uint32_t version;
+};
+
+struct store_authority {
+	uint32_t id;
+	char kind[16]; /* "device-ca" */
+	uint8_t key_id[20];
+	uint8_t der[512];
+	uint32_t n;
+	char key[256]; /* where its key is */
+	char state[16];
+	int64_t created;
+};
+
+struct store_event {
+	uint64_t seq; /* given by the store */
+	int64_t at;
+	char kind[32]; /* "certificate.issued" */
+	uint8_t subject[16], actor[16];
+	uint8_t request[16]; /* all zero: none; else unique in the tenant */
+	uint8_t leaf[32];    /* hash of the log entry */
+	struct slice body;   /* borrowed by store_event_add's caller until done */
+};
+
+/* --- reading: ERR_NOT_FOUND when there is none; outputs are untouched then --- */
+
+enum err store_tenant_get(struct store *s, const uint8_t uuid[16], struct store_tenant *out,
+    struct errbuf *eb) MUST_CHECK;
+/* The only one of a new installation. */
+enum err store_tenant_first(
+    struct store *s, struct store_tenant *out, struct errbuf *eb) MUST_CHECK;
+enum err store_principal_named(struct store *s, uint32_t tenant, const char *name,
+    struct store_principal *out, struct errbuf *eb) MUST_CHECK;
+/* A client by its 32 characters, whatever its tenant. */
+enum err store_client(struct store *s, const char *name, uint32_t *tenant,
+    struct store_principal *out, struct errbuf *eb) MUST_CHECK;
+/* Whatever its tenant; expired ones too. */
+enum err store_token_get(struct store *s, const uint8_t hash[32], uint32_t *tenant,
+    struct store_token *out, struct errbuf *eb) MUST_CHECK;
+enum err store_device_get(struct store *s, uint32_t tenant, const uint8_t id[16],
+    struct store_device *out, struct errbuf *eb) MUST_CHECK;
+
+struct store_tag {
+	char key[65], value[65];
+};
+struct store_filter { /* NULL: any */
+	const char *serial, *hardware, *name;
+	const struct store_tag *tags; /* all of them */
+	size_t tags_n;
+	bool deleted; /* softly deleted ones too */
+};
+/* Oldest first. `each` returns false to stop; it must not call the store. */
+enum err store_device_list(struct store *s, uint32_t tenant, const struct store_filter *filter,
+    bool (*each)(void *ctx, const struct store_device *device), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
+enum err store_tag_list(struct store *s, uint32_t tenant, const uint8_t device[16],
+    bool (*each)(void *ctx, const struct store_tag *tag), void *ctx, struct errbuf *eb) MUST_CHECK;
+enum err store_cert_get(struct store *s, uint32_t tenant, const uint8_t serial[16],
+    struct store_cert *out, struct errbuf *eb) MUST_CHECK;
+/* Of one device (NULL: of all), oldest first. */
+enum err store_cert_list(struct store *s, uint32_t tenant, const uint8_t *device,
+    bool (*each)(void *ctx, const struct store_cert *cert), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
+enum err store_authority_list(struct store *s, uint32_t tenant,
+    bool (*each)(void *ctx, const struct store_authority *authority), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
+/* From seq `from` on, in order. */
+enum err store_event_list(struct store *s, uint32_t tenant, uint64_t from,
+    bool (*each)(void *ctx, const struct store_event *event), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
+enum err store_event_of_request(struct store *s, uint32_t tenant, const uint8_t request[16],
+    uint64_t *seq, struct errbuf *eb) MUST_CHECK;
+/* The value is the caller's to free. */
+enum err store_setting_get(
+    struct store *s, uint32_t tenant, const char *name, char **value, struct errbuf *eb) MUST_CHECK;
+
+/* --- writing --- */
+
+/*
+ * A change remembers its first failure (no memory, a value out of range) and returns it when it is
+ * committed, so building one needs no checks. Rows are copied, except event bodies.
+ */
+struct store_change *store_change_new(uint32_t tenant);
+/* For one that was never submitted. NULL is fine. */
+void store_change_free(struct store_change *c);
+
+/* A new tenant gets the number of the change, which must be free. */
+void store_tenant_add(struct store_change *c, const struct store_tenant *tenant);
+void store_principal_put(struct store_change *c, const struct store_principal *principal);
+void store_token_add(struct store_change *c, const struct store_token *token);
+/* version 0: a new row; else the row must have this version, and gets the next one. */
+void store_device_put(struct store_change *c, const struct store_device *device);
+/* Removes the row with its tags and certificates' rows kept: a serial is never forgotten. */
+void store_device_remove(struct store_change *c, const uint8_t id[16], uint32_t version);
+/* A message came: seen, message. Never older than what is there; no version is needed. */
+void store_device_seen(
+    struct store_change *c, const uint8_t id[16], int64_t at, struct slice message);
+void store_tag_put(struct store_change *c, const uint8_t device[16], const struct store_tag *tag);
+void store_tag_remove(struct store_change *c, const uint8_t device[16], const char *key);
+/* As store_device_put: version 0 is new. Until `prepare` has run, a new one may lack its signature. */
+void store_cert_put(struct store_change *c, const struct store_cert *cert);
+void store_authority_put(struct store_change *c, const struct store_authority *authority);
+void store_event_add(struct store_change *c, const struct store_event *event);
+void store_setting_put(struct store_change *c, const char *name, const char *value);
+
+/* For `prepare`: what the submitter hung on, its first new certificate and event, and failing. */
+void *store_change_ctx(const struct store_change *c);
+struct store_cert *store_change_cert(struct store_change *c);
+struct store_event *store_change_event(struct store_change *c);
+void store_change_fail(struct store_change *c, enum err e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Hands the change over. `done` is called once, on the committing thread, and must not block; seq is
+ * the number of its first event, or 0. The change is freed behind it.
+ */
+typedef void store_done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq);
+void store_submit(struct store *s, struct store_change *c, store_done *done, void *ctx);
+/* The same, waiting. Not on the committing thread. */
+enum err store_commit(struct store *s, struct store_change *c, struct errbuf *eb) MUST_CHECK;
+
+/* --- keeping --- */
+
+/* A copy that is consistent, beside readers and writers; never over a file. */
+enum err store_backup(struct store *s, const char *path, struct errbuf *eb) MUST_CHECK;
+/* Looks at every page and every row: ERR_FORMAT with the first fault. */
+enum err store_check(struct store *s, struct errbuf *eb) MUST_CHECK;
+
+#endif

@@ -48,7 +48,17 @@ def setup_seeds(frames):
         write("setup_frame", name.replace(" ", "-"), b"\x07debug U" + bytes.fromhex(frames[name]["frame"] * 2))
 
 
+def ini_seeds():
+    write("ini", "sections", b"; a comment\nlisten = 127.0.0.1\r\n[log]\nlevel: debug ; why\n\n[public]\nname=a,b\n")
+    write("ini", "twice", b"port = 1\nport = 2\n")
+    write("ini", "continued", b"port = 1\n  2\n")
+    write("ini", "long", b"listen = " + 1000 * b"x" + b"\n")
+    write("ini", "nul", b"port = 1\0\n")
+    write("ini", "no-end", b"\xef\xbb\xbf[a]\nb")
+
+
 def main():
+    ini_seeds()
     golden, authority, provisioning = (json.loads((VECTORS / name).read_text(encoding="utf-8"))
         for name in ("certificates.json", "authority.json", "provisioning2.json"))
     csrs = {csr["name"]: csr for csr in golden["csr"]}

@@ -10,7 +10,9 @@ extern const struct cli_command ports_commands[];       /* ports.c */
 extern const struct cli_command provision_commands[];   /* provision.c */
 extern const struct cli_command element_commands[];     /* element.c */
 extern const struct cli_command certificate_commands[]; /* certificate.c */
-extern const struct cli_command help_commands[];        /* help.c */
-extern const struct cli_command completion_commands[];  /* completion.c */
+
+/* All of these and the library's own; NULL ends the list. */
+extern const struct cli_command *const cli_commands[];
+extern const struct cli_option cli_globals[];
 
 #endif

@@ -135,6 +135,63 @@ class Usage(CliTest):
         self.usage(["board", "list", "--", "--json"], "unexpected argument '--json'")
 
 
+class Configuration(CliTest):
+    """The INI file: below the environment, above the defaults, and never half understood."""
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.folder / "config/imprint/imprint.ini"
+        self.file.parent.mkdir()
+
+    def wrong(self, text, words):
+        self.file.write_text(text)
+        self.usage(["board", "list"], f"{self.file}:{words}")
+
+    def test_order(self):
+        self.file.write_text("# ours\ntimeout = soon\n")
+        self.usage(["board", "list"], f"{self.file}:2: timeout: 'soon' is not a whole number")
+        self.imprint("board", "list", env={"IMPRINT_TIMEOUT": "5"})
+        self.imprint("board", "list", "--timeout", "5")
+        self.file.write_text("json = yes\n")
+        done = self.imprint("board", "reset", "nobody", want=3)
+        self.assertEqual(json.loads(done.stdout)["error"]["exit"], 3)
+        done = self.imprint("board", "reset", "nobody", want=3, env={"IMPRINT_JSON": "no"})
+        self.assertEqual(done.stdout, "")
+
+    def test_sections(self):
+        """A section is what stands before the first hyphen of an option; the rest of it belongs to another command."""
+        self.file.write_text("[wifi]\nfirmware = 1.4.8\n")
+        self.usage(["board", "a"], "--wifi-firmware needs --wifi")
+        self.file.write_text("wifi-firmware = 1.4.8\n")
+        self.usage(["board", "a"], "--wifi-firmware needs --wifi")
+        self.imprint("board", "list")
+
+    def test_refused(self):
+        self.wrong("\n\ntimeuot = 5\n", "3: there is no option --timeuot")
+        self.wrong("[log]\ntimeout = 5\n", "2: there is no option --log-timeout")
+        self.wrong("timeout = 5\n\ntimeout = 6\n", "3: timeout has a value in line 1 already")
+        self.wrong("timeout = 5\n  6\n", "2: timeout has a value in line 1 already")
+        self.wrong("help = yes\n", "1: --help is for the command line only")
+        self.wrong("timeout\n", "1: neither [section] nor key = value")
+        self.wrong("[timeout\n", "1: neither [section] nor key = value")
+        self.wrong("timeout = 5\0\n", "1: a NUL byte")
+        self.imprint("board", "list", "--help") # who asks what can be written is not stopped by what is
+
+    def test_long_lines(self):
+        """The library would cut them, and take the rest for a line of its own."""
+        self.wrong("# fine\nsketch = " + "x" * 1000 + "\n", "2: the line is longer than 190 bytes")
+        self.wrong("# " + "x" * 187 + "timeout = 5\n", "1: the line is longer than 190 bytes")
+        self.file.write_text("# " + "x" * 188 + "\ntimeout = 5")
+        self.imprint("board", "list")
+
+    def test_file(self):
+        self.file.mkdir()
+        self.assertIn("not a regular file", self.imprint("board", "list", want=5).stderr)
+        self.file.rmdir()
+        self.file.write_bytes(b"#" * 70000)
+        self.imprint("board", "list", want=1)
+
+
 class Output(CliTest):
     def test_error_as_json(self):
         done = self.imprint("board", "reset", "nobody", "--json", want=3)

@@ -1,8 +1,7 @@
-/* `imprint help`: the option tables for people, as text and as a man page. */
+/* The option tables for people: help as text, the man page, the exit codes. */
 #include <ctype.h>
 #include <string.h>
 #include "cli.h"
-#include "commands.h"
 
 /* "-q, --quiet", "--state DIR" */
 static void option_spell(const struct cli_option *o, char *out, size_t cap)
@@ -51,9 +50,15 @@ static void options_print(FILE *to, const struct cli_option *table)
 	}
 }
 
-static void usage_print(FILE *to, const struct cli_command *c)
+/* "imprint board", or "imprintd" alone */
+static void name_print(FILE *to, const struct cli_program *program, const struct cli_command *c)
 {
-	fprintf(to, "imprint %s", c->name);
+	fprintf(to, "%s%s%s", program->name, c->name[0] == '\0' ? "" : " ", c->name);
+}
+
+static void usage_print(FILE *to, const struct cli_program *program, const struct cli_command *c)
+{
+	name_print(to, program, c);
 	for (const struct cli_option *o = c->options; o != NULL && o->name != NULL; o++)
 		if (o->required)
 			fprintf(to, " --%s %s", o->name, o->value);
@@ -82,48 +87,49 @@ static void group_print(void *ctx, const struct cli_command *c)
 	summary_print(g->to, c);
 }
 
-static void command_help(FILE *to, const struct cli_command *c)
+static void command_help(FILE *to, const struct cli_program *program, const struct cli_command *c)
 {
 	struct group group = { to, c->name, "\ncommands:\n" };
 
 	fprintf(to, "%c%s.\n\nusage: ", toupper((unsigned char)c->summary[0]), c->summary + 1);
-	usage_print(to, c);
+	usage_print(to, program, c);
 	if (c->about != NULL) {
 		fputc('\n', to);
 		wrapped_print(to, c->about, 0);
 	}
-	cli_each_command(group_print, &group);
+	cli_each_command(program, group_print, &group);
 	if (c->options != NULL) {
 		fputs("\noptions:\n", to);
 		options_print(to, c->options);
 	}
-	fputs("\nglobal options:\n", to);
-	options_print(to, cli_globals);
+	fputs(program->alone ? "\nalso:\n" : "\nglobal options:\n", to);
+	options_print(to, program->globals);
 }
 
 void cli_help(const struct cli *cli, FILE *to)
 {
+	const struct cli_program *program = cli->program;
+
 	if (cli->command != NULL) {
-		command_help(to, cli->command);
+		command_help(to, program, cli->command);
 		return;
 	}
 	if (cli->group != NULL) {
 		struct group group = { to, cli->group, "\ncommands:\n" };
 
-		fprintf(to, "usage: imprint %s COMMAND [options]\n", cli->group);
-		cli_each_command(group_print, &group);
+		fprintf(to, "usage: %s %s COMMAND [options]\n", program->name, cli->group);
+		cli_each_command(program, group_print, &group);
 		return;
 	}
-	fputs("imprint gives a board an identity that cannot be copied.\n\n"
-	      "usage: imprint COMMAND [options]\n\ncommands:\n",
-	    to);
-	cli_each_command(summary_print, to);
+	fprintf(to, "%s %s.\n\nusage: %s COMMAND [options]\n\ncommands:\n", program->name,
+	    program->does, program->name);
+	cli_each_command(program, summary_print, to);
 	fputs("\nglobal options:\n", to);
-	options_print(to, cli_globals);
-	fputs(
+	options_print(to, program->globals);
+	fprintf(to,
 	    "\nEvery option with a value can stand in the environment: --state is IMPRINT_STATE.\n"
-	    "`imprint help COMMAND` explains one command, `imprint help exit` the exit codes.\n",
-	    to);
+	    "`%s help COMMAND` explains one command, `%s help exit` the exit codes.\n",
+	    program->name, program->name);
 }
 
 /* --- exit codes: errors.def, one line per code --- */
@@ -197,44 +203,68 @@ static void man_options(FILE *to, const struct cli_option *table)
 	}
 }
 
+struct man {
+	FILE *to;
+	const struct cli_program *program;
+};
+
 static void man_command(void *ctx, const struct cli_command *c)
 {
-	FILE *to = ctx;
+	const struct man *m = ctx;
 
-	fprintf(to, ".SS \"imprint %s%s%s\"\n", c->name, c->args == NULL ? "" : " ",
-	    c->args == NULL ? "" : c->args);
-	fputc(toupper((unsigned char)c->summary[0]), to);
-	roff(to, c->summary + 1);
-	fputs(".\n", to);
+	fputs(".SS \"", m->to);
+	name_print(m->to, m->program, c);
+	fprintf(m->to, "%s%s\"\n", c->args == NULL ? "" : " ", c->args == NULL ? "" : c->args);
+	fputc(toupper((unsigned char)c->summary[0]), m->to);
+	roff(m->to, c->summary + 1);
+	fputs(".\n", m->to);
 	if (c->about != NULL) {
-		fputs(".PP\n", to);
-		roff(to, c->about);
-		fputc('\n', to);
+		fputs(".PP\n", m->to);
+		roff(m->to, c->about);
+		fputc('\n', m->to);
 	}
-	man_options(to, c->options);
+	man_options(m->to, c->options);
 }
 
-static void man(FILE *to)
+static void man_head(FILE *to, const struct cli_program *program)
 {
-	fprintf(to, ".TH IMPRINT 1 \"\" \"imprint %s\" \"User Commands\"\n", IMPRINT_VERSION);
-	fputs(".SH NAME\nimprint \\- device identity that cannot be copied, self\\-hosted\n"
-	      ".SH SYNOPSIS\n.B imprint\n.I command\n.RI [ options ]\n"
-	      ".SH DESCRIPTION\n"
-	      "A private key is born inside a board's secure element and never leaves it. Imprint "
-	      "issues\n"
-	      "a certificate for it from your own authority and writes it back into the chip.\n"
-	      "Results go to standard output, progress and errors to standard error.\n"
-	      ".SH COMMANDS\n",
-	    to);
-	cli_each_command(man_command, to);
-	fputs(".SH \"GLOBAL OPTIONS\"\n", to);
-	man_options(to, cli_globals);
+	fputs(".TH ", to);
+	for (const char *p = program->name; *p != '\0'; p++)
+		fputc(toupper((unsigned char)*p), to);
+	fprintf(to, " %s \"\" \"imprint %s\" \"%s\"\n.SH NAME\n%s \\- ", program->section,
+	    program->version, program->book, program->name);
+	roff(to, program->title);
+	fprintf(to, "\n.SH SYNOPSIS\n.B %s\n%s.RI [ options ]\n.SH DESCRIPTION\n", program->name,
+	    program->alone ? "" : ".I command\n");
+	roff(to, program->about);
+	fputc('\n', to);
+}
+
+void cli_man(const struct cli_program *program, FILE *to)
+{
+	struct man man = { to, program };
+
+	man_head(to, program);
+	if (program->alone) {
+		fputs(".SH OPTIONS\n", to);
+		man_options(to, program->tables[0]->options);
+	} else {
+		fputs(".SH COMMANDS\n", to);
+		cli_each_command(program, man_command, &man);
+		fputs(".SH \"GLOBAL OPTIONS\"\n", to);
+	}
+	man_options(to, program->globals);
 	fputs(".SH \"EXIT STATUS\"\n.nf\n", to);
 	exit_codes_print(to);
-	fputs(
-	    ".fi\n.SH ENVIRONMENT\nFlags win over the environment, the environment over defaults.\n"
-	    ".B NO_COLOR\nswitches colour off.\n",
+	fputs(".fi\n.SH ENVIRONMENT\nFlags win over the environment, the environment over the INI "
+	      "file, the file over defaults.\n.B NO_COLOR\nswitches colour off.\n"
+	      ".SH FILES\n.TP\n.B ",
 	    to);
+	fprintf(to, "/etc/imprint/%s.ini\nRead by root, others read ", program->name);
+	fprintf(to, "imprint/%s.ini below XDG_CONFIG_HOME or ~/.config.\n", program->name);
+	roff(to, "The option --log-level is the key level in the section [log]; an option of one "
+	         "word is a key before the first section. Lines have at most 190 characters.");
+	fputc('\n', to);
 }
 
 /* --- the command --- */
@@ -242,7 +272,7 @@ static void man(FILE *to)
 static enum err help(struct cli *cli, struct errbuf *eb)
 {
 	struct cli about;
-	char program[] = "imprint", flag[] = "--help", words[2][32] = { "", "" };
+	char program[] = "", flag[] = "--help", words[2][32] = { "", "" };
 	char *argv[] = { program, flag, words[0], words[1], NULL };
 	enum err e;
 
@@ -251,14 +281,15 @@ static enum err help(struct cli *cli, struct errbuf *eb)
 		return OK;
 	}
 	if (cli->n_args == 1 && strcmp(cli->args[0], "man") == 0) {
-		man(stdout);
+		cli_man(cli->program, stdout);
 		return OK;
 	}
 	for (unsigned i = 0; i < cli->n_args; i++)
 		snprintf(words[i], sizeof(words[i]), "%s", cli->args[i]);
 	/* The parser finds the command, or says what is near. */
-	if ((e = cli_parse(&about, 2 + (int)cli->n_args, argv, eb)) == OK)
+	if ((e = cli_parse(&about, cli->program, 2 + (int)cli->n_args, argv, eb)) == OK)
 		cli_help(&about, stdout);
+	cli_free(&about);
 	return e;
 }
 

@@ -1,14 +1,16 @@
-/* The one parser of all option tables: flags, then IMPRINT_* in the environment, then defaults. */
+/* The one parser of all option tables: flags, IMPRINT_* in the environment, the INI file, defaults. */
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli.h"
+#include "ini_file.h"
 
-void cli_each_command(void (*f)(void *ctx, const struct cli_command *command), void *ctx)
+void cli_each_command(const struct cli_program *program,
+    void (*f)(void *ctx, const struct cli_command *command), void *ctx)
 {
-	for (const struct cli_command *const *t = cli_commands; *t != NULL; t++)
+	for (const struct cli_command *const *t = program->tables; *t != NULL; t++)
 		for (const struct cli_command *c = *t; c->name != NULL; c++)
 			f(ctx, c);
 }
@@ -26,11 +28,11 @@ static void find_one(void *ctx, const struct cli_command *command)
 		f->found = command;
 }
 
-const struct cli_command *cli_command_find(const char *name)
+const struct cli_command *cli_command_find(const struct cli_program *program, const char *name)
 {
 	struct find f = { name, NULL };
 
-	cli_each_command(find_one, &f);
+	cli_each_command(program, find_one, &f);
 	return f.found;
 }
 
@@ -49,11 +51,11 @@ static void find_group(void *ctx, const struct cli_command *command)
 		f->found = command;
 }
 
-static bool is_group(const char *name)
+static bool is_group(const struct cli_program *program, const char *name)
 {
 	struct find f = { name, NULL };
 
-	cli_each_command(find_group, &f);
+	cli_each_command(program, find_group, &f);
 	return f.found != NULL;
 }
 
@@ -117,12 +119,13 @@ static void nearest_command(void *ctx, const struct cli_command *command)
 }
 
 /* The group's own name is a candidate too: "elemnt" -> "element". */
-static const char *nearest_name(const char *word, char group[WORD_MAX])
+static const char *nearest_name(
+    const struct cli_program *program, const char *word, char group[WORD_MAX])
 {
 	struct nearest n = nearest_to(word);
 
-	cli_each_command(nearest_command, &n);
-	for (const struct cli_command *const *t = cli_commands; *t != NULL; t++) {
+	cli_each_command(program, nearest_command, &n);
+	for (const struct cli_command *const *t = program->tables; *t != NULL; t++) {
 		size_t length = strcspn((*t)->name, " ");
 		char name[WORD_MAX];
 		const char *was = n.best;
@@ -164,8 +167,8 @@ static const char **place(struct cli *cli, const struct cli_option *option)
 	const struct cli_option *own = cli->command == NULL ? NULL : cli->command->options;
 	size_t i;
 
-	for (i = 0; cli_globals[i].name != NULL; i++)
-		if (&cli_globals[i] == option)
+	for (i = 0; cli->program->globals[i].name != NULL; i++)
+		if (&cli->program->globals[i] == option)
 			return &cli->values[i];
 	i = (size_t)(option - own);
 	assert(i < CLI_OPTIONS_MAX);
@@ -174,7 +177,7 @@ static const char **place(struct cli *cli, const struct cli_option *option)
 
 static const struct cli_option *option_of(const struct cli *cli, const char *name)
 {
-	const struct cli_option *o = find_long(cli_globals, name, strlen(name));
+	const struct cli_option *o = find_long(cli->program->globals, name, strlen(name));
 
 	if (o == NULL && cli->command != NULL)
 		o = find_long(cli->command->options, name, strlen(name));
@@ -240,6 +243,9 @@ static enum err value_check(
 	case CLI_DIR:
 		if (value[0] == '\0')
 			return err_set(eb, ERR_ARG, "%s: the value is empty", where);
+		if (o->many && (value[0] == ',' || strstr(value, ",,") != NULL ||
+		                   value[strlen(value) - 1] == ','))
+			return err_set(eb, ERR_ARG, "%s: a value between commas is empty", where);
 		return OK;
 	}
 	return OK;
@@ -255,7 +261,7 @@ static enum err unknown_option(const struct cli *cli, const char *word, struct e
 		return err_set(eb, ERR_ARG, "unknown option -%c", word[1]);
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
 	n = nearest_to(name);
-	for (const struct cli_option *o = cli_globals; o->name != NULL; o++)
+	for (const struct cli_option *o = cli->program->globals; o->name != NULL; o++)
 		nearest_try(&n, o->name);
 	for (const struct cli_option *o = cli->command == NULL ? NULL : cli->command->options;
 	     o != NULL && o->name != NULL; o++)
@@ -263,8 +269,8 @@ static enum err unknown_option(const struct cli *cli, const char *word, struct e
 	if (n.best != NULL)
 		return err_set(
 		    eb, ERR_ARG, "unknown option --%s; did you mean --%s?", name, n.best);
-	return err_set(
-	    eb, ERR_ARG, "unknown option --%s%s%s", name, of[0] ? " of imprint " : "", of);
+	return err_set(eb, ERR_ARG, "unknown option --%s%s%s%s%s", name, of[0] ? " of " : "",
+	    of[0] ? cli->program->name : "", of[0] ? " " : "", of);
 }
 
 /* --- the command's name --- */
@@ -289,7 +295,7 @@ static void known_try(void *ctx, const struct cli_command *command)
  * True when this word is an option whose value is the next word. The command is not known yet, so
  * all tables are asked: an option takes a value in every command or in none.
  */
-static bool takes_next(const char *word)
+static bool takes_next(const struct cli *cli, const char *word)
 {
 	struct known k = { word + 2, strcspn(word + 2, "="), word[1] == '-' ? '\0' : word[1],
 		NULL };
@@ -298,10 +304,10 @@ static bool takes_next(const char *word)
 		return false;
 	if (word[1] != '-' && word[2] != '\0')
 		return false;
-	k.found =
-	    k.letter ? find_letter(cli_globals, k.letter) : find_long(cli_globals, k.name, k.n);
+	k.found = k.letter ? find_letter(cli->program->globals, k.letter)
+	                   : find_long(cli->program->globals, k.name, k.n);
 	if (k.found == NULL)
-		cli_each_command(known_try, &k);
+		cli_each_command(cli->program, known_try, &k);
 	return k.found != NULL && k.found->kind != CLI_SWITCH;
 }
 
@@ -311,7 +317,7 @@ static bool is_option(const char *word)
 }
 
 /* The first `cap` words that are neither options nor their values. */
-static unsigned words(int argc, char **argv, const char **out, unsigned cap)
+static unsigned words(const struct cli *cli, int argc, char **argv, const char **out, unsigned cap)
 {
 	unsigned n = 0;
 
@@ -320,49 +326,56 @@ static unsigned words(int argc, char **argv, const char **out, unsigned cap)
 			break;
 		if (!is_option(argv[i]))
 			out[n++] = argv[i];
-		else if (takes_next(argv[i]))
+		else if (takes_next(cli, argv[i]))
 			i++;
 	}
 	return n;
 }
 
-static enum err unknown_command(const char *name, struct errbuf *eb)
+static enum err unknown_command(
+    const struct cli_program *program, const char *name, struct errbuf *eb)
 {
 	char group[WORD_MAX];
-	const char *best = nearest_name(name, group);
+	const char *best = nearest_name(program, name, group);
 
 	if (best != NULL)
 		return err_set(eb, ERR_ARG, "unknown command '%s'; did you mean '%s'?", name, best);
-	return err_set(eb, ERR_ARG, "unknown command '%s'; `imprint help` lists them", name);
+	return err_set(
+	    eb, ERR_ARG, "unknown command '%s'; `%s help` lists them", name, program->name);
 }
 
 /* Finds the command; *used is how many words its name has. */
 static enum err command_choose(
     struct cli *cli, int argc, char **argv, unsigned *used, struct errbuf *eb)
 {
+	const struct cli_program *program = cli->program;
 	const char *word[2];
-	unsigned n = words(argc, argv, word, 2);
+	unsigned n = words(cli, argc, argv, word, 2);
 	char both[2 * WORD_MAX];
 
 	*used = 0;
+	if (program->alone) {
+		cli->command = program->tables[0];
+		return OK;
+	}
 	if (n == 0)
 		return OK;
 	if (n == 2) {
 		snprintf(both, sizeof(both), "%s %s", word[0], word[1]);
-		cli->command = cli_command_find(both);
+		cli->command = cli_command_find(program, both);
 		*used = 2;
 		if (cli->command != NULL)
 			return OK;
 	}
-	cli->command = cli_command_find(word[0]);
+	cli->command = cli_command_find(program, word[0]);
 	*used = 1;
 	if (cli->command != NULL)
 		return OK;
-	if (is_group(word[0]) && n == 1) {
+	if (is_group(program, word[0]) && n == 1) {
 		cli->group = word[0];
 		return OK;
 	}
-	return unknown_command(is_group(word[0]) ? both : word[0], eb);
+	return unknown_command(program, is_group(program, word[0]) ? both : word[0], eb);
 }
 
 /* --- flags --- */
@@ -390,16 +403,21 @@ static enum err option_take(struct cli *cli, const struct cli_option *o, const c
 			return err_set(eb, ERR_ARG, "%s needs a value: %s", shown, o->value);
 		value = w->argv[++w->i];
 	}
-	if ((e = value_check(o, shown, value, eb)) == OK)
-		*place(cli, o) = value;
-	return e;
+	if ((e = value_check(o, shown, value, eb)) != OK)
+		return e;
+	if (o->many && cli->n_again == CLI_MANY_MAX)
+		return err_set(eb, ERR_ARG, "%s: given more than %d times", shown, CLI_MANY_MAX);
+	if (o->many)
+		cli->again[cli->n_again++] = (struct cli_again){ o, value };
+	*place(cli, o) = value;
+	return OK;
 }
 
 static enum err long_take(struct cli *cli, struct walk *w, struct errbuf *eb)
 {
 	const char *word = w->argv[w->i], *equals = strchr(word, '=');
 	size_t n = equals == NULL ? strlen(word + 2) : (size_t)(equals - word) - 2;
-	const struct cli_option *o = find_long(cli_globals, word + 2, n);
+	const struct cli_option *o = find_long(cli->program->globals, word + 2, n);
 	char shown[WORD_MAX + 4];
 
 	if (o == NULL && cli->command != NULL)
@@ -416,7 +434,7 @@ static enum err letters_take(struct cli *cli, struct walk *w, struct errbuf *eb)
 	const char *word = w->argv[w->i];
 
 	for (const char *p = word + 1; *p != '\0'; p++) {
-		const struct cli_option *o = find_letter(cli_globals, *p);
+		const struct cli_option *o = find_letter(cli->program->globals, *p);
 		const char shown[] = { '-', *p, '\0' };
 		const char *value = NULL;
 		enum err e;
@@ -458,18 +476,27 @@ static enum err flags_take(struct cli *cli, int argc, char **argv, unsigned skip
 	return e;
 }
 
-/* --- environment, defaults, what must be there --- */
+/* --- environment, INI file, defaults, what must be there --- */
+
+/* What nobody said by flag may stand in the environment or in the file. */
+static enum err value_look_up(
+    struct cli *cli, const struct cli_option *o, const char **value, struct errbuf *eb)
+{
+	char where[FOLDER_PATH_MAX + 64];
+
+	cli_env_name(o, where);
+	if ((*value = getenv(where)) == NULL)
+		*value = ini_file_value(cli->ini, o->name, where, sizeof(where));
+	return *value == NULL ? OK : value_check(o, where, *value, eb);
+}
 
 static enum err table_complete(struct cli *cli, const struct cli_option *table, struct errbuf *eb)
 {
 	for (const struct cli_option *o = table; o != NULL && o->name != NULL; o++) {
 		const char **value = place(cli, o);
-		char name[64];
 		enum err e;
 
-		cli_env_name(o, name);
-		if (*value == NULL && !o->flag_only && (*value = getenv(name)) != NULL &&
-		    (e = value_check(o, name, *value, eb)) != OK)
+		if (*value == NULL && !o->flag_only && (e = value_look_up(cli, o, value, eb)) != OK)
 			return e;
 		if (*value == NULL)
 			*value = o->fallback;
@@ -478,6 +505,31 @@ static enum err table_complete(struct cli *cli, const struct cli_option *table, 
 			    eb, ERR_ARG, "--%s %s is required: %s", o->name, o->value, o->help);
 	}
 	return OK;
+}
+
+/* What the file may say: an option of any command, as in the environment. */
+static enum err ini_known(void *ctx, const char *name, struct errbuf *eb)
+{
+	struct cli *cli = ctx;
+	struct known k = { name, strlen(name), '\0', NULL };
+
+	if ((k.found = find_long(cli->program->globals, k.name, k.n)) == NULL)
+		cli_each_command(cli->program, known_try, &k);
+	if (k.found == NULL)
+		return err_set(eb, ERR_ARG, "there is no option --%s", name);
+	if (k.found->flag_only)
+		return err_set(eb, ERR_ARG, "--%s is for the command line only", name);
+	return OK;
+}
+
+static enum err ini_take(struct cli *cli, struct errbuf *eb)
+{
+	const struct cli_option *o = option_of(cli, "config");
+	const char *path = NULL;
+
+	if (o != NULL && (path = *place(cli, o)) == NULL)
+		path = getenv("IMPRINT_CONFIG");
+	return ini_file_read(path, cli->program->name, ini_known, cli, &cli->ini, eb);
 }
 
 static enum err args_check(const struct cli *cli, struct errbuf *eb)
@@ -497,8 +549,12 @@ static enum err parse(struct cli *cli, int argc, char **argv, struct errbuf *eb)
 	enum err e;
 
 	if ((e = command_choose(cli, argc, argv, &used, eb)) != OK ||
-	    (e = flags_take(cli, argc, argv, used, eb)) != OK ||
-	    (e = table_complete(cli, cli_globals, eb)) != OK)
+	    (e = flags_take(cli, argc, argv, used, eb)) != OK)
+		return e;
+	/* Who asks how to write the file must not be told that it is wrong. */
+	if (!cli_on(cli, "help") && !cli_on(cli, "version") && (e = ini_take(cli, eb)) != OK)
+		return e;
+	if ((e = table_complete(cli, cli->program->globals, eb)) != OK)
 		return e;
 	/* Help explains what is missing, so nothing else is asked of it. */
 	if (cli_on(cli, "help") || cli_on(cli, "version") || cli->command == NULL)
@@ -517,22 +573,30 @@ static void rescue_switches(struct cli *cli, int argc, char **argv)
 		const struct cli_option *o = NULL;
 
 		if (strncmp(argv[i], "--", 2) == 0)
-			o = find_long(cli_globals, argv[i] + 2, strlen(argv[i] + 2));
+			o = find_long(cli->program->globals, argv[i] + 2, strlen(argv[i] + 2));
 		if (o != NULL && o->kind == CLI_SWITCH)
 			*place(cli, o) = "yes";
 	}
-	if (table_complete(cli, cli_globals, &unused) != OK)
+	if (table_complete(cli, cli->program->globals, &unused) != OK)
 		return; /* the error that is shown is the first one */
 }
 
-enum err cli_parse(struct cli *cli, int argc, char **argv, struct errbuf *eb)
+enum err cli_parse(
+    struct cli *cli, const struct cli_program *program, int argc, char **argv, struct errbuf *eb)
 {
 	enum err e;
 
 	memset(cli, 0, sizeof(*cli));
+	cli->program = program;
 	if ((e = parse(cli, argc, argv, eb)) != OK)
 		rescue_switches(cli, argc, argv);
 	return e;
+}
+
+void cli_free(struct cli *cli)
+{
+	ini_file_free(cli->ini);
+	cli->ini = NULL;
 }
 
 /* --- what commands ask --- */
@@ -543,8 +607,8 @@ const char *cli_text(const struct cli *cli, const char *option)
 	size_t i;
 
 	assert(o != NULL);
-	for (i = 0; cli_globals[i].name != NULL; i++)
-		if (&cli_globals[i] == o)
+	for (i = 0; cli->program->globals[i].name != NULL; i++)
+		if (&cli->program->globals[i] == o)
 			return cli->values[i];
 	return cli->values[CLI_OPTIONS_MAX + (size_t)(o - cli->command->options)];
 }
@@ -565,6 +629,39 @@ long cli_number(const struct cli *cli, const char *option)
 	assert(good);
 	(void)good;
 	return number;
+}
+
+/* The i-th part between commas; *i is what is still to go when there are fewer. */
+static struct slice part(const char *list, unsigned *i)
+{
+	while (list != NULL) {
+		size_t n = strcspn(list, ",");
+
+		if ((*i)-- == 0)
+			return (struct slice){ (const uint8_t *)list, n };
+		list = list[n] == '\0' ? NULL : list + n + 1;
+	}
+	return (struct slice){ NULL, 0 };
+}
+
+struct slice cli_nth(const struct cli *cli, const char *option, unsigned i)
+{
+	const struct cli_option *o = option_of(cli, option);
+	struct slice found = { NULL, 0 };
+	bool flags = false;
+
+	for (unsigned k = 0; k < cli->n_again && found.p == NULL; k++) {
+		if (cli->again[k].option != o)
+			continue;
+		flags = true;
+		found = part(cli->again[k].value, &i);
+	}
+	return flags ? found : part(cli_text(cli, option), &i);
+}
+
+bool cli_given(const struct cli *cli, const char *option)
+{
+	return cli_text(cli, option) != option_of(cli, option)->fallback;
 }
 
 long cli_timeout(const struct cli *cli, long otherwise)

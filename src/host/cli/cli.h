@@ -1,13 +1,17 @@
 /*
- * cli.h -- what every subcommand of `imprint` stands on: option tables, output, stopping.
+ * cli.h -- what our programs' command lines stand on: option tables, output, stopping.
  *
- * A subcommand is one `struct cli_command` in a const table of its own file; the tables are listed
- * in commands.c. One parser reads all of them, and help, man page and shell completion come out of
- * the same tables. Each option is looked up in the flags, then in the environment as IMPRINT_NAME,
- * then in its default; values are checked before `run` is called, so `run` never sees a bad one.
+ * A program is a `struct cli_program`: tables of commands, or one command alone. One parser reads all
+ * of them, and help, man page and shell completion come out of the same tables. Each option is looked
+ * up in the flags, then in the environment as IMPRINT_NAME, then in the program's INI file, then in
+ * its default; values are checked before `run` is called, so `run` never sees a bad one.
+ *
+ * In the INI file --log-level is the key `level` of the section [log], or `log-level` before the first
+ * section, as --listen is `listen` there. A key that no option has, one given twice, and a line that
+ * is too long end the program with file and line.
  *
  * Results go to standard output, progress and errors to standard error. `run` returns an enum err
- * with its text in the errbuf; main prints it and turns it into the exit code. Nobody else calls
+ * with its text in the errbuf; cli_main prints it and turns it into the exit code. Nobody else calls
  * exit.
  *
  *	static const struct cli_option options[] = {
@@ -41,16 +45,18 @@ struct cli_option {
 	char letter;      /* short form, 0: none */
 	enum cli_kind kind;
 	bool required;
-	bool flag_only;       /* never taken from the environment */
-	long min, max;        /* of a NUMBER */
-	const char *value;    /* what stands for the value in help texts */
+	bool flag_only;    /* never taken from the environment or a file */
+	bool many;         /* a flag may stand several times, a value hold several behind commas */
+	long min, max;     /* of a NUMBER */
+	const char *value; /* what stands for the value in help texts */
 	const char *fallback; /* default; NULL: none */
 	const char *help;
 };
 
 struct cli;
 struct cli_command {
-	const char *name; /* "board" or, within a group, "board reset"; NULL ends a table */
+	/* "board" or, within a group, "board reset"; NULL ends a table; "": the program's only one */
+	const char *name;
 	const char *args; /* "NAME", "[FILE]"; NULL: none */
 	unsigned args_min, args_max;
 	bool stops; /* watches cli_stop_fd and ends in order; others end by the signal itself */
@@ -60,15 +66,36 @@ struct cli_command {
 	enum err (*run)(struct cli *cli, struct errbuf *eb);
 };
 
+struct cli_program {
+	const char *name, *version;
+	const char *title; /* one line of the manual: "device identity that cannot be copied" */
+	const char *does;  /* what help says in one sentence */
+	const char *about; /* what the manual says */
+	const char *section, *book; /* of the manual: "1", "User Commands" */
+	const struct cli_option *globals;
+	/* Command tables, NULL ends the list; or one command, and the list holds only its table. */
+	const struct cli_command *const *tables;
+	bool alone;
+};
+
 #define CLI_OPTIONS_MAX 32
 #define CLI_ARGS_MAX 64
+#define CLI_MANY_MAX 64
 
 struct cli {                            /* fields are private, except args */
 	const char *args[CLI_ARGS_MAX]; /* what remains after the command's name */
 	unsigned n_args;
+	const struct cli_program *program;
 	const struct cli_command *command;
 	const char *group; /* when only the name of a group was given, for help */
 	const char *values[2 * CLI_OPTIONS_MAX]; /* global options, then the command's */
+	/* Flags of options with `many`, in their order; the last stands in `values` too. */
+	struct cli_again {
+		const struct cli_option *option;
+		const char *value;
+	} again[CLI_MANY_MAX];
+	unsigned n_again;
+	struct cli_ini *ini; /* what the INI file says */
 	unsigned verbose;
 	bool reported; /* the command has printed its error as JSON already */
 };
@@ -78,6 +105,10 @@ struct cli {                            /* fields are private, except args */
 const char *cli_text(const struct cli *cli, const char *option); /* NULL: not given, no default */
 bool cli_on(const struct cli *cli, const char *option);
 long cli_number(const struct cli *cli, const char *option); /* must have a value or a default */
+/* The i-th value of an option with `many`; empty behind the last. */
+struct slice cli_nth(const struct cli *cli, const char *option, unsigned i);
+/* True when somebody chose the value, by flag, environment or file: it is not the default. */
+bool cli_given(const struct cli *cli, const char *option);
 /* --timeout in seconds, or what the command takes without it. */
 long cli_timeout(const struct cli *cli, long otherwise);
 
@@ -105,20 +136,35 @@ enum err cli_confirm(const struct cli *cli, const char *question, struct errbuf 
 int cli_stop_fd(void); /* becomes readable with SIGINT or SIGTERM */
 bool cli_stopping(void);
 
-/* --- for help.c, completion.c and main.c --- */
+/* --- programs --- */
 
-extern const struct cli_option cli_globals[];
-/* All command tables; NULL ends the list. */
-extern const struct cli_command *const cli_commands[];
+/* All of main: parses, runs, prints the error, returns the exit code. */
+int cli_main(const struct cli_program *program, int argc, char **argv);
 
-enum err cli_parse(struct cli *cli, int argc, char **argv, struct errbuf *eb) MUST_CHECK;
-const struct cli_command *cli_command_find(const char *name);
+extern const struct cli_command help_commands[];       /* help.c */
+extern const struct cli_command completion_commands[]; /* completion.c */
+/* --print man|bash|zsh|fish of a program without subcommands stands for those two. */
+enum err cli_print(const struct cli *cli, const char *what, struct errbuf *eb) MUST_CHECK;
+
+/* --- within this folder --- */
+
+/* The caller frees with cli_free, also after a failure. */
+enum err cli_parse(struct cli *cli, const struct cli_program *program, int argc, char **argv,
+    struct errbuf *eb) MUST_CHECK;
+void cli_free(struct cli *cli);
+/* NULL: no such command. */
+const struct cli_command *cli_command_find(const struct cli_program *program, const char *name);
 /* Calls back for every command in order. */
-void cli_each_command(void (*f)(void *ctx, const struct cli_command *command), void *ctx);
+void cli_each_command(const struct cli_program *program,
+    void (*f)(void *ctx, const struct cli_command *command), void *ctx);
 /* True when `command` is "group something". */
 bool cli_in_group(const struct cli_command *command, const char *group);
 /* The name of `option` in the environment: "IMPRINT_NO_COLOR". */
 void cli_env_name(const struct cli_option *option, char out[64]);
 void cli_help(const struct cli *cli, FILE *to);
+void cli_man(const struct cli_program *program, FILE *to);
+/* ERR_ARG: no such shell. */
+enum err cli_completion(
+    const struct cli_program *program, const char *shell, struct errbuf *eb) MUST_CHECK;
 
 #endif

@@ -24,6 +24,9 @@ struct ca {
 	uint8_t certificate[PROFILE_CA_MAX];
 	size_t certificate_n;
 	uint8_t key; /* the signer's number for it */
+	/* A batch as the signer takes it. */
+	struct leaf_in in[SIGNER_BATCH_MAX];
+	struct leaf_out out[SIGNER_BATCH_MAX];
 };
 
 /* --- the folder --- */
@@ -129,10 +132,10 @@ static enum err check_subject(const struct csr *csr, struct slice device_id, str
 	return OK;
 }
 
-static enum err check_request(
-    struct ca *ca, struct slice der, struct slice device_id, struct csr *csr, struct errbuf *eb)
+static enum err check_request(struct p256 *p256, struct slice der, const struct ca_request *r,
+    struct csr *csr, struct errbuf *eb)
 {
-	struct x509_verifier verifier = p256_verifier(ca->p256);
+	struct x509_verifier verifier = p256_verifier(p256);
 	enum csr_fault fault = CSR_FINE;
 	enum err e;
 
@@ -142,7 +145,7 @@ static enum err check_request(
 		return err_set(eb, ERR_FORMAT, "%s", csr_fault_text(fault));
 	if (e != OK)
 		return err_set(eb, e, "the request cannot be verified: %s", err_text(e));
-	return check_subject(csr, device_id, eb);
+	return r->rename ? OK : check_subject(csr, r->device_id, eb);
 }
 
 /* --- the dates --- */
@@ -210,46 +213,80 @@ static enum err rebuild(struct ca *ca, const struct leaf_in *in, const struct le
 	return OK;
 }
 
-static enum err sign(
-    struct ca *ca, const struct leaf_in *in, struct ca_issued *issued, struct errbuf *eb)
+enum err ca_check(
+    struct p256 *p256, const struct ca_request *r, struct ca_work *work, struct errbuf *eb)
 {
-	const struct lint_rule *rule;
-	struct leaf_out out;
-	enum err e = signer_leaf(ca->signer, in, &out, 1, &issued->time_ms, eb);
-
-	if (e != OK)
-		return e;
-	if (out.err == ERR_DENIED && (rule = lint_rule(out.lint)) != NULL)
-		return err_set(
-		    eb, ERR_DENIED, "L%02u requires: %s (%s)", out.lint, rule->text, rule->source);
-	if (out.err != OK)
-		return err_set(eb, out.err, "the signer: %s", err_text(out.err));
-	return rebuild(ca, in, &out, issued, eb);
-}
-
-enum err ca_issue(
-    struct ca *ca, const struct ca_request *r, struct ca_issued *out, struct errbuf *eb)
-{
-	struct leaf_in leaf = { .key = ca->key, .profile = PROFILE_ARDUINO };
-	struct ca_issued issued = { .pinned = false };
+	struct ca_work w = { .leaf.profile = PROFILE_ARDUINO };
 	uint8_t decoded[CSR_MAX];
 	struct slice der;
 	struct csr csr;
 	enum err e;
 
-	if (uuid_parse(r->device_id, leaf.device) != OK)
+	if (uuid_parse(r->device_id, w.leaf.device) != OK)
 		return err_set(
 		    eb, ERR_FORMAT, "L20: device id: not a UUID of 36 characters in lower case");
 	if ((e = request_der(r->csr, decoded, &der, eb)) != OK ||
-	    (e = check_request(ca, der, r->device_id, &csr, eb)) != OK ||
-	    (e = choose_dates(r, &leaf, &issued, eb)) != OK)
+	    (e = check_request(p256, der, r, &csr, eb)) != OK ||
+	    (e = choose_dates(r, &w.leaf, &w.issued, eb)) != OK)
 		return e;
-	if ((e = serial_number_draw(leaf.serial)) != OK)
+	if ((e = serial_number_draw(w.leaf.serial)) != OK)
 		return err_set(eb, e, "no random bytes for a serial number");
-	memcpy(leaf.q, csr.q, sizeof(leaf.q));
-	if ((e = sign(ca, &leaf, &issued, eb)) != OK)
+	memcpy(w.leaf.q, csr.q, sizeof(w.leaf.q));
+	*work = w;
+	return OK;
+}
+
+static enum err finish(struct ca *ca, const struct leaf_out *out, struct ca_work *w)
+{
+	const struct lint_rule *rule;
+
+	if (out->err == ERR_DENIED && (rule = lint_rule(out->lint)) != NULL)
+		return err_set(&w->eb, ERR_DENIED, "L%02u requires: %s (%s)", out->lint, rule->text,
+		    rule->source);
+	if (out->err != OK)
+		return err_set(&w->eb, out->err, "the signer: %s", err_text(out->err));
+	return rebuild(ca, &w->leaf, out, &w->issued, &w->eb);
+}
+
+static void sign_batch(struct ca *ca, struct ca_work *const *works, size_t n)
+{
+	struct errbuf eb;
+	uint64_t time_ms = 0;
+	enum err e;
+
+	for (size_t i = 0; i < n; i++) {
+		works[i]->leaf.key = ca->key;
+		ca->in[i] = works[i]->leaf;
+	}
+	e = signer_leaf(ca->signer, ca->in, ca->out, n, &time_ms, &eb);
+	for (size_t i = 0; i < n; i++) {
+		struct ca_work *w = works[i];
+
+		w->issued.time_ms = time_ms;
+		w->err = e == OK ? finish(ca, &ca->out[i], w) : err_set(&w->eb, e, "%s", eb.text);
+	}
+}
+
+void ca_sign(struct ca *ca, struct ca_work *const *works, size_t n)
+{
+	for (size_t some; n > 0; works += some, n -= some) {
+		some = n < SIGNER_BATCH_MAX ? n : SIGNER_BATCH_MAX;
+		sign_batch(ca, works, some);
+	}
+}
+
+enum err ca_issue(
+    struct ca *ca, const struct ca_request *r, struct ca_issued *issued, struct errbuf *eb)
+{
+	struct ca_work work, *const one = &work;
+	enum err e = ca_check(ca->p256, r, &work, eb);
+
+	if (e != OK)
 		return e;
-	*out = issued;
+	ca_sign(ca, &one, 1);
+	if (work.err != OK)
+		return err_set(eb, work.err, "%s", work.eb.text);
+	*issued = work.issued;
 	return OK;
 }
 

@@ -495,6 +495,70 @@ static void serials(struct fixture *f)
 	p256_key_free(k);
 }
 
+/* --- in two halves --- */
+
+static void batch(struct fixture *f)
+{
+	enum { MANY = SIGNER_BATCH_MAX + 10, REFUSED = 7 };
+	static struct ca_work works[MANY], *all[MANY];
+	struct p256_key *k = fresh_key(), *own = NULL;
+	struct p256 *verifier = NULL;
+	uint8_t buffer[512], own_buffer[512];
+	struct slice csr = make_csr(k, "", buffer), own_csr;
+	struct errbuf eb = { "" };
+	struct ccert fields;
+	char path[96];
+	size_t right = 0, owned = 0;
+
+	snprintf(path, sizeof(path), "%s/key.pem", f->folder);
+	if (p256_new(&verifier, NULL) != OK || p256_key_load(path, &own, NULL) != OK)
+		bail_out("no keys");
+	own_csr = make_csr(own, "", own_buffer);
+	for (size_t i = 0; i < MANY; i++) {
+		struct ca_request r = { .csr = i == REFUSED ? own_csr : csr,
+			.device_id = text_slice(DEVICE),
+			.start = set_clock(2026, 11, 23, 2),
+			.years = 31 };
+
+		if (ca_check(verifier, &r, &works[i], &eb) != OK)
+			bail_out(eb.text);
+		all[i] = &works[i];
+	}
+	ca_sign(f->ca, all, MANY);
+	for (size_t i = 0; i < MANY; i++) {
+		struct ca_issued *c = &works[i].issued;
+
+		right += works[i].err == OK && ca_verify(f->ca, der_of(c), &fields, NULL) == OK &&
+		         memcmp(fields.serial, works[i].leaf.serial, 16) == 0;
+		owned += c->time_ms == (uint64_t)test_now_ms;
+	}
+	ok(right == MANY - 1 && owned == MANY, "%zu of %d are signed, more than one batch", right,
+	    MANY);
+	ok(works[REFUSED].err == ERR_DENIED && strncmp(works[REFUSED].eb.text, "L04", 3) == 0,
+	    "the one between them is refused by its rule (%s)", works[REFUSED].eb.text);
+	p256_key_free(k);
+	p256_key_free(own);
+	p256_free(verifier);
+}
+
+static void renamed(struct fixture *f)
+{
+	struct p256_key *k = fresh_key();
+	uint8_t buffer[512];
+	struct ca_request r = { .csr = make_csr(k, "00000000-0000-4000-8000-000000000001", buffer),
+		.device_id = text_slice(DEVICE),
+		.start = set_clock(2026, 11, 23, 2),
+		.years = 31 };
+	struct ca_issued c;
+
+	ok(ca_issue(f->ca, &r, &c, NULL) == ERR_CONFLICT, "another device's id is refused");
+	r.rename = true;
+	ok(ca_issue(f->ca, &r, &c, NULL) == OK &&
+	        memcmp(c.fields.device_id, DEVICE, CCERT_DEVICE_ID) == 0,
+	    "or replaced, when the caller knows better");
+	p256_key_free(k);
+}
+
 int main(void)
 {
 	struct fixture f;
@@ -511,6 +575,8 @@ int main(void)
 	pem(&f);
 	rules(&f);
 	serials(&f);
+	batch(&f);
+	renamed(&f);
 	fixture_close(&f);
 	return done_testing();
 }

@@ -1,9 +1,10 @@
 /*
- * hook.h -- where tests let a run meet bad luck; nothing at all in a release build.
+ * hook.h -- where tests let a program meet bad luck; nothing at all in a release build.
  *
  * IMPRINT_TEST_CRASH=WHERE kills this process there, as kill -9 does; IMPRINT_TEST_STOP=WHERE stops
  * it until SIGCONT, so that a test can pull the plug in between. WHERE is before:STEP, inside:STEP
- * or after:STEP, with a name of client_steps; only with -Dtest_hooks=true.
+ * or after:STEP, with a name of the program's table of steps (client_steps, server_steps);
+ * only with -Dtest_hooks=true.
  */
 #ifndef IMPRINT_HOOK_H
 #define IMPRINT_HOOK_H

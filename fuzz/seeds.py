@@ -48,6 +48,19 @@ def setup_seeds(frames):
         write("setup_frame", name.replace(" ", "-"), b"\x07debug U" + bytes.fromhex(frames[name]["frame"] * 2))
 
 
+def mqtt_seeds():
+    down = b"/a/d/0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40/c/dw"
+    leave, connack, suback = b"\x03\xff", bytes.fromhex("20020000"), bytes.fromhex("9003000100")
+    message = b"\x30" + part(len(down).to_bytes(2, "big") + down + b"hello")
+    online = leave + b"\x00" + part(connack) + leave + b"\x00" + part(suback)
+    write("mqtt", "messages", online + b"\x02\x05hello" + leave + b"\x00" + part(message + message))
+    write("mqtt", "ping", online + b"\x01\x78" + leave + b"\x00\x02\xd0\x00\x01\x78\x01\x78")
+    write("mqtt", "refused", leave + b"\x00\x04\x20\x02\x00\x05")
+    write("mqtt", "subscription-refused", leave + b"\x00" + part(connack) + leave + b"\x00" + part(suback[:4] + b"\x80"))
+    write("mqtt", "other-topic", online + b"\x00" + part(b"\x30\x07\x00\x03/a/hi"))
+    write("mqtt", "too-long", online + b"\x00" + part(b"\x30\xd0\x0f\x00\x2e" + down) + b"\x00\xff" * 9)
+
+
 def ini_seeds():
     write("ini", "sections", b"; a comment\nlisten = 127.0.0.1\r\n[log]\nlevel: debug ; why\n\n[public]\nname=a,b\n")
     write("ini", "twice", b"port = 1\nport = 2\n")
@@ -94,6 +107,7 @@ def main():
     for message in provisioning["device_to_host"] + provisioning["host_to_device"]:
         if message["name"] in ("status -100", "board public key", "wifi settings", "not CBOR"):
             write("cbor", message["name"].replace(" ", "-"), bytes.fromhex(message["payload"]))
+    mqtt_seeds()
     setup_seeds({row["name"]: row for row in provisioning["device_to_host"] + provisioning["host_to_device"]})
     write("cbor", "map-in-map", bytes.fromhex("a2004101 01a2 20f6 6161 81f5"))
 

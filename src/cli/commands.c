@@ -5,6 +5,7 @@
 const struct cli_command *const cli_commands[] = {
 	up_commands,
 	board_commands,
+	broker_commands,
 	ports_commands,
 	provision_commands,
 	element_commands,

@@ -1,0 +1,48 @@
+/*
+ * broker_config.h -- the configuration with which an unmodified mosquitto becomes the boards' broker.
+ *
+ * Two listeners. Boards come over TLS with the certificate of their chip: its common name becomes the
+ * user, and the patterns of the access list leave to a user exactly its own two topics,
+ * /a/d/ID/c/up to publish and /a/d/ID/c/dw to receive. Our server comes over a Unix socket, as the
+ * user "imprint" with a password, and sees the other ends of all of them.
+ *
+ * `authority` is the device authority in its self-signed form and nothing else: mosquitto lets in
+ * whatever chains up to a certificate of that file. It is read when mosquitto starts.
+ *
+ * What this cannot do, since mosquitto asks nobody: compare the client id with the certificate,
+ * refuse a certificate that was revoked, end a session, tell who is connected.
+ *
+ *	struct broker_config c = { .folder = "/home/a/.local/state/imprint/broker", .port = 8885, ... };
+ *	if ((e = broker_config_write(&c, eb)) != OK)
+ *		return e;
+ *	...                                  // mosquitto -c FOLDER/mosquitto.conf
+ */
+#ifndef IMPRINT_BROKER_CONFIG_H
+#define IMPRINT_BROKER_CONFIG_H
+
+#include "errbuf.h"
+
+#define BROKER_CONFIG "mosquitto.conf"
+#define BROKER_USER "imprint"
+#define BROKER_PORT 8885
+
+struct broker_config {         /* paths are absolute */
+	const char *folder;    /* for the three files; made when missing */
+	const char *authority; /* PEM, one certificate */
+	const char *chain;     /* PEM, the broker's own certificate and what is above it */
+	const char *key;       /* PEM */
+	const char *address;   /* numeric; NULL: all of this computer */
+	uint16_t port;         /* of the listener with TLS */
+	const char *socket;    /* of the other one, in a folder that is the broker's user's alone */
+	struct slice password; /* of BROKER_USER; the file holds a salted hash of it */
+	const char *user;      /* whom a mosquitto that root starts becomes; NULL: who runs this */
+};
+
+/*
+ * Writes mosquitto.conf, acl and internal.pw, each as a whole and for this user alone. ERR_ARG: a
+ * path that mosquitto would read differently, or one that is too long for a socket. ERR_FORMAT: not
+ * one certificate in `authority`. Else as file_read and file_write.
+ */
+enum err broker_config_write(const struct broker_config *c, struct errbuf *eb) MUST_CHECK;
+
+#endif

@@ -1,0 +1,115 @@
+/* `imprint broker config`: the configuration of a mosquitto that somebody else starts. */
+#include "broker.h"
+#include "commands.h"
+#include "file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PASSWORD_MAX 256
+
+/* An absolute form of the state folder, since mosquitto may be started anywhere. */
+static enum err absolute(const char *state, char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	char *real = realpath(state, NULL);
+	enum err e;
+
+	if (!real)
+		return err_set(eb, ERR_NOT_FOUND, "%s: no such state folder", state);
+	e = folder_join("", real, path, eb);
+	free(real);
+	return e;
+}
+
+enum err broker_configure(const char *state, const char *address, uint16_t port, const char *socket,
+    char conf[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	char folder[FOLDER_PATH_MAX], authority[FOLDER_PATH_MAX], chain[FOLDER_PATH_MAX],
+	    key[FOLDER_PATH_MAX], password_path[FOLDER_PATH_MAX];
+	uint8_t *password = NULL;
+	size_t n = 0;
+	enum err e;
+
+	if ((e = absolute(state, conf, eb)) != OK ||
+	    (e = folder_join(conf, "ca/certificate.pem", authority, eb)) != OK ||
+	    (e = folder_join(conf, "tls/broker.pem", chain, eb)) != OK ||
+	    (e = folder_join(conf, "tls/broker.key", key, eb)) != OK ||
+	    (e = folder_join(conf, "broker", folder, eb)) != OK ||
+	    (e = folder_join(folder, "internal.key", password_path, eb)) != OK)
+		return e;
+	e = file_read_private(password_path, PASSWORD_MAX, &password, &n, eb);
+	if (e != OK)
+		return e == ERR_NOT_FOUND
+		           ? err_set(eb, e, "%s: not there; imprintd makes it at its first start",
+		                 password_path)
+		           : e;
+	while (n > 0 && password[n - 1] == '\n')
+		n--;
+	e = broker_config_write(&(struct broker_config){ .folder = folder,
+	                            .authority = authority,
+	                            .chain = chain,
+	                            .key = key,
+	                            .address = address,
+	                            .port = port,
+	                            .socket = socket,
+	                            .password = { password, n } },
+	    eb);
+	wipe(password, n);
+	free(password);
+	return e == OK ? folder_join(folder, BROKER_CONFIG, conf, eb) : e;
+}
+
+static const struct cli_option options[] = {
+	{ .name = "listen",
+	    .kind = CLI_TEXT,
+	    .value = "ADDRESS",
+	    .fallback = "127.0.0.1",
+	    .help = "numeric address for boards; 'all' for every one of this computer" },
+	{ .name = "broker-port",
+	    .kind = CLI_NUMBER,
+	    .value = "N",
+	    .min = 1,
+	    .max = 65535,
+	    .fallback = "8885",
+	    .help = "port for boards" },
+	{ .name = "socket",
+	    .kind = CLI_FILE,
+	    .value = "PATH",
+	    .help = "where the broker listens for the server; broker.sock in the run folder "
+	            "unless given" },
+	{ 0 },
+};
+
+static enum err config(struct cli *cli, struct errbuf *eb)
+{
+	char state[FOLDER_PATH_MAX], socket[FOLDER_PATH_MAX], conf[FOLDER_PATH_MAX];
+	const char *listen = cli_text(cli, "listen"), *given = cli_text(cli, "socket");
+	enum err e;
+
+	if ((e = folder_state(cli_text(cli, "state"), state, eb)) != OK)
+		return e;
+	if (given)
+		e = folder_join("", given, socket, eb);
+	else if ((e = folder_run(socket, eb)) == OK)
+		e = folder_join(socket, BROKER_SOCKET, socket, eb);
+	if (e != OK || (e = broker_configure(state, strcmp(listen, "all") == 0 ? NULL : listen,
+	                    (uint16_t)cli_number(cli, "broker-port"), socket, conf, eb)) != OK)
+		return e;
+	if (cli_json(cli))
+		return cli_json_print(json_pack("{s:s}", "config", conf), eb);
+	printf("%s\n", conf);
+	return OK;
+}
+
+const struct cli_command broker_commands[] = {
+	{ .name = "broker config",
+	    .summary = "write the broker's configuration",
+	    .about = "For a mosquitto that is started by other means than `imprint up`. Written "
+	             "are mosquitto.conf, acl and internal.pw in the folder `broker` of the "
+	             "state folder, from the authority and the certificates that imprintd made "
+	             "there; the path of the first is printed. Start it with `mosquitto -c`, as "
+	             "the same user.",
+	    .options = options,
+	    .run = config },
+	{ 0 },
+};

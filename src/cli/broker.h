@@ -1,0 +1,22 @@
+/*
+ * broker.h -- the broker's configuration out of what lies in the state folder: for `up`, and for who
+ * starts mosquitto by other means.
+ */
+#ifndef IMPRINT_CLI_BROKER_H
+#define IMPRINT_CLI_BROKER_H
+
+#include "broker_config.h"
+#include "folder.h"
+
+/*
+ * Writes it from the authority, the broker's own certificate and the password that imprintd keeps in
+ * `state`. address NULL: all. conf: the file for mosquitto. ERR_NOT_FOUND: imprintd has not been
+ * started with this state folder yet.
+ */
+enum err broker_configure(const char *state, const char *address, uint16_t port, const char *socket,
+    char conf[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
+
+/* RUN/broker.sock: the broker's listener for the server. */
+#define BROKER_SOCKET "broker.sock"
+
+#endif

@@ -13,8 +13,8 @@
 
 /* Longest command of the table: Nonce or SHA with 64 bytes, behind its word address. */
 #define SE_FRAME_MAX (1 + 7 + 64)
-/* Longest of the others: Verify with signature and key. */
-#define SE_FRAME_LARGE (1 + 7 + 128)
+/* Longest of the others: KDF with its details and 128 bytes. */
+#define SE_FRAME_LARGE (1 + 7 + 132)
 
 /* Answers without data are one status byte: out = 0. */
 struct se_command_form {
@@ -54,6 +54,11 @@ enum err se_exchange(
  */
 enum err se_exchange_other(
     struct se *se, const struct se_command_form *form, uint32_t param, uint8_t *out) MUST_CHECK;
+
+/* Nonce, random; se_nonce of se_more.h without the rest afterwards. */
+enum err se_nonce_awake(struct se *se, const uint8_t num_in[20], uint8_t rand_out[32]) MUST_CHECK;
+/* The same; temp becomes what TempKey is now. */
+enum err se_nonce_shared(struct se *se, const uint8_t num_in[20], uint8_t temp[32]) MUST_CHECK;
 
 /* Sends the chip to rest and returns e. */
 enum err se_idle(struct se *se, enum err e) MUST_CHECK;

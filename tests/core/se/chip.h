@@ -548,7 +548,7 @@ static void chip_new(struct chip *c, bool is_608)
 }
 
 /* The same with Arduino's profile, locked, and a key in slot 0. */
-static void chip_provisioned(struct chip *c, bool is_608)
+__attribute__((unused)) static void chip_provisioned(struct chip *c, bool is_608)
 {
 	chip_new(c, is_608);
 	memcpy(c->config + 16, se_profile_arduino.config + 16, 112);

@@ -1,7 +1,7 @@
 /* What the lint passes is what a board rebuilds; and it judges any bytes by known rules alone. */
 #include "ccert.h"
 #include "fuzz.h"
-#include "lint.h"
+#include "service_cert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -17,10 +17,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(p256_new(&p256, NULL) == OK);
 	context.p256 = p256;
 	context.key_id = size > 20 ? data + size - 20 : (const uint8_t *)"no identifier at all";
-	broken = lint_tbs(tbs, &context);
+	/* No bytes are a device's certificate and a server's. */
+	broken = lint_service(tbs, &context);
+	CHECK(broken != 0 || lint_tbs(tbs, &context) != 0);
+	broken |= lint_service_names(tbs) | lint_tbs(tbs, &context);
 	for (unsigned n = 0; n < 64; n++)
 		CHECK(!(broken & LINT_BIT(n)) || lint_rule(n));
-	if (broken != 0)
+	if (lint_tbs(tbs, &context) != 0)
 		return 0;
 	x509_cert_put(&w, tbs, sig);
 	CHECK(der_finish(&w, &cert) == OK && ccert_from_cert(cert, &fields, q) == OK);

@@ -1,4 +1,4 @@
-#include "lint.h"
+#include "lint_walk.h"
 #include "profile.h"
 #include "utc.h"
 
@@ -45,7 +45,7 @@ static bool own_key(const uint8_t q[64], const struct lint_context *c)
 }
 
 /* What cannot be checked, for want of memory, does not pass either. */
-static uint64_t lint_key(const uint8_t q[64], const struct lint_context *c)
+uint64_t lint_key(const uint8_t q[64], const struct lint_context *c)
 {
 	if (p256_point_check(c->p256, q) != OK)
 		return LINT_BIT(3);

@@ -1,14 +1,9 @@
-#include "lint.h"
+#include "lint_walk.h"
 #include "ccert.h"
+#include "utc.h"
 #include "uuid.h"
 
 #include <string.h>
-
-/* What the walk over a tbsCertificate collects. */
-struct walk {
-	uint64_t broken;
-	struct slice serial, algorithm, issuer, validity, subject, spki, extensions;
-};
 
 /* Elements of id-ce, 2.5.29.n */
 enum { EXT_KEY_USAGE = 15, EXT_BASIC_CONSTRAINTS = 19, EXT_AKI = 35, EXT_EXTENDED_KEY_USAGE = 37 };
@@ -35,12 +30,7 @@ static bool pairs(struct slice text, unsigned *out)
 	return true;
 }
 
-struct moment {
-	unsigned year, month, day, hour, minute, second;
-};
-
-/* Rule 21. */
-static bool take_moment(struct slice *in, struct moment *m)
+bool lint_moment_take(struct slice *in, struct lint_moment *m)
 {
 	struct slice text;
 	unsigned part[7];
@@ -54,22 +44,34 @@ static bool take_moment(struct slice *in, struct moment *m)
 	    text.p[digits] != 'Z' || !pairs((struct slice){ text.p, digits }, part))
 		return false;
 	if (tag == DER_UTC_TIME) {
-		*m = (struct moment){ part[0] + (part[0] < 50 ? 2000 : 1900), part[1], part[2],
+		*m = (struct lint_moment){ part[0] + (part[0] < 50 ? 2000 : 1900), part[1], part[2],
 			part[3], part[4], part[5] };
 		return true;
 	}
-	*m =
-	    (struct moment){ part[0] * 100 + part[1], part[2], part[3], part[4], part[5], part[6] };
+	*m = (struct lint_moment){ part[0] * 100 + part[1], part[2], part[3], part[4], part[5],
+		part[6] };
 	return m->year >= 2050;
+}
+
+bool lint_moment_seconds(const struct lint_moment *m, int64_t *seconds)
+{
+	struct x509_hour hour = { (uint16_t)m->year, (uint8_t)m->month, (uint8_t)m->day,
+		(uint8_t)m->hour };
+
+	if (m->minute > 59 || m->second > 59 || !x509_hour_exists(&hour) ||
+	    utc_seconds(&hour, seconds) != OK)
+		return false;
+	*seconds += m->minute * 60 + m->second;
+	return true;
 }
 
 static uint64_t lint_validity(struct slice validity)
 {
-	struct moment from, to;
+	struct lint_moment from, to;
 	struct x509_hour day;
 	uint64_t broken = 0;
 
-	if (!take_moment(&validity, &from) || !take_moment(&validity, &to))
+	if (!lint_moment_take(&validity, &from) || !lint_moment_take(&validity, &to))
 		return LINT_BIT(21);
 	if (validity.n != 0)
 		return LINT_BIT(22);
@@ -161,8 +163,7 @@ static uint64_t lint_extensions(struct slice list, const struct lint_context *c)
 	return broken;
 }
 
-/* Cuts a tbsCertificate into its fields (RFC 5280 4.1); false when it is not DER of that shape. */
-static bool cut(struct slice tbs, struct walk *w)
+bool lint_cut(struct slice tbs, struct lint_walk *w)
 {
 	struct slice in, version, outer, body;
 	uint8_t tag;
@@ -195,10 +196,10 @@ static bool rebuilds(struct slice tbs)
 
 uint64_t lint_tbs(struct slice tbs, const struct lint_context *c)
 {
-	struct walk w = { 0 };
+	struct lint_walk w = { 0 };
 	uint8_t q[64];
 
-	if (!cut(tbs, &w))
+	if (!lint_cut(tbs, &w))
 		return LINT_BIT(22);
 	if (w.serial.n != 16 || w.serial.p[0] < 0x01 || w.serial.p[0] > 0x7f)
 		w.broken |= LINT_BIT(1);

@@ -20,7 +20,7 @@ enum profile {
 };
 #undef PROFILE
 
-enum profile_kind { PROFILE_LEAF, PROFILE_ROOT };
+enum profile_kind { PROFILE_LEAF, PROFILE_ROOT, PROFILE_SERVICE };
 struct profile_info {
 	enum profile number;
 	enum profile_kind kind;

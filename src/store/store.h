@@ -28,6 +28,8 @@
 #define STORE_NAME_MAX 64
 #define STORE_MESSAGE_MAX 256
 #define STORE_EVENT_MAX 65536
+#define STORE_FILTER_TAGS 8
+#define STORE_WAITING_MAX 65536
 
 struct store;
 struct store_change;
@@ -162,8 +164,11 @@ struct store_tag {
 struct store_filter { /* NULL: any */
 	const char *serial, *hardware, *name;
 	const struct store_tag *tags; /* all of them */
-	size_t tags_n;
-	bool deleted; /* softly deleted ones too */
+	size_t tags_n;                /* at most STORE_FILTER_TAGS */
+	bool deleted;                 /* softly deleted ones too */
+	/* Pages: only what comes behind the device with this id (NULL: all) and time of creation. */
+	const uint8_t *after;
+	int64_t after_created;
 };
 /* Oldest first. `each` returns false to stop; it must not call the store. */
 enum err store_device_list(struct store *s, uint32_t tenant, const struct store_filter *filter,
@@ -196,7 +201,7 @@ enum err store_setting_get(
  * A change remembers its first failure (no memory, a value out of range) and returns it when it is
  * committed, so building one needs no checks. Rows are copied, except event bodies.
  */
-struct store_change *store_change_new(uint32_t tenant);
+struct store_change *store_change_new(uint32_t tenant); /* NULL, without memory, is fine below */
 /* For one that was never submitted. NULL is fine. */
 void store_change_free(struct store_change *c);
 
@@ -204,19 +209,28 @@ void store_change_free(struct store_change *c);
 void store_tenant_add(struct store_change *c, const struct store_tenant *tenant);
 void store_principal_put(struct store_change *c, const struct store_principal *principal);
 void store_token_add(struct store_change *c, const struct store_token *token);
-/* version 0: a new row; else the row must have this version, and gets the next one. */
+/*
+ * version 0: a new row; else the row must have this version, and gets the next one. Of a row that is
+ * there, id, created, seen and message stay as they are.
+ */
 void store_device_put(struct store_change *c, const struct store_device *device);
 /* Removes the row with its tags and certificates' rows kept: a serial is never forgotten. */
 void store_device_remove(struct store_change *c, const uint8_t id[16], uint32_t version);
-/* A message came: seen, message. Never older than what is there; no version is needed. */
+/* A message came: seen, message. Never older than what is there; no version is needed or raised. */
 void store_device_seen(
     struct store_change *c, const uint8_t id[16], int64_t at, struct slice message);
 void store_tag_put(struct store_change *c, const uint8_t device[16], const struct store_tag *tag);
 void store_tag_remove(struct store_change *c, const uint8_t device[16], const char *key);
-/* As store_device_put: version 0 is new. Until `prepare` has run, a new one may lack its signature. */
+/*
+ * As store_device_put: version 0 is new. Its device may be gone, its authority must be there. Until
+ * `prepare` has run, a new one may lack its signature. Of one that is there, only state, enabled,
+ * revoked and reason change.
+ */
 void store_cert_put(struct store_change *c, const struct store_cert *cert);
+/* Made, or replaced but for `created`. */
 void store_authority_put(struct store_change *c, const struct store_authority *authority);
 void store_event_add(struct store_change *c, const struct store_event *event);
+/* NULL removes it. */
 void store_setting_put(struct store_change *c, const char *name, const char *value);
 
 /* For `prepare`: what the submitter hung on, its first new certificate and event, and failing. */
@@ -228,7 +242,8 @@ void store_change_fail(struct store_change *c, enum err e, const char *fmt, ...)
 
 /*
  * Hands the change over. `done` is called once, on the committing thread, and must not block; seq is
- * the number of its first event, or 0. The change is freed behind it.
+ * the number of its first event, or 0. The change is freed behind it. One that is not taken
+ * (NULL, or STORE_WAITING_MAX wait) is answered at once, by the caller's thread.
  */
 typedef void store_done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq);
 void store_submit(struct store *s, struct store_change *c, store_done *done, void *ctx);

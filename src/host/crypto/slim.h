@@ -1,0 +1,32 @@
+/*
+ * slim.h -- OpenSSL without the algorithms that TLS never names: for handshakes alone.
+ *
+ * OpenSSL 3.0 builds a new chain of decoders for every public key in a certificate and walks the
+ * names of all that it knows each time. A slim context knows the default provider's algorithms, but
+ * only those decoders and encoders that P-256, P-384, X25519 and Ed25519 keys in DER and PEM need.
+ * Digests, KDFs, ciphers and signatures are all there.
+ *
+ *	struct slim *slim = NULL;
+ *	if ((e = slim_new(&slim, eb)) != OK)
+ *		return e;
+ *	SSL_CTX *ctx = SSL_CTX_new_ex(slim_context(slim), NULL, TLS_server_method());
+ *	...
+ *	SSL_CTX_free(ctx);
+ *	slim_free(slim);
+ */
+#ifndef IMPRINT_SLIM_H
+#define IMPRINT_SLIM_H
+
+#include "errbuf.h"
+
+#include <openssl/crypto.h>
+
+struct slim;
+
+enum err slim_new(struct slim **slim, struct errbuf *eb) MUST_CHECK;
+/* Belongs to slim, and everything made with it goes first. */
+OSSL_LIB_CTX *slim_context(const struct slim *slim);
+/* NULL is fine. */
+void slim_free(struct slim *slim);
+
+#endif

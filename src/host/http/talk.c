@@ -1,0 +1,163 @@
+#include "talk.h"
+
+#include <string.h>
+
+void talk_init(struct talk *t, const struct talk_carrier *carrier, void *ctx)
+{
+	memset(t, 0, sizeof(*t));
+	t->carrier = carrier;
+	t->ctx = ctx;
+	reader_init(&t->reader, carrier->options);
+}
+
+static void enqueue(struct talk *t, struct exchange *x)
+{
+	x->talk = t;
+	x->next = NULL;
+	if (t->final)
+		t->final->next = x;
+	else
+		t->first = x;
+	t->final = x;
+	t->in_work++;
+}
+
+/* RFC 9110 10.1.1: only behind all earlier answers, and not when the body comes already. */
+static void send_continue(struct talk *t)
+{
+	if (!t->reader.expects || t->first || t->reader.at != READER_BODY)
+		return;
+	t->reader.expects = false;
+	t->carrier->send(t->ctx, TEXT("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+static void send_answer(struct talk *t, const struct exchange *x)
+{
+	const struct http_options *o = t->carrier->options;
+	struct bytes out = { .max = 0 };
+
+	if (exchange_render(x, t->carrier->date, t->last && !t->first, &out) == OK) {
+		t->carrier->send(t->ctx, (struct slice){ out.p, out.n });
+		if (o->log)
+			o->log(o->ctx, &x->request, x->shown.response.status,
+			    (double)(exchange_clock_us() - x->begun_us) / 1e6);
+	} else {
+		t->failed = true;
+	}
+	bytes_free(&out);
+}
+
+/* Sends what can be sent: the answers at the head of the line. */
+static void flush(struct talk *t)
+{
+	while (t->first && t->first->answered && !t->failed) {
+		struct exchange *x = t->first;
+
+		if (!(t->first = x->next))
+			t->final = NULL;
+		t->in_work--;
+		send_answer(t, x);
+		exchange_free(x);
+	}
+	send_continue(t);
+}
+
+static void refuse(struct talk *t)
+{
+	const struct http_options *o = t->carrier->options;
+	const char *reason = t->reader.reason;
+	struct exchange *x = reader_hand_over(&t->reader);
+
+	t->last = true;
+	t->refused++;
+	if (!x && !(x = exchange_new(&o->limits))) {
+		t->failed = true;
+		return;
+	}
+	x->shown.response.status = t->reader.status;
+	if (o->refuse)
+		o->refuse(o->ctx, x->request.path, reason, &x->shown.response);
+	x->answered = true;
+	enqueue(t, x);
+	flush(t);
+}
+
+static void accept_request(struct talk *t)
+{
+	struct exchange *x = reader_hand_over(&t->reader);
+
+	t->last = t->last || t->winding || !x->keep_alive;
+	enqueue(t, x);
+	t->carrier->begin(t->ctx, x);
+}
+
+bool talk_full(const struct talk *t)
+{
+	return t->in_work >= t->carrier->options->limits.pipeline_max;
+}
+
+size_t talk_take(struct talk *t, const uint8_t *p, size_t n)
+{
+	size_t used = 0;
+
+	while (used < n && !t->last && !talk_full(t)) {
+		size_t step = reader_take(&t->reader, p + used, n - used);
+
+		used += step;
+		if (t->reader.at == READER_REFUSED)
+			refuse(t);
+		else if (t->reader.at == READER_DONE)
+			accept_request(t);
+	}
+	send_continue(t);
+	return t->last ? n : used;
+}
+
+void talk_answered(struct talk *t, struct exchange *x)
+{
+	x->answered = true;
+	flush(t);
+}
+
+void talk_refuse(struct talk *t, int status, const char *reason)
+{
+	if (t->last)
+		return;
+	if (t->reader.at == READER_IDLE) {
+		t->last = true;
+		return;
+	}
+	reader_refuse(&t->reader, status, reason);
+	refuse(t);
+}
+
+void talk_end(struct talk *t)
+{
+	t->last = true;
+}
+
+void talk_wind_down(struct talk *t)
+{
+	t->winding = true;
+	if (t->reader.at == READER_IDLE)
+		t->last = true;
+}
+
+bool talk_over(const struct talk *t)
+{
+	return t->failed || (t->last && !t->first);
+}
+
+void talk_free(struct talk *t)
+{
+	struct exchange *x = t->first, *next;
+
+	for (; x; x = next) {
+		next = x->next;
+		x->talk = NULL;
+		if (x->answered)
+			exchange_free(x);
+	}
+	t->first = t->final = NULL;
+	reader_free(&t->reader);
+}

@@ -134,7 +134,8 @@ static enum err open_socket(struct chip *c, const char *path, struct errbuf *eb)
 	if (sei2c_init(&c->bus, path, SEI2C_ADDRESS) != OK)
 		return err_set(
 		    eb, ERR_ARG, "%s: socket paths end at %d bytes", path, SEI2C_PATH_MAX);
-	c->behind_socket = true;
+	c->hal = &c->bus.hal;
+	c->error = &c->bus.error;
 	snprintf(c->where, sizeof(c->where), "socket %s", path);
 	return OK;
 }
@@ -148,8 +149,26 @@ static enum err open_adapter(struct chip *c, const char *path, struct errbuf *eb
 		    eb, e, "%s: not an I2C adapter, or one that speaks SMBus only", path);
 	if (e != OK)
 		return err_set(eb, e, "%s: %s", path, strerror(c->adapter.error));
-	c->on_bus = true;
+	c->hal = &c->adapter.hal;
+	c->error = &c->adapter.error;
 	snprintf(c->where, sizeof(c->where), "bus %s", path);
+	return OK;
+}
+
+static enum err open_kit(struct chip *c, const char *where, struct errbuf *eb)
+{
+	enum err e = kit_bus_open(&c->kit, where);
+
+	if (e == ERR_DEVICE)
+		return err_set(eb, e, "kit %s: it holds no ATECC508 or 608", where);
+	if (e == ERR_ARG)
+		return err_set(
+		    eb, e, "kit:%s: neither the path of a serial port nor HOST:PORT", where);
+	if (e != OK)
+		return err_set(eb, e, "kit %s: %s", where, strerror(c->kit.error));
+	c->hal = &c->kit.hal;
+	c->error = &c->kit.error;
+	snprintf(c->where, sizeof(c->where), "kit %s", where);
 	return OK;
 }
 
@@ -162,6 +181,7 @@ static enum err open_file(struct chip *c, const char *path, struct errbuf *eb)
 	if ((e = emu_open(path, &o, &c->emu, eb)) != OK)
 		return e;
 	c->direct = chip_hal(c->emu);
+	c->hal = &c->direct;
 	snprintf(c->where, sizeof(c->where), "state file %s", path);
 	return OK;
 }
@@ -183,6 +203,8 @@ static enum err find(
 	char path[FOLDER_PATH_MAX];
 	enum err e;
 
+	if (strncmp(what, "kit:", 4) == 0)
+		return open_kit(c, what + 4, eb);
 	if (is_adapter(what))
 		return open_adapter(c, what, eb);
 	if (strchr(what, '/'))
@@ -199,10 +221,8 @@ static enum err find(
 /* The driver's own words, after what was being done. */
 static enum err said(const struct chip *c, enum err e, const char *doing, struct errbuf *eb)
 {
-	if (c->se.fault == SE_BUS && c->behind_socket)
-		return err_set(eb, e, "%s: %s: %s", c->where, doing, strerror(c->bus.error));
-	if (c->se.fault == SE_BUS && c->on_bus)
-		return err_set(eb, e, "%s: %s: %s", c->where, doing, strerror(c->adapter.error));
+	if (c->se.fault == SE_BUS && c->error)
+		return err_set(eb, e, "%s: %s: %s", c->where, doing, strerror(*c->error));
 	return err_set(eb, e, "%s: %s: %s", c->where, doing, se_fault_text(c->se.fault));
 }
 
@@ -216,10 +236,7 @@ enum err chip_open(
 		return err_set(eb, ERR_MEMORY, "no memory for an element");
 	if ((e = find(c, state, run, what, eb)) != OK)
 		goto out;
-	e = se_open(&c->se, c->behind_socket ? &c->bus.hal
-	                    : c->on_bus      ? &c->adapter.hal
-	                                     : &c->direct);
-	if (e != OK) {
+	if ((e = se_open(&c->se, c->hal)) != OK) {
 		e = said(c, e, "cannot be reached", eb);
 		goto out;
 	}
@@ -236,10 +253,12 @@ void chip_close(struct chip *c)
 		return;
 	if (c->se.hal)
 		se_close(&c->se);
-	if (c->behind_socket)
+	if (c->hal == &c->bus.hal)
 		sei2c_close(&c->bus);
-	if (c->on_bus)
+	if (c->hal == &c->adapter.hal)
 		linux_i2c_close(&c->adapter);
+	if (c->hal == &c->kit.hal)
+		kit_bus_close(&c->kit);
 	emu_free(c->emu);
 	free(c);
 }
@@ -385,7 +404,7 @@ enum err chip_read(struct chip *c, const uint8_t *ca, struct errbuf *eb)
 
 bool chip_emulated(const struct chip *c)
 {
-	return c->emu || c->behind_socket ||
+	return c->emu || c->hal == &c->bus.hal ||
 	       (c->serial[0] == 0x45 && c->serial[1] == 0x4D && c->serial[8] == 0x4D);
 }
 

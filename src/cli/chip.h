@@ -2,7 +2,7 @@
  * chip.h -- what can be learned about a secure element by asking it: for `imprint element`.
  *
  * Everything is read through the driver, whether the chip is on an I2C bus of this computer, stands
- * behind an emulator's socket or is started from its state file for the occasion; so what is shown
+ * behind an emulator's socket or one of Microchip's kits, or is started from its state file for the occasion; so what is shown
  * is what any host can see, and a secret cannot be shown at all.
  *
  *	struct chip *chip = NULL;
@@ -18,6 +18,7 @@
 #include "ccert.h"
 #include "emu.h"
 #include "folder.h"
+#include "kit_bus.h"
 #include "linux_i2c.h"
 #include "se.h"
 #include "sei2c.h"
@@ -63,12 +64,14 @@ enum chip_belongs {
 };
 
 struct chip {
-	char where[160]; /* "socket /run/imprint/se/a.sock" */
-	bool behind_socket, on_bus;
-	struct emu *emu;          /* from its state file */
-	struct sei2c bus;         /* behind_socket */
-	struct linux_i2c adapter; /* on_bus */
-	struct se_hal direct;     /* to emu */
+	char where[160];          /* "socket /run/imprint/se/a.sock" */
+	const struct se_hal *hal; /* of the one of these that it is behind */
+	const int *error;         /* errno of that one when it failed; NULL: it cannot */
+	struct emu *emu;          /* from its state file, by `direct` */
+	struct se_hal direct;
+	struct sei2c bus;
+	struct linux_i2c adapter;
+	struct kit_bus kit;
 	struct se se;
 	/* What chip_read found. */
 	uint8_t config[SE_CONFIG_SIZE];
@@ -85,7 +88,7 @@ struct chip {
 
 /*
  * NAME (a running emulator of that name, else its state file), or the path of an I2C bus (/dev/i2c-N),
- * of a socket or of a state file. ERR_NOT_FOUND, ERR_CONFLICT (another process has the state file), or as the driver says.
+ * of a socket or of a state file, or kit:PATH or kit:HOST:PORT. ERR_NOT_FOUND, ERR_CONFLICT (another process has the state file), or as the driver says.
  */
 enum err chip_open(const char *state, const char *run, const char *what, struct chip **chip,
     struct errbuf *eb) MUST_CHECK;

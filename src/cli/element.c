@@ -354,7 +354,9 @@ const struct cli_command element_commands[] = {
 	    .about =
 	        "NAME is a running emulator or virtual board, else a chip of the state folder; or "
 	        "the path of a socket or state file, or an I2C bus of this computer, /dev/i2c-N, "
-	        "with the chip at address 60. Everything is read through the driver, as any "
+	        "with the chip at address 60; or kit:PATH or kit:HOST:PORT for one of Microchip's "
+	        "kits on a serial port, or an emulator that serves the kit protocol. Everything is "
+	        "read through the driver, as any "
 	        "host "
 	        "could.\n\n"
 	        "Whether the certificate in slots 10 to 12 belongs to the key in slot 0 is checked "

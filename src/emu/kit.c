@@ -81,9 +81,14 @@ static uint8_t address_of(struct emu *chip)
 }
 
 /* Word address and data to the chip that is selected. */
-static bool acked(struct emu *chip, const uint8_t *p, size_t n)
+static enum emu_ack put_bytes(struct emu *chip, const uint8_t *p, size_t n)
 {
-	return emu_i2c_write(chip, address_of(chip), p, n) == EMU_ACK;
+	return emu_i2c_write(chip, address_of(chip), p, n);
+}
+
+static enum kit_status status_of(enum emu_ack ack)
+{
+	return ack == EMU_ACK ? KIT_DONE : ack == EMU_STUCK ? KIT_BUS : KIT_NO_ANSWER;
 }
 
 /* Reads from the start of the chip's output buffer; a chip that works acknowledges nothing. */
@@ -91,15 +96,17 @@ static void collect(struct kit *k, struct emu *chip, uint64_t now_ms)
 {
 	static const uint8_t reset = 0x00;
 	uint8_t p[EMU_RESPONSE_MAX];
+	enum emu_ack ack = put_bytes(chip, &reset, 1);
 
-	if (!acked(chip, &reset, 1) ||
-	    emu_i2c_read(chip, address_of(chip), p, sizeof(p)) != EMU_ACK) {
-		k->working = now_ms < k->give_up_ms;
-		if (!k->working)
-			say(k, KIT_TIMEOUT);
+	if (ack == EMU_ACK)
+		ack = emu_i2c_read(chip, address_of(chip), p, sizeof(p));
+	k->working = ack != EMU_ACK && ack != EMU_STUCK && now_ms < k->give_up_ms;
+	if (k->working)
+		return;
+	if (ack != EMU_ACK) {
+		say(k, ack == EMU_STUCK ? KIT_BUS : KIT_TIMEOUT);
 		return;
 	}
-	k->working = false;
 	/* FF is what the bus floats to: no packet is as long. */
 	if (p[0] < 4 || p[0] == 0xFF)
 		say(k, KIT_NO_ANSWER);
@@ -124,11 +131,12 @@ static void talk(struct kit *k, struct emu *chip, struct slice hex, uint64_t now
 {
 	uint8_t packet[1 + 255] = { 0x03 };
 	size_t n = hex.n / 2;
+	enum emu_ack ack;
 
 	if (n == 0 || n > 255 || hex_decode(hex, packet + 1, n) != OK) {
 		say(k, KIT_MALFORMED);
-	} else if (!acked(chip, packet, 1 + n)) {
-		say(k, KIT_NO_ANSWER);
+	} else if ((ack = put_bytes(chip, packet, 1 + n)) != EMU_ACK) {
+		say(k, status_of(ack));
 	} else {
 		k->give_up_ms = now_ms + KIT_TALK_MS;
 		collect(k, chip, now_ms);
@@ -140,7 +148,7 @@ static void rest(struct kit *k, struct emu *chip, uint8_t word, struct slice non
 	if (none.n)
 		say(k, KIT_MALFORMED);
 	else
-		say(k, acked(chip, &word, 1) ? KIT_DONE : KIT_NO_ANSWER);
+		say(k, status_of(put_bytes(chip, &word, 1)));
 }
 
 /* --- lines --- */

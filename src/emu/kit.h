@@ -39,6 +39,7 @@ enum kit_status {
 	KIT_NO_CHIP = 0xE3,   /* select: no chip has this address */
 	KIT_TOO_LONG = 0xE4,  /* a line above KIT_LINE_MAX, thrown away up to its end */
 	KIT_NO_ANSWER = 0xE7, /* the chip does not acknowledge, or has nothing to read */
+	KIT_BUS = 0xF0,       /* the bus between kit and chip failed: only a fault plan does that */
 	KIT_TIMEOUT = 0xF1,   /* it acknowledged, and then nothing for the whole limit */
 	KIT_UNKNOWN = 0xF5,   /* no request of the protocol, or an interface that is not i2c */
 };

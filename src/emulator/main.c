@@ -4,6 +4,7 @@
  */
 #include "emu.h"
 #include "file.h"
+#include "kit.h"
 #include "text.h"
 
 #include <getopt.h>
@@ -29,11 +30,14 @@ static const char usage[] =
     "  --serial HEX                   serial number of a chip that is made now, 18 digits\n"
     "  --from FILE                    its configuration: 128 bytes dumped from another\n"
     "  --genuine-looking              its serial number looks like Microchip's\n"
+    "  --kit tcp:PORT|pty:LINK        Microchip's kit protocol as well, on 127.0.0.1 (0: any "
+    "port)\n"
+    "                                 or behind a link; what can be connected to is printed\n"
     "  --faults FILE                  plan of what shall go wrong with each (docs/emulator.md)\n";
 
 struct job {
 	struct emu_options options;
-	const char *socket, *faults;
+	const char *socket, *faults, *kit;
 	uint8_t serial[9], config[CONFIG_SIZE];
 	bool help;
 };
@@ -101,6 +105,9 @@ static enum err take_option(struct job *job, int letter, struct errbuf *eb)
 	case 'g':
 		job->options.genuine_looking = true;
 		break;
+	case 'k':
+		job->kit = optarg;
+		break;
 	case 'p':
 		job->faults = optarg;
 		break;
@@ -122,6 +129,7 @@ static enum err take_options(struct job *job, int argc, char **argv, struct errb
 		{ "serial", required_argument, NULL, 'n' },
 		{ "from", required_argument, NULL, 'c' },
 		{ "genuine-looking", no_argument, NULL, 'g' },
+		{ "kit", required_argument, NULL, 'k' },
 		{ "faults", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -155,7 +163,9 @@ static enum err stop_signals(int *fd, struct errbuf *eb)
 	return OK;
 }
 
-static void announce(struct emu *const *chips, char *const *files, size_t n, const char *socket)
+/* One line for each chip, then the socket, then the kit's place: whoever waits for it can begin. */
+static void announce(struct emu *const *chips, char *const *files, size_t n, const char *socket,
+    const struct kit_server *kit)
 {
 	struct emu_info info;
 	char serial[19];
@@ -170,6 +180,8 @@ static void announce(struct emu *const *chips, char *const *files, size_t n, con
 			fprintf(stderr, "%s: faults planned: %u\n", files[i], info.faults);
 	}
 	printf("%s\n", socket);
+	if (kit)
+		printf("%s\n", kit_server_where(kit));
 	fflush(stdout);
 }
 
@@ -192,6 +204,7 @@ static enum err run(const struct job *job, char *const *files, size_t n, struct 
 {
 	struct emu *chips[EMU_SERVER_CHIPS] = { NULL };
 	struct emu_server *server = NULL;
+	struct kit_server *kit = NULL;
 	int stop = -1;
 	enum err e;
 
@@ -203,11 +216,14 @@ static enum err run(const struct job *job, char *const *files, size_t n, struct 
 	}
 	if (job->faults && (e = set_faults(job->faults, chips, n, eb)) != OK)
 		goto out;
-	if ((e = emu_server_new(job->socket, chips, n, &server, eb)) != OK)
+	if ((e = emu_server_new(job->socket, chips, n, &server, eb)) != OK ||
+	    (job->kit && ((e = kit_server_new(job->kit, chips, n, &kit, eb)) != OK ||
+	                     (e = kit_server_start(kit, eb)) != OK)))
 		goto out;
-	announce(chips, files, n, job->socket);
+	announce(chips, files, n, job->socket, kit);
 	e = emu_server_run(server, stop, eb);
 out:
+	kit_server_free(kit);
 	emu_server_free(server);
 	for (size_t i = 0; i < n; i++)
 		emu_free(chips[i]);

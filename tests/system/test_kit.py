@@ -1,4 +1,4 @@
-"""imprint element emulate --kit: Microchip's kit protocol over TCP and a pseudo-terminal."""
+"""Microchip's kit protocol over TCP and a pseudo-terminal: emulators that serve it, and `imprint element` as its host."""
 
 import json
 import os
@@ -62,3 +62,43 @@ class Kit(harness.SystemTest):
             self.assertIn(text, done.stderr)
             self.assertEqual(done.returncode, status, done)
             self.assertEqual(done.stdout, "", "nothing is announced")
+
+    def looks(self, kit, serial):
+        seen = self.run_program("imprint", "element", "info", kit, "--json")
+        self.assertEqual(seen.returncode, 0, seen)
+        self.assertEqual(json.loads(seen.stdout)["serial"], serial)
+
+    def test_host_side(self):
+        serial = "454D1111111111114D"
+        process, where = self.emulate("tcp:0", "--serial", serial)
+        self.looks(f"kit:{where}", serial)
+        self.looks("kit:localhost:%d" % self.port(where)[1], serial)
+        self.assertEqual(process.stop(), 0)
+        link = self.folder / "kit"
+        process, _ = self.emulate(f"pty:{link}")
+        self.looks(f"kit:{link}", serial)
+        dump = self.run_program("imprint", "element", "dump", f"kit:{link}")
+        self.assertIn("454D1111", dump.stdout.replace(" ", "").upper())
+        self.assertEqual(process.stop(), 0)
+        for kit, status, text in ((f"kit:{link}", 3, "No such file"), ("kit:here", 2, "neither the path of a serial port nor HOST:PORT"),
+                ("kit:127.0.0.1:1", 8, "refused"), ("kit:/dev/null", 2, "neither the path of a serial port")):
+            done = self.run_program("imprint", "element", "info", kit)
+            self.assertIn(text, done.stderr)
+            self.assertEqual(done.returncode, status, done)
+
+    def test_stuck_bus_behind_a_kit(self):
+        plan = self.folder / "plan"
+        plan.write_text("stuck 5\n")
+        _, where = self.emulate("tcp:0", "--faults", plan)
+        done = self.run_program("imprint", "element", "info", f"kit:{where}")
+        self.assertIn("Input/output error", done.stderr)
+        self.assertEqual(done.returncode, 8, done)
+
+    def test_emulator_alone(self):
+        process = self.start("imprint-emulator", "--socket", self.folder / "bus.sock", "--kit", "tcp:0", self.folder / "a.se")
+        where = process.wait_for(r"^(tcp:\S+)$").group(1)
+        self.assertEqual(self.talk(self.port(where)), REPLIES)
+        done = self.run_program("imprint-emulator", "--socket", self.folder / "other.sock", "--kit", "udp:1", self.folder / "b.se")
+        self.assertIn("neither tcp:PORT nor pty:LINK", done.stderr)
+        self.assertEqual(done.returncode, 2, done)
+        self.assertEqual(process.stop(), 0)

@@ -268,7 +268,7 @@ out:
 /* --- dump --- */
 
 static const struct cli_option dump_options[] = {
-	{ .name = "config",
+	{ .name = "to",
 	    .kind = CLI_FILE,
 	    .value = "FILE",
 	    .help = "write the 128 bytes of the configuration zone to this file" },
@@ -311,14 +311,14 @@ static void print_dump(const struct chip *c)
 
 static enum err dump(struct cli *cli, struct errbuf *eb)
 {
-	const char *config = cli_text(cli, "config");
+	const char *to = cli_text(cli, "to");
 	struct chip *chip = NULL;
 	enum err e;
 
 	if ((e = chip_of(cli, NULL, &chip, eb)) != OK)
 		goto out;
-	if (config)
-		e = file_write(config, SLICE(chip->config), 0644, eb);
+	if (to)
+		e = file_write(to, SLICE(chip->config), 0644, eb);
 	else if (cli_json(cli))
 		e = cli_json_print(chip_json(chip, true), eb);
 	else
@@ -372,7 +372,7 @@ const struct cli_command element_commands[] = {
 	    .args_max = 1,
 	    .summary = "print everything that a secure element lets be read",
 	    .about =
-	        "NAME as for `imprint element info`. The configuration that --config writes can be "
+	        "NAME as for `imprint element info`. The configuration that --to writes can be "
 	        "given to `imprint element emulate --from`.",
 	    .options = dump_options,
 	    .run = dump },

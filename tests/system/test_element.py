@@ -184,7 +184,7 @@ class Emulate(Element):
     def test_from_dump(self):
         golden = self.put(key="golden-device-1")
         dump = self.folder / "config.bin"
-        done = self.run_program("imprint", "element", "dump", golden, "--config", dump)
+        done = self.run_program("imprint", "element", "dump", golden, "--to", dump)
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual(len(dump.read_bytes()), 128)
         self.emulate("twin", "--family", "508a", "--from", dump)

@@ -1,0 +1,129 @@
+#include "log.h"
+#include "utc.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const levels[] = { "error", "warning", "info", "debug" };
+
+/* Longest part of a value that is shown; six characters a byte at most. */
+#define VALUE_MAX 256
+#define FIELD_MAX (6 * VALUE_MAX + 128)
+
+struct line {
+	char *p;
+	size_t n, cap;
+};
+
+/* The whole text, or nothing of it. */
+static void put(struct line *l, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n > l->cap - l->n)
+		return;
+	memcpy(l->p + l->n, text, n);
+	l->n += n;
+}
+
+static void put_time(struct line *l, int64_t now_ms)
+{
+	int64_t seconds = now_ms / 1000 - (now_ms % 1000 < 0);
+	unsigned ms = (unsigned)(now_ms - seconds * 1000), in_hour;
+	struct x509_hour hour;
+	char text[UTC_TEXT_SIZE], rest[16];
+	int64_t begun = 0;
+
+	if (utc_hour(seconds, &hour) != OK || utc_seconds(&hour, &begun) != OK)
+		hour = (struct x509_hour){ 1, 1, 1, 0 };
+	in_hour = (unsigned)(seconds - begun) % 3600;
+	utc_text(&hour, text);
+	text[14] = '\0'; /* behind the hour's colon */
+	snprintf(rest, sizeof(rest), "%02u:%02u.%03uZ", in_hour / 60, in_hour % 60, ms);
+	put(l, text);
+	put(l, rest);
+}
+
+/* Both kinds of line know \" and \\; `form` is how other bytes are written. */
+static void put_escaped(struct line *l, const char *text, const char *form)
+{
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		char escape[8] = { text[i], '\0' };
+
+		if (i == VALUE_MAX) {
+			put(l, "...");
+			break;
+		}
+		if (text[i] == '"' || text[i] == '\\')
+			snprintf(escape, sizeof(escape), "\\%c", text[i]);
+		else if (text[i] < 0x20 || text[i] > 0x7e)
+			snprintf(escape, sizeof(escape), form, (unsigned)(uint8_t)text[i]);
+		put(l, escape);
+	}
+}
+
+static bool plain(const char *text)
+{
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++)
+		if (!isgraph((unsigned char)*text) || *text == '"' || *text == '\\' || *text == '=')
+			return false;
+	return true;
+}
+
+static void put_field(struct line *to, bool json, const struct log_field *f)
+{
+	char text[FIELD_MAX], number[24];
+	struct line l = { text, 0, sizeof(text) - 1 };
+	bool quoted = f->text != NULL && (json || !plain(f->text));
+
+	put(&l, json ? ",\"" : " ");
+	put(&l, f->name);
+	put(&l, json ? "\":" : "=");
+	put(&l, quoted ? "\"" : "");
+	if (f->text != NULL) {
+		/* In JSON each byte above 7f is a code point of its own: valid, whatever it was. */
+		put_escaped(&l, f->text, json ? "\\u%04x" : "\\x%02x");
+	} else {
+		snprintf(number, sizeof(number), "%lld", (long long)f->number);
+		put(&l, number);
+	}
+	put(&l, quoted ? "\"" : "");
+	text[l.n] = '\0';
+	put(to, text);
+}
+
+size_t log_line(bool json, int64_t now_ms, enum log_level level, const char *event,
+    const struct log_field *fields, size_t n, char out[LOG_LINE_MAX])
+{
+	struct line l = { out, 0, LOG_LINE_MAX - 2 };
+
+	put(&l, json ? "{\"time\":\"" : "");
+	put_time(&l, now_ms);
+	put(&l, json ? "\",\"level\":\"" : " ");
+	put(&l, levels[level]);
+	put(&l, json ? "\",\"event\":\"" : " ");
+	put(&l, event);
+	put(&l, json ? "\"" : "");
+	for (size_t i = 0; i < n; i++)
+		put_field(&l, json, &fields[i]);
+	l.cap = LOG_LINE_MAX;
+	put(&l, json ? "}\n" : "\n");
+	return l.n;
+}
+
+void log_event(const struct log *log, enum log_level level, const char *event,
+    const struct log_field *fields, size_t n)
+{
+	char line[LOG_LINE_MAX];
+	size_t length;
+
+	if (level > log->level)
+		return;
+	length = log_line(log->json, utc_now_ms(), level, event, fields, n, line);
+	if (write(log->fd, line, length) < 0)
+		return;
+}

@@ -1,0 +1,45 @@
+/*
+ * log.h -- the server's log: one line an event on standard error, as text or as JSON.
+ *
+ *	2026-11-23T02:03:04.005Z info listening address=127.0.0.1 port=8443
+ *	{"time":"2026-11-23T02:03:04.005Z","level":"info","event":"listening","address":"127.0.0.1","port":8443}
+ *
+ * Whatever a value holds, a line is one line: bytes other than printable ASCII are escaped, long values
+ * end in "...", and a field that does not fit is left out. Any thread may log; a line goes out in one
+ * write, and one that nobody takes is lost: the server does not stop for its log. Secrets are never
+ * handed to it.
+ *
+ *	LOG(&log, LOG_LEVEL_INFO, "listening", LOG_TEXT("address", address), LOG_NUMBER("port", port));
+ */
+#ifndef IMPRINT_LOG_H
+#define IMPRINT_LOG_H
+
+#include "base.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+struct log {
+	int fd;
+	enum log_level level; /* and everything graver */
+	bool json;
+};
+
+struct log_field {
+	const char *name, *text; /* text NULL: the number counts */
+	int64_t number;
+};
+#define LOG_TEXT(name, text) ((struct log_field){ name, text, 0 })
+#define LOG_NUMBER(name, number) ((struct log_field){ name, NULL, (int64_t)(number) })
+#define LOG(log, level, event, ...)                                                                \
+	log_event(log, level, event, (const struct log_field[]){ __VA_ARGS__ },                    \
+	    sizeof((const struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field))
+
+void log_event(const struct log *log, enum log_level level, const char *event,
+    const struct log_field *fields, size_t n);
+
+/* The same into memory: its length, the line end with it and no NUL. */
+#define LOG_LINE_MAX 2048
+size_t log_line(bool json, int64_t now_ms, enum log_level level, const char *event,
+    const struct log_field *fields, size_t n, char line[LOG_LINE_MAX]);
+
+#endif

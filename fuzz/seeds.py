@@ -72,6 +72,10 @@ def ini_seeds():
 
 def main():
     ini_seeds()
+    write("inbox", "topic", b"/a/d/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
+    write("inbox", "topic-of-another-case", b"/a/d/3C1F7D52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
+    write("inbox", "waits-ten-seconds", bytes([1, 0, 1, 1, 50, 1, 1, 50, 1, 2, 0, 1, 1, 100, 1]))
+    write("inbox", "no-room", bytes(b for board in range(12) for b in (board, 1, board // 6)))
     golden, authority, provisioning = (json.loads((VECTORS / name).read_text(encoding="utf-8"))
         for name in ("certificates.json", "authority.json", "provisioning2.json"))
     csrs = {csr["name"]: csr for csr in golden["csr"]}

@@ -70,12 +70,34 @@ def ini_seeds():
     write("ini", "no-end", b"\xef\xbb\xbf[a]\nb")
 
 
+def http_seeds():
+    host, close = b"Host: api2.arduino.cc\r\n", b"Connection: close\r\n"
+    chunked, expect = b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n"
+    get = b"GET /a?b=c HTTP/1.1\r\n" + host
+    put = b"PUT /iot/v2/devices HTTP/1.1\r\n" + host
+    write("http", "get", b"\x00" + get + b"\r\n")
+    write("http", "pipelined", b"\x05" + 6 * (get + b"\r\n") + get + close + b"\r\nGET")
+    write("http", "sketch", b"\x11" + put + host + close + b"Content-Length: 2\r\n\r\n{}\r\n")
+    write("http", "blank-behind-body", b"\x02" + 2 * (put + b"Content-Length: 2\r\n\r\n{}\r\n") + b"\r\n")
+    write("http", "chunks", b"\x07" + put + chunked + b"\r\n3\r\nabc\r\n02;x=\"y\"\r\nde\r\n0\r\nA: b\r\n\r\n" + get + b"\r\n")
+    write("http", "continue", b"\x03" + put + expect + b"Content-Length: 5\r\n\r\nhello")
+    write("http", "two-lengths", b"\x01" + put + chunked + b"Content-Length: 5\r\n\r\n0\r\n\r\n" + get + b"\r\n")
+    write("http", "absolute", b"\x01OPTIONS https://h:1?q HTTP/1.1\r\n" + host + b"\r\nOPTIONS * HTTP/1.0\r\n\r\n")
+    write("http", "old", b"\x01HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\nGET / HTTP/1.0\r\n\r\n")
+    write("http", "folded", b"\x01" + get + b"A: b\r\n c\r\n\r\n")
+    write("http", "limits", b"\x01" + get + 20 * b"Aa: bcdefghijk\r\n" + b"\r\n")
+    write("form", "sketch", b"grant_type=client_credentials&client_id=a%26b&audience=https://api2.arduino.cc/iot")
+    write("form", "query", b"serial=&tags=a%3Ab&tags=c:d&show_deleted=true&&x+y")
+    write("form", "wrong", b"a=%&b=%4&c=%00&d=1")
+
+
 def main():
     ini_seeds()
     write("inbox", "topic", b"/a/d/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
     write("inbox", "topic-of-another-case", b"/a/d/3C1F7D52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
     write("inbox", "waits-ten-seconds", bytes([1, 0, 1, 1, 50, 1, 1, 50, 1, 2, 0, 1, 1, 100, 1]))
     write("inbox", "no-room", bytes(b for board in range(12) for b in (board, 1, board // 6)))
+    http_seeds()
     golden, authority, provisioning = (json.loads((VECTORS / name).read_text(encoding="utf-8"))
         for name in ("certificates.json", "authority.json", "provisioning2.json"))
     csrs = {csr["name"]: csr for csr in golden["csr"]}

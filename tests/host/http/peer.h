@@ -1,5 +1,5 @@
 /*
- * http_peer.h -- a client that sends exactly the bytes it is told to, in plain or over TLS, and
+ * peer.h -- a client that sends exactly the bytes it is told to, in plain or over TLS, and
  * certificates for its server.
  *
  *	struct peer p;

@@ -1,0 +1,147 @@
+/*
+ * rig.h -- a server for tests whose handler does what the path says.
+ *
+ *	/much/N   N bytes            /empty  204
+ *	/hold     answered by the next /release, behind that one
+ *	else      200 with "METHOD path ?query agent=... body=..."
+ *
+ * Paths under /iot/ are tolerant. What the server refuses has the reason as its body.
+ */
+#ifndef IMPRINT_TESTS_HTTP_RIG_H
+#define IMPRINT_TESTS_HTTP_RIG_H
+
+#include "http.h"
+#include "peer.h"
+#include "tap.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+struct rig {
+	struct http_server *server;
+	uint16_t port;
+	pthread_mutex_t lock;
+	struct http_exchange *held;
+	sem_t handled; /* posted after each request */
+	_Atomic unsigned logged;
+};
+
+static void rig_say_request(struct http_exchange *x)
+{
+	const struct http_request *r = x->request;
+	const char *agent = http_header(x, "user-agent");
+	char line[4096];
+	int n = snprintf(line, sizeof(line), "%s %s ?%s agent=%s body=%.*s", r->method, r->path,
+	    r->query, agent ? agent : "-", (int)(r->body.n < 2000 ? r->body.n : 2000),
+	    r->body.p ? (const char *)r->body.p : "");
+
+	x->response.status = 200;
+	x->response.type = "text/plain";
+	x->response.body = (uint8_t *)strdup(line);
+	x->response.n = (size_t)n;
+}
+
+static void rig_say_much(struct http_exchange *x, size_t n)
+{
+	x->response.status = 200;
+	x->response.type = "application/octet-stream";
+	x->response.body = malloc(n + 1);
+	memset(x->response.body, 'x', n);
+	x->response.n = n;
+}
+
+static void rig_handle(void *ctx, struct http_exchange *x)
+{
+	struct rig *rig = ctx;
+	const char *path = x->request->path;
+	struct http_exchange *held = NULL;
+
+	pthread_mutex_lock(&rig->lock);
+	if (strcmp(path, "/release") == 0)
+		held = rig->held;
+	if (held || strcmp(path, "/hold") == 0)
+		rig->held = held ? NULL : x;
+	pthread_mutex_unlock(&rig->lock);
+	if (strncmp(path, "/much/", 6) == 0)
+		rig_say_much(x, strtoul(path + 6, NULL, 10));
+	else if (strcmp(path, "/empty") == 0)
+		x->response.status = 204;
+	else
+		rig_say_request(x);
+	if (strcmp(path, "/hold") != 0)
+		http_answer(x);
+	if (held)
+		http_answer(held);
+	sem_post(&rig->handled);
+}
+
+static bool rig_tolerant(void *ctx, const char *path)
+{
+	(void)ctx;
+	return strncmp(path, "/iot/", 5) == 0;
+}
+
+static void rig_refuse(
+    void *ctx, const char *path, const char *reason, struct http_response *response)
+{
+	(void)ctx, (void)path;
+	response->type = "text/plain";
+	response->body = (uint8_t *)strdup(reason);
+	response->n = strlen(reason);
+}
+
+static void rig_log(void *ctx, const struct http_request *request, int status, double seconds)
+{
+	struct rig *rig = ctx;
+
+	(void)request, (void)status, (void)seconds;
+	rig->logged++;
+}
+
+__attribute__((unused)) static void rig_start(
+    struct rig *rig, const struct http_limits *limits, struct http_tls *tls)
+{
+	struct http_options o = { .handle = rig_handle,
+		.tolerant = rig_tolerant,
+		.refuse = rig_refuse,
+		.log = rig_log,
+		.ctx = rig,
+		.loops = 2 };
+	struct errbuf eb = { "" };
+
+	memset(rig, 0, sizeof(*rig));
+	pthread_mutex_init(&rig->lock, NULL);
+	sem_init(&rig->handled, 0, 0);
+	if (limits)
+		o.limits = *limits;
+	if (limits && limits->connections)
+		o.loops = 1; /* room is made among a loop's own */
+	if (http_server_new(&o, &rig->server, &eb) != OK ||
+	    http_listen(rig->server, "127.0.0.1", 0, tls, &rig->port, &eb) != OK) {
+		printf("Bail out! %s\n", eb.text);
+		exit(1);
+	}
+}
+
+__attribute__((unused)) static void rig_stop(struct rig *rig)
+{
+	http_server_free(rig->server);
+	sem_destroy(&rig->handled);
+	pthread_mutex_destroy(&rig->lock);
+}
+
+__attribute__((unused)) static struct http_stats rig_stats(const struct rig *rig)
+{
+	struct http_stats s;
+
+	http_server_stats(rig->server, &s);
+	return s;
+}
+
+/* Waits, for as long as a busy machine may need, until `condition` holds. */
+#define RIG_UNTIL(condition)                                                                       \
+	for (int waited_ = 0; !(condition) && waited_ < 6000; waited_++)                           \
+	usleep(10000)
+
+#endif

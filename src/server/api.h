@@ -29,6 +29,10 @@ struct api_options {
 	void *ctx;
 	/* Why the server is not ready, or OK: for /readyz. NULL: always ready. */
 	enum err (*ready)(void *ctx, struct errbuf *eb);
+	/*
+	 * Why an answer was 5xx: clients hear the id and a general word. Any thread. NULL: nobody asks.
+	 */
+	void (*log)(void *ctx, const char *id, int status, const char *why);
 };
 
 enum err api_new(const struct api_options *options, struct api **api, struct errbuf *eb) MUST_CHECK;

@@ -1,0 +1,279 @@
+/* Writing: a change of the registry with its audit event, and the answer behind its commit. */
+#include "call.h"
+#include "hook.h"
+#include "sha256.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_MAX 255
+
+/* --- a job --- */
+
+static void job_hook(const struct job *job, const char *when, enum server_step step)
+{
+	if (job->issues)
+		call_hook(&job->call, when, step);
+}
+
+static void request_digest(const struct http_request *r, uint8_t digest[32])
+{
+	struct sha256 h;
+
+	sha256_init(&h);
+	sha256_update(&h, (struct slice){ (const uint8_t *)r->method, strlen(r->method) + 1 });
+	sha256_update(&h, (struct slice){ (const uint8_t *)r->path, strlen(r->path) + 1 });
+	sha256_update(&h, r->body);
+	sha256_final(&h, digest);
+}
+
+enum err job_new(struct call *c, enum event_shape shape, int status, struct job **out)
+{
+	const struct http_request *r = c->x->request;
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job || !(job->change = store_change_new(c->tenant)) ||
+	    random_bytes(job->event.salt, sizeof(job->event.salt)) != OK) {
+		job_drop(job);
+		return err_set(&c->eb, ERR_MEMORY, "no memory for a change");
+	}
+	job->call = *c;
+	job->event.shape = shape;
+	job->event.status = (uint16_t)status;
+	request_digest(r, job->event.request);
+	snprintf(job->event.peer, sizeof(job->event.peer), "%s", r->peer);
+	job_step(job, STEP_RECEIVE, OK);
+	*out = job;
+	return OK;
+}
+
+void job_drop(struct job *job)
+{
+	if (!job)
+		return;
+	store_change_free(job->change);
+	wipe(job->text, sizeof(job->text)); /* may be a token */
+	free(job);
+}
+
+void job_step(struct job *job, enum server_step step, enum err code)
+{
+	int64_t ms = api_now(job->call.api) - job->call.begun;
+
+	if (job->event.steps_n == EVENT_STEPS_MAX)
+		return;
+	job->event.steps[job->event.steps_n++] = (struct event_step){ (uint8_t)step, (uint8_t)code,
+		(uint16_t)(ms < 0            ? 0
+		           : ms > UINT16_MAX ? UINT16_MAX
+		                             : ms) };
+}
+
+/* On the store's committing thread: everything here is paid by all who wait. */
+static void done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
+{
+	struct job *job = ctx;
+
+	(void)seq;
+	job->change = NULL; /* the store frees it */
+	if (e == OK) {
+		job_hook(job, "after", STEP_COMMIT);
+		job->answer(job);
+		job_hook(job, "after", STEP_ANSWER);
+	} else if (e == ERR_CONFLICT && job->call.tries < CALL_TRIES) {
+		api_again(job->call.api, &job->call);
+	} else {
+		if (eb)
+			job->call.eb = *eb;
+		call_fail(&job->call, e);
+	}
+	job_drop(job);
+}
+
+enum err job_submit(struct job *job, const char *kind, const uint8_t subject[16])
+{
+	struct call *c = &job->call;
+	struct store_event row = { .at = api_now(c->api) };
+	enum err e = OK;
+
+	job_step(job, STEP_QUEUE, OK);
+	row.body = (struct slice){ job->event_body, event_put(&job->event, job->event_body) };
+	snprintf(row.kind, sizeof(row.kind), "%s", kind);
+	memcpy(row.subject, subject, 16);
+	memcpy(row.actor, c->principal, 16);
+	memcpy(row.request, c->request, 16);
+	if (job->issues)
+		e = digest_sha256(c->tools->digest, row.body, job->work.leaf.detail);
+	if (e != OK) {
+		job_drop(job);
+		return e;
+	}
+	c->tools = NULL;
+	store_event_add(job->change, &row);
+	job_hook(job, "inside", STEP_QUEUE);
+	store_submit(api_registry(c->api), job->change, done, job);
+	return OK;
+}
+
+/* --- signing --- */
+
+static void fill(struct job *job, struct store_change *change)
+{
+	const struct ca_issued *issued = &job->work.issued;
+	struct store_event *event = store_change_event(change);
+	struct store_cert *cert = store_change_cert(change);
+
+	memcpy(cert->sig, issued->fields.sig, sizeof(cert->sig));
+	memcpy(cert->fingerprint, issued->fingerprint, sizeof(cert->fingerprint));
+	cert->created = (int64_t)issued->time_ms;
+	memcpy(event->leaf, issued->leaf_hash, sizeof(event->leaf));
+	event->at = (int64_t)issued->time_ms; /* the time that the leaf commits to */
+	job->cert = *cert;
+}
+
+void job_prepare(struct ca *ca, struct store_change **changes, size_t n)
+{
+	struct job *jobs[STORE_BATCH_MAX];
+	struct ca_work *works[STORE_BATCH_MAX];
+	size_t at[STORE_BATCH_MAX], m = 0;
+
+	for (size_t i = 0; i < n && m < STORE_BATCH_MAX; i++) {
+		struct store_cert *cert = store_change_cert(changes[i]);
+
+		/* Changes of others bring no certificates; one that is sent again is signed already. */
+		if (!cert || !ct_zero(cert->sig, sizeof(cert->sig)))
+			continue;
+		jobs[m] = store_change_ctx(changes[i]);
+		works[m] = &jobs[m]->work;
+		at[m++] = i;
+	}
+	if (m == 0)
+		return;
+	job_hook(jobs[0], "before", STEP_SIGN);
+	ca_sign(ca, works, m);
+	job_hook(jobs[0], "inside", STEP_SIGN);
+	for (size_t i = 0; i < m; i++) {
+		if (works[i]->err == OK)
+			fill(jobs[i], changes[at[i]]);
+		else
+			store_change_fail(changes[at[i]], works[i]->err, "%s", works[i]->eb.text);
+	}
+	job_hook(jobs[0], "after", STEP_SIGN);
+	job_hook(jobs[0], "before", STEP_COMMIT);
+}
+
+/* --- the same request again --- */
+
+/* Where to look for it: the tenant's, the client's, and its own words. */
+static enum err request_id(struct call *c, const char *key)
+{
+	struct sha256 h;
+	uint8_t digest[32];
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < n; i++)
+		if (key[i] <= 0x20 || key[i] >= 0x7f)
+			return err_set(&c->eb, ERR_FORMAT, "Idempotency-Key: not printable ASCII");
+	if (n == 0 || n > KEY_MAX)
+		return err_set(
+		    &c->eb, ERR_FORMAT, "Idempotency-Key: not 1 to %d characters", KEY_MAX);
+	sha256_init(&h);
+	sha256_update(&h, SLICE(c->organization));
+	sha256_update(&h, SLICE(c->principal));
+	sha256_update(&h, (struct slice){ (const uint8_t *)key, n });
+	sha256_final(&h, digest);
+	memcpy(c->request, digest, sizeof(c->request));
+	c->request[6] = (uint8_t)((c->request[6] & 0x0f) | 0x80); /* RFC 9562 5.8 */
+	c->request[8] = (uint8_t)((c->request[8] & 0x3f) | 0x80);
+	return OK;
+}
+
+struct found {
+	bool any;
+	uint8_t subject[16];
+	struct event event;
+	enum err err;
+};
+
+static bool take_event(void *ctx, const struct store_event *row)
+{
+	struct found *found = ctx;
+
+	found->any = true;
+	memcpy(found->subject, row->subject, 16);
+	found->err = event_parse(row->body, &found->event);
+	return false;
+}
+
+static enum err answer_again(struct call *c, const struct found *f)
+{
+	struct store *store = api_registry(c->api);
+	struct json_out w;
+	struct store_device device;
+	struct store_cert cert;
+	struct pass_body pass = { .password = "" };
+	uint32_t given;
+	enum err e;
+
+	switch (f->event.shape) {
+	case EVENT_DEVICE:
+		if ((e = store_device_get(store, c->tenant, f->subject, &device, &c->eb)) != OK)
+			return e;
+		w = json_out(1024);
+		device_json(c, &device, f->event.status != 201, &w);
+		answer_json(c, f->event.status, &w);
+		return OK;
+	case EVENT_CERTIFICATE:
+		e = store_cert_get(store, c->tenant, f->event.certificate, &cert, &c->eb);
+		return e == OK ? cert_answer(c, f->event.status, &cert) : e;
+	case EVENT_PASSWORD: /* never kept, but the request is the same */
+		if ((e = call_body(c, &pass_object, &pass, &given)) == OK)
+			pass_answer(c, true, pass.password);
+		wipe(&pass, sizeof(pass));
+		return e;
+	default:
+		answer_empty(c, f->event.status);
+		return OK;
+	}
+}
+
+enum err job_again(struct call *c)
+{
+	const char *key = http_header(c->x, "Idempotency-Key");
+	struct store *store = api_registry(c->api);
+	struct found found = { .any = false };
+	uint8_t digest[32];
+	uint64_t seq;
+	enum err e;
+
+	if (!key)
+		return ERR_NOT_FOUND;
+	if ((e = request_id(c, key)) != OK ||
+	    (e = store_event_of_request(store, c->tenant, c->request, &seq, NULL)) != OK)
+		return e;
+	if ((e = store_event_list(store, c->tenant, seq, take_event, &found, &c->eb)) != OK)
+		return e;
+	if (!found.any || found.err != OK)
+		return call_refuse(c, 500, "event %llu cannot be read", (unsigned long long)seq);
+	request_digest(c->x->request, digest);
+	if (!ct_equal(digest, found.event.request, sizeof(digest)))
+		return call_refuse(c, 409, "Idempotency-Key: was used for another request");
+	e = answer_again(c, &found);
+	/* The caller takes "not found" for a new request. */
+	return e == ERR_NOT_FOUND ? call_refuse(c, 404, "what this request made is gone") : e;
+}
+
+/* --- usual answers --- */
+
+void answer_job_device(struct job *job)
+{
+	struct json_out w = json_out(1024);
+
+	device_json(&job->call, &job->device, job->event.status != 201, &w);
+	answer_json(&job->call, job->event.status, &w);
+}
+
+void answer_job_empty(struct job *job)
+{
+	answer_empty(&job->call, job->event.status);
+}

@@ -1,0 +1,290 @@
+/* Who asks: OAuth 2 client credentials (RFC 6749 4.4), and bearer tokens (RFC 6750). */
+#include "call.h"
+#include "form.h"
+
+#include "text.h"
+#include "uuid.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define TOKEN_SECONDS 300
+#define TOKEN_BYTES 32
+#define TOKEN_TEXT 43 /* in Base64url */
+#define FORM_MAX 4096
+#define CLIENT_MAX 64
+
+static enum err text_hash(struct call *c, const char *text, uint8_t hash[32])
+{
+	return digest_sha256(
+	    c->tools->digest, (struct slice){ (const uint8_t *)text, strlen(text) }, hash);
+}
+
+enum err organization_check(struct call *c, const char *given)
+{
+	uint8_t uuid[16];
+	char lower[UUID_TEXT];
+
+	if (!given || !*given)
+		return OK;
+	if (strlen(given) != UUID_TEXT)
+		return err_set(&c->eb, ERR_FORMAT, "X-Organization: not a UUID");
+	for (size_t i = 0; i < UUID_TEXT; i++)
+		lower[i] = (char)(given[i] >= 'A' && given[i] <= 'F' ? given[i] | 0x20 : given[i]);
+	if (uuid_parse(SLICE(lower), uuid) != OK)
+		return err_set(&c->eb, ERR_FORMAT, "X-Organization: not a UUID");
+	if (memcmp(uuid, c->organization, sizeof(uuid)) != 0)
+		return call_refuse(c, 403, "X-Organization: not this client's organization");
+	return OK;
+}
+
+static enum err enter(struct call *c, uint32_t tenant, const uint8_t principal[16])
+{
+	struct store_tenant t;
+	enum err e = api_tenant(c->api, tenant, &t, &c->eb);
+
+	if (e != OK)
+		return e;
+	c->tenant = tenant;
+	memcpy(c->organization, t.uuid, sizeof(c->organization));
+	memcpy(c->principal, principal, sizeof(c->principal));
+	return organization_check(c, http_header(c->x, "X-Organization"));
+}
+
+/* --- using a token --- */
+
+enum err token_check(struct call *c)
+{
+	const char *given = http_header(c->x, "Authorization");
+	struct store_token token;
+	uint8_t hash[32];
+	uint32_t tenant;
+	enum err e;
+
+	if (!given || !*given)
+		return call_refuse(c, 401, "Authorization: a token is needed");
+	if (strncasecmp(given, "Bearer ", 7) != 0)
+		return call_refuse(c, 401, "Authorization: not a bearer token");
+	if ((e = text_hash(c, given + 7 + strspn(given + 7, " "), hash)) != OK)
+		return e;
+	e = store_token_get(api_registry(c->api), hash, &tenant, &token, &c->eb);
+	if (e == ERR_NOT_FOUND)
+		return call_refuse(c, 401, "Authorization: the token is unknown");
+	if (e != OK)
+		return e;
+	if (strcmp(token.purpose, "access") != 0 || token.expires <= api_now(c->api))
+		return call_refuse(c, 401, "Authorization: the token has expired");
+	return enter(c, tenant, token.principal);
+}
+
+/* --- getting one --- */
+
+struct login {
+	char grant[32], client[CLIENT_MAX + 1], secret[2 * CLIENT_MAX + 1], organization[64];
+	bool basic, grants, clients, secrets, organizations;
+};
+
+/*
+ * Errors in the words of RFC 6749 5.2, with the members of Arduino's error object beside them. The
+ * description names the status: a client looks for "401" in it.
+ */
+static enum err refuse(struct call *c, int status, const char *error, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static enum err refuse(struct call *c, int status, const char *error, const char *fmt, ...)
+{
+	struct json_out w = json_out(256);
+	char text[160], description[200], id[ERROR_ID_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	snprintf(description, sizeof(description), "%d: %s", status, text);
+	error_id_draw(id);
+	json_open(&w, NULL, '{');
+	json_text(&w, "error", error);
+	json_text(&w, "error_description", description);
+	json_text(&w, "id", id);
+	json_text(&w, "code", error_code(status));
+	json_int(&w, "status", status);
+	json_text(&w, "detail", text);
+	json_close(&w, '}');
+	if (status == 401)
+		answer_header(c, "WWW-Authenticate", "Basic realm=\"imprint\"");
+	if (status == 429)
+		answer_header(c, "Retry-After", "60");
+	answer_header(c, "Cache-Control", "no-store");
+	answer_json(c, status, &w);
+	return OK;
+}
+
+/* "Basic " and Base64 of id:secret, both escaped as in a form (RFC 6749 2.3.1). */
+static bool take_basic(const char *given, struct login *login)
+{
+	struct slice text = { (const uint8_t *)given + 6, strlen(given + 6) };
+	uint8_t plain[512];
+	struct slice id, secret;
+	const uint8_t *colon;
+	size_t n;
+	bool right = false;
+
+	if (base64_decode(text, plain, sizeof(plain), &n) == OK &&
+	    (colon = memchr(plain, ':', n)) != NULL) {
+		id = (struct slice){ plain, (size_t)(colon - plain) };
+		secret = (struct slice){ colon + 1, n - id.n - 1 };
+		right = form_decode(id, true, login->client, sizeof(login->client)) == OK &&
+		        form_decode(secret, true, login->secret, sizeof(login->secret)) == OK;
+		login->basic = login->clients = login->secrets = right;
+	}
+	wipe(plain, sizeof(plain));
+	return right;
+}
+
+/* Why the form is no form, or NULL. */
+static const char *take_form(struct slice in, struct login *login)
+{
+	char key[32], value[sizeof(login->secret)];
+	bool audience = false;
+	const char *why = NULL;
+	enum err e = OK;
+
+	while (!why) {
+		const char *basic_client = login->basic ? login->client : NULL;
+		bool twice = false;
+
+		/* What nobody knows is ignored (RFC 6749 3.2), however long it is. */
+		e = form_take(&in, key, sizeof(key), value, sizeof(value));
+		if (e == ERR_NOT_FOUND)
+			break;
+		if (e == ERR_FORMAT)
+			why = "the form has a wrong escape";
+		if (e != OK)
+			continue;
+		if (strcmp(key, "grant_type") == 0) {
+			twice = login->grants;
+			login->grants = true;
+			snprintf(login->grant, sizeof(login->grant), "%.31s", value);
+		} else if (strcmp(key, "client_id") == 0) {
+			/* Beside Basic the same name may stand here again. */
+			twice = basic_client ? strcmp(value, basic_client) != 0 : login->clients;
+			login->clients = true;
+			snprintf(login->client, sizeof(login->client), "%.64s", value);
+		} else if (strcmp(key, "client_secret") == 0) {
+			twice = login->secrets;
+			login->secrets = true;
+			memcpy(login->secret, value, sizeof(value));
+		} else if (strcmp(key, "organization_id") == 0) {
+			twice = login->organizations;
+			login->organizations = true;
+			snprintf(login->organization, sizeof(login->organization), "%.63s", value);
+		} else if (strcmp(key, "audience") == 0) {
+			twice = audience;
+			audience = true;
+		}
+		if (twice)
+			why = "a parameter stands twice";
+	}
+	wipe(value, sizeof(value));
+	return why;
+}
+
+static void token_answer(struct job *job)
+{
+	struct call *c = &job->call;
+	struct json_out w = json_out(256);
+
+	json_open(&w, NULL, '{');
+	json_text(&w, "access_token", job->text);
+	json_int(&w, "expires_in", TOKEN_SECONDS);
+	json_text(&w, "token_type", "Bearer");
+	json_close(&w, '}');
+	answer_header(c, "Cache-Control", "no-store"); /* RFC 6749 5.1 */
+	answer_json(c, 200, &w);
+}
+
+static enum err give(struct call *c)
+{
+	struct store_token token = { .uses_left = UINT32_MAX, .purpose = "access" };
+	uint8_t random[TOKEN_BYTES];
+	struct job *job = NULL;
+	enum err e;
+
+	if ((e = job_new(c, EVENT_NOTHING, 200, &job)) != OK)
+		return e;
+	if ((e = random_bytes(random, sizeof(random))) != OK ||
+	    (e = base64url_encode(SLICE(random), job->text, sizeof(job->text))) != OK ||
+	    (e = text_hash(c, job->text, token.hash)) != OK) {
+		err_set(&c->eb, e, "a token cannot be made");
+		job_drop(job);
+		return e;
+	}
+	wipe(random, sizeof(random));
+	memcpy(token.principal, c->principal, sizeof(token.principal));
+	token.created = api_now(c->api);
+	token.expires = token.created + TOKEN_SECONDS * 1000;
+	store_token_add(job->change, &token);
+	job->answer = token_answer;
+	return job_submit(job, "token.issued", c->principal);
+}
+
+static enum err login(struct call *c, const struct login *l)
+{
+	struct store_principal p = { .kind = "" };
+	const char *peer = c->x->request->peer;
+	uint8_t hash[32];
+	uint32_t tenant = 0;
+	bool right;
+	enum err e;
+
+	if (!l->grants)
+		return refuse(c, 400, "invalid_request", "grant_type is missing");
+	if (strcmp(l->grant, "client_credentials") != 0)
+		return refuse(
+		    c, 400, "unsupported_grant_type", "grant_type: not client_credentials");
+	if (!l->clients || !l->secrets)
+		return refuse(c, 401, "invalid_client", "client_id or client_secret is missing");
+	if (api_throttled(c->api, peer, l->client))
+		return refuse(
+		    c, 429, "temporarily_unavailable", "too many failed logins; wait a minute");
+	if ((e = text_hash(c, l->secret, hash)) != OK)
+		return e;
+	e = store_client(api_registry(c->api), l->client, &tenant, &p, &c->eb);
+	if (e != OK && e != ERR_NOT_FOUND)
+		return e;
+	/* The same work for a client that is not there. */
+	right = ct_equal(hash, p.secret, sizeof(hash)) && e == OK && p.disabled == 0 &&
+	        strcmp(p.kind, "client") == 0;
+	wipe(&p.secret, sizeof(p.secret));
+	if (!right) {
+		api_login_failed(c->api, peer, l->client);
+		return refuse(c, 401, "invalid_client", "wrong client_id or client_secret");
+	}
+	if ((e = enter(c, tenant, p.id)) == OK)
+		e = organization_check(c, l->organization);
+	if (e != OK && c->status == 403)
+		return refuse(c, 403, "unauthorized_client", "%s", c->eb.text);
+	if (e == ERR_FORMAT)
+		return refuse(c, 400, "invalid_request", "%s", c->eb.text);
+	return e == OK ? give(c) : e;
+}
+
+enum err token_issue(struct call *c)
+{
+	const char *given = http_header(c->x, "Authorization"), *why = NULL;
+	struct login l = { .basic = false };
+	enum err e;
+
+	if (!call_is_type(c, "application/x-www-form-urlencoded"))
+		why = "Content-Type: not application/x-www-form-urlencoded";
+	else if (c->x->request->body.n > FORM_MAX)
+		why = "the form is too long";
+	else if (given && strncasecmp(given, "Basic ", 6) == 0 && !take_basic(given, &l))
+		why = "Authorization: not Basic with an id and a secret";
+	else
+		why = take_form(c->x->request->body, &l);
+	e = why ? refuse(c, 400, "invalid_request", "%s", why) : login(c, &l);
+	wipe(&l, sizeof(l));
+	return e;
+}

@@ -14,9 +14,9 @@ static void take_reply(struct frames *f)
 {
 	struct slice r = frames_reply(f);
 
-	CHECK(r.n >= 3 && r.p[0] <= 3);
+	CHECK(r.n >= 3 && r.p[0] <= 4);
 	CHECK(r.n == 3u + load_le16(r.p + 1));
-	CHECK(r.p[0] == 0 || r.n == 3);
+	CHECK(r.p[0] == 0 || r.p[0] == 4 || r.n == 3);
 	frames_sent(f, 1);
 	CHECK(frames_reply(f).n == r.n - 1);
 	frames_sent(f, r.n - 1);
@@ -33,11 +33,11 @@ static size_t expected(const uint8_t *p, size_t n)
 		size_t len = load_le16(p + 2), need = 4;
 
 		count++;
-		if (!memchr("WRPTL", p[0], 5) || (len > 4096 && p[0] != 'P'))
+		if (!memchr("WRPTLFI", p[0], 7) || (len > 4096 && p[0] != 'P'))
 			return count;
 		if (p[0] == 'L') /* listens and takes no more requests */
 			return count;
-		if (p[0] == 'W' || p[0] == 'T')
+		if (p[0] == 'W' || p[0] == 'T' || p[0] == 'F')
 			need += len;
 		if (n < need)
 			return count - 1;

@@ -32,15 +32,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int other = connected(&bus, data, size);
 
 	for (size_t n = 1; bus.fd >= 0; n = n * 5 % 97) {
+		char why[SEI2C_WHY_MAX + 1] = { [SEI2C_WHY_MAX] = '!' };
+		struct sei2c_counts counts;
 		uint8_t in[98];
 		enum err e;
 
 		memset(in, 0xee, sizeof(in));
-		if (n % 2)
+		if (n % 7 == 0) {
+			e = sei2c_faults(&bus, (struct slice){ in, 3 }, why);
+			CHECK(e != ERR_FORMAT || memchr(why, '\0', SEI2C_WHY_MAX));
+			CHECK(why[SEI2C_WHY_MAX] == '!');
+		} else if (n % 11 == 0) {
+			e = sei2c_counts(&bus, &counts);
+		} else if (n % 2) {
 			e = bus.hal.recv(bus.hal.ctx, in, n);
-		else
+		} else {
 			e = bus.hal.send(bus.hal.ctx, in, n);
-		CHECK(e == OK || e == ERR_TIMEOUT || e == ERR_IO);
+		}
+		CHECK(
+		    e == OK || e == ERR_TIMEOUT || e == ERR_IO || (e == ERR_FORMAT && n % 7 == 0));
 		CHECK(in[n] == 0xee);
 		CHECK((e == ERR_IO) == (bus.fd < 0) && (e != ERR_IO || bus.error));
 	}

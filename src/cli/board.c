@@ -35,6 +35,11 @@ static const struct cli_option options[] = {
 	    .kind = CLI_SWITCH,
 	    .flag_only = true,
 	    .help = "the chip's serial number looks like Microchip's" },
+	{ .name = "faults",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .flag_only = true,
+	    .help = "plan of what shall go wrong with the chip (docs/emulator.md)" },
 	{ 0 },
 };
 
@@ -88,6 +93,9 @@ static enum err options_read(const struct cli *cli, struct board_options *o, str
 	o->chip.family = (enum emu_family)choice(cli, "family", families);
 	o->chip.timing = (enum emu_timing)choice(cli, "timing", timings);
 	o->chip.genuine_looking = cli_on(cli, "genuine-looking");
+	if (o->element != NULL && cli_text(cli, "faults") != NULL)
+		return err_set(eb, ERR_ARG,
+		    "--faults is for the board's own chip, not for one behind --element");
 	if (cli_on(cli, "wifi"))
 		o->wifi = cli_text(cli, "wifi-firmware") != NULL ? cli_text(cli, "wifi-firmware")
 		                                                 : BOARD_WIFI_LATEST;
@@ -115,12 +123,20 @@ static enum err serve(struct cli *cli, struct errbuf *eb)
 {
 	char state[FOLDER_PATH_MAX], run[FOLDER_PATH_MAX];
 	struct board_options o = { .state = state, .run = run, .event = show, .ctx = cli };
+	const char *faults = cli_text(cli, "faults");
 	struct board *board = NULL;
+	uint8_t *plan = NULL;
 	enum err e;
 
 	if ((e = options_read(cli, &o, eb)) != OK || (e = name_free(o.name, eb)) != OK ||
 	    (e = folder_state(cli_text(cli, "state"), state, eb)) != OK ||
-	    (e = folder_run(run, eb)) != OK || (e = board_new(&o, &board, eb)) != OK)
+	    (e = folder_run(run, eb)) != OK ||
+	    (faults && (e = emu_plan_read(faults, &plan, &o.chip.faults.n, eb)) != OK))
+		return e;
+	o.chip.faults.p = plan;
+	e = board_new(&o, &board, eb);
+	free(plan);
+	if (e != OK)
 		return e;
 	if (!cli_json(cli))
 		printf("%s\n", board_port(board));

@@ -136,6 +136,8 @@ static enum err open_socket(struct chip *c, const char *path, struct errbuf *eb)
 		    eb, ERR_ARG, "%s: socket paths end at %d bytes", path, SEI2C_PATH_MAX);
 	c->hal = &c->bus.hal;
 	c->error = &c->bus.error;
+	/* Asked before anything else: what is planned may strike as soon as the chip is. */
+	c->counted = sei2c_counts(&c->bus, &c->counts) == OK;
 	snprintf(c->where, sizeof(c->where), "socket %s", path);
 	return OK;
 }
@@ -176,10 +178,15 @@ static enum err open_kit(struct chip *c, const char *where, struct errbuf *eb)
 static enum err open_file(struct chip *c, const char *path, struct errbuf *eb)
 {
 	struct emu_options o = { .how = EMU_OPEN_ONLY, .genuine_looking = true };
+	struct emu_info info;
 	enum err e;
 
 	if ((e = emu_open(path, &o, &c->emu, eb)) != OK)
 		return e;
+	emu_info(c->emu, &info);
+	c->counts.wear_config = info.wear_config;
+	c->counts.wear_otp = info.wear_otp;
+	memcpy(c->counts.wear_slot, info.wear_slot, sizeof(info.wear_slot));
 	c->direct = chip_hal(c->emu);
 	c->hal = &c->direct;
 	snprintf(c->where, sizeof(c->where), "state file %s", path);
@@ -221,9 +228,13 @@ static enum err find(
 /* The driver's own words, after what was being done. */
 static enum err said(const struct chip *c, enum err e, const char *doing, struct errbuf *eb)
 {
-	if (c->se.fault == SE_BUS && c->error)
-		return err_set(eb, e, "%s: %s: %s", c->where, doing, strerror(*c->error));
-	return err_set(eb, e, "%s: %s: %s", c->where, doing, se_fault_text(c->se.fault));
+	const char *why =
+	    c->se.fault == SE_BUS && c->error ? strerror(*c->error) : se_fault_text(c->se.fault);
+
+	if (c->counted && c->counts.faults_left)
+		return err_set(eb, e, "%s: %s: %s (a fault plan is set: %u to come)", c->where,
+		    doing, why, c->counts.faults_left);
+	return err_set(eb, e, "%s: %s: %s", c->where, doing, why);
 }
 
 enum err chip_open(

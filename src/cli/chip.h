@@ -72,6 +72,8 @@ struct chip {
 	struct sei2c bus;
 	struct linux_i2c adapter;
 	struct kit_bus kit;
+	bool counted;               /* an emulator runs it and has told us all of counts */
+	struct sei2c_counts counts; /* of a state file the wear alone */
 	struct se se;
 	/* What chip_read found. */
 	uint8_t config[SE_CONFIG_SIZE];

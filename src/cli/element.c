@@ -5,6 +5,7 @@
 #include "file.h"
 #include "folder.h"
 #include "text.h"
+#include "trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,30 @@ static void print_certificate(const struct cli *cli, const struct chip *c)
 	printf("  authority    %s\n", ct_zero(c->ccert.aki, 20) ? "not named" : aki);
 }
 
+/* What an emulator knows about its chip and no host can see. */
+static void print_counts(const struct chip *c)
+{
+	const struct sei2c_counts *n = &c->counts;
+	unsigned long commands = 0;
+
+	if (!c->counted && !c->emu)
+		return;
+	printf("EEPROM writes  configuration %u, OTP %u", n->wear_config, n->wear_otp);
+	for (unsigned slot = 0; slot < COUNT(n->wear_slot); slot++) {
+		if (n->wear_slot[slot])
+			printf(", slot %u %u", slot, n->wear_slot[slot]);
+	}
+	putchar('\n');
+	if (!c->counted)
+		return;
+	for (unsigned i = 0; i < COUNT(n->commands); i++)
+		commands += n->commands[i];
+	printf("commands       %lu since it was started, %.1f s of work\n", commands,
+	    (double)n->busy_us / 1e6);
+	if (n->faults)
+		printf("faults         %u planned, %u still to come\n", n->faults, n->faults_left);
+}
+
 static void print_profile(const struct chip *c)
 {
 	if (c->n_differing == 0)
@@ -151,6 +176,7 @@ static void print_info(const struct cli *cli, const struct chip *c)
 	printf("configuration  %s\ndata and OTP   %s\n", locked_text(c->locks.config),
 	    locked_text(c->locks.data));
 	print_profile(c);
+	print_counts(c);
 	printf("\nslot  use                    holds, and what may be done with it\n");
 	for (unsigned slot = 0; slot < CHIP_SLOTS; slot++) {
 		slot_content(c, slot, content);
@@ -213,6 +239,47 @@ static json_t *certificate_json(const struct chip *c)
 	    words[c->belongs], "text", chip_belongs_text(c->belongs));
 }
 
+static json_t *wear_json(const struct sei2c_counts *n)
+{
+	json_t *slots = json_array();
+
+	for (unsigned slot = 0; slot < COUNT(n->wear_slot); slot++)
+		json_array_append_new(slots, json_integer(n->wear_slot[slot]));
+	return json_pack("{s:I,s:I,s:o}", "config", (json_int_t)n->wear_config, "otp",
+	    (json_int_t)n->wear_otp, "slots", slots);
+}
+
+static json_t *commands_json(const struct sei2c_counts *n)
+{
+	json_t *all = json_object();
+	char key[8];
+
+	for (unsigned i = 0; i < COUNT(n->commands); i++) {
+		const char *name = trace_command_name((uint8_t)i);
+
+		snprintf(key, sizeof(key), "%02x", i);
+		if (n->commands[i])
+			json_object_set_new(all, name ? name : key, json_integer(n->commands[i]));
+	}
+	return all;
+}
+
+/* Emulated chips only: a real one does not say how worn it is. */
+static void add_counts(const struct chip *c, json_t *all)
+{
+	const struct sei2c_counts *n = &c->counts;
+
+	if (!c->counted && !c->emu)
+		return;
+	json_object_set_new(all, "wear", wear_json(n));
+	if (!c->counted)
+		return;
+	json_object_set_new(all, "commands", commands_json(n));
+	json_object_set_new(all, "busy_us", json_integer((json_int_t)n->busy_us));
+	json_object_set_new(all, "faults", json_integer(n->faults));
+	json_object_set_new(all, "faults_left", json_integer(n->faults_left));
+}
+
 static json_t *chip_json(const struct chip *c, bool bytes)
 {
 	static const char *const states[] = { "none", "unreadable", "malformed", "present" };
@@ -230,6 +297,7 @@ static json_t *chip_json(const struct chip *c, bool bytes)
 	    states[c->certificate], "certificate", certificate_json(c));
 	if (bytes && all)
 		json_object_set_new(all, "config", json_string(config));
+	add_counts(c, all);
 	return all;
 }
 
@@ -414,6 +482,18 @@ const struct cli_command element_commands[] = {
 	             "held before is gone. Refused while NAME runs.",
 	    .options = element_restore_options,
 	    .run = element_restore },
+	{ .name = "element fault",
+	    .args = "NAME [PLAN]",
+	    .args_min = 1,
+	    .args_max = 2,
+	    .summary = "make things go wrong with a running emulated element",
+	    .about = "NAME is a running emulator or virtual board, or the path of its socket; the "
+	             "chip is the one at address 60. PLAN is a file, - for standard input, of one "
+	             "fault a line, as docs/emulator.md has them: nack, stuck, bad-crc, "
+	             "power-before, power-after, watchdog, brown-out, slow. Counting begins now, "
+	             "and the plan takes the place of the one before it.",
+	    .options = element_fault_options,
+	    .run = element_fault },
 	{ .name = "element trace",
 	    .args = "NAME",
 	    .args_min = 1,

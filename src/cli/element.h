@@ -22,6 +22,8 @@ extern const struct cli_option element_restore_options[];
 enum err element_snapshot(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 enum err element_restore(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 enum err element_bench(struct cli *cli, struct errbuf *eb) MUST_CHECK;
+extern const struct cli_option element_fault_options[];
+enum err element_fault(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 enum err element_trace(struct cli *cli, struct errbuf *eb) MUST_CHECK;
 
 enum err element_diff(struct cli *cli, struct errbuf *eb) MUST_CHECK;

@@ -53,6 +53,7 @@ const struct cli_option element_emulate_options[] = {
 
 struct made_from {
 	uint8_t serial[9], config[SE_CONFIG_SIZE];
+	uint8_t *faults;
 };
 
 static enum err read_dump(const char *path, uint8_t config[SE_CONFIG_SIZE], struct errbuf *eb)
@@ -77,6 +78,7 @@ static enum err chip_options(
 {
 	const char *family = cli_text(cli, "family"), *timing = cli_text(cli, "timing");
 	const char *serial = cli_text(cli, "serial"), *dump = cli_text(cli, "from");
+	const char *faults = cli_text(cli, "faults");
 	enum err e;
 
 	o->family = strcmp(family, "508a") == 0   ? EMU_ATECC508A
@@ -98,26 +100,12 @@ static enum err chip_options(
 			return e;
 		o->config = from->config;
 	}
+	if (faults) { /* each chip counts for itself */
+		if ((e = emu_plan_read(faults, &from->faults, &o->faults.n, eb)) != OK)
+			return e;
+		o->faults.p = from->faults;
+	}
 	return OK;
-}
-
-/* Each chip counts for itself. */
-static enum err set_faults(
-    const struct cli *cli, struct emu *const *chips, unsigned n, struct errbuf *eb)
-{
-	const char *path = cli_text(cli, "faults");
-	uint8_t *text = NULL;
-	size_t size;
-	enum err e;
-
-	if (!path)
-		return OK;
-	if ((e = file_read(path, EMU_PLAN_SIZE_MAX, &text, &size, eb)) != OK)
-		return e;
-	for (unsigned i = 0; i < n && e == OK; i++)
-		e = emu_faults_set(chips[i], (struct slice){ text, size }, eb);
-	free(text);
-	return e == OK ? OK : err_within(eb, e, "%s", path);
 }
 
 enum err element_state_file(const struct element_places *at, const char *name,
@@ -252,23 +240,23 @@ enum err element_emulate(struct cli *cli, struct errbuf *eb)
 	struct emu *chips[EMU_SERVER_CHIPS] = { NULL };
 	char path[FOLDER_PATH_MAX], socket[FOLDER_PATH_MAX];
 	struct emu_options o = { .how = EMU_OPEN_OR_MAKE };
-	struct made_from from;
+	struct made_from from = { .faults = NULL };
 	struct element_places at;
 	enum err e;
 
 	if ((e = element_places(cli, &at, eb)) != OK ||
 	    (e = chip_options(cli, &o, &from, eb)) != OK ||
 	    (e = socket_path(cli, &at, socket, eb)) != OK)
-		return e;
+		goto out;
 	for (unsigned i = 0; i < cli->n_args; i++) {
 		if ((e = element_state_file(&at, cli->args[i], path, eb)) != OK ||
 		    (e = emu_open(path, &o, &chips[i], eb)) != OK)
 			goto out;
 	}
-	if ((e = set_faults(cli, chips, cli->n_args, eb)) == OK)
-		e = serve(cli, chips, socket, eb);
+	e = serve(cli, chips, socket, eb);
 out:
 	for (unsigned i = 0; i < cli->n_args; i++)
 		emu_free(chips[i]);
+	free(from.faults);
 	return e;
 }

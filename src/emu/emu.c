@@ -133,13 +133,33 @@ static enum err lock_path(struct emu *emu, const char *path, enum emu_how how, s
 	return file_lock(&emu->lock, name, eb);
 }
 
+/* Before which EEPROM write the power fails next, or after which. */
+static void arm(struct emu *emu)
+{
+	struct memory *m = &emu->engine.mem;
+	bool kept;
+
+	emu->cut_at = fault_next_cut(&emu->plan, m->writes, &kept);
+	m->lost_from = emu->cut_at && kept ? emu->cut_at + 1 : emu->cut_at;
+}
+
+static void plan_set(struct emu *emu, const struct fault_plan *plan)
+{
+	emu->plan = *plan;
+	emu->engine.mem.writes = 0;
+	arm(emu);
+}
+
 enum err emu_open(
     const char *path, const struct emu_options *o, struct emu **emu, struct errbuf *eb)
 {
-	struct emu *made = calloc(1, sizeof(*made));
+	struct fault_plan plan;
+	struct emu *made;
 	enum err e;
 
-	if (!made)
+	if ((e = fault_plan_parse(o->faults, &plan, eb)) != OK)
+		return err_within(eb, e, "fault plan");
+	if (!(made = calloc(1, sizeof(*made))))
 		return err_set(eb, ERR_MEMORY, "no memory for an element");
 	pthread_mutex_init(&made->mutex, NULL);
 	made->lock = FILE_UNLOCKED;
@@ -150,6 +170,7 @@ enum err emu_open(
 	    (e = load_or_make(made, o, eb)) != OK)
 		goto out;
 	bus_power_up(&made->bus, &made->engine, made->timing);
+	plan_set(made, &plan);
 	*emu = made;
 	made = NULL;
 out:
@@ -185,16 +206,6 @@ static void settle(struct emu *emu)
 	m->changed = false;
 }
 
-/* Before which EEPROM write the power fails next, or after which. */
-static void arm(struct emu *emu)
-{
-	struct memory *m = &emu->engine.mem;
-	bool kept;
-
-	emu->cut_at = fault_next_cut(&emu->plan, m->writes, &kept);
-	m->lost_from = emu->cut_at && kept ? emu->cut_at + 1 : emu->cut_at;
-}
-
 static void power_cycle(struct emu *emu)
 {
 	uint32_t writes = emu->engine.mem.writes;
@@ -208,6 +219,21 @@ static void power_cycle(struct emu *emu)
 	arm(emu);
 }
 
+enum err emu_plan_read(const char *path, uint8_t **text, size_t *n, struct errbuf *eb)
+{
+	struct fault_plan plan;
+	enum err e;
+
+	if ((e = file_read(path, EMU_PLAN_SIZE_MAX, text, n, eb)) != OK)
+		return e;
+	if ((e = fault_plan_parse((struct slice){ *text, *n }, &plan, eb)) != OK) {
+		free(*text);
+		*text = NULL;
+		return err_within(eb, e, "%s", path);
+	}
+	return OK;
+}
+
 enum err emu_faults_set(struct emu *emu, struct slice text, struct errbuf *eb)
 {
 	struct fault_plan plan;
@@ -216,9 +242,7 @@ enum err emu_faults_set(struct emu *emu, struct slice text, struct errbuf *eb)
 	if (e != OK)
 		return e;
 	pthread_mutex_lock(&emu->mutex);
-	emu->plan = plan;
-	emu->engine.mem.writes = 0;
-	arm(emu);
+	plan_set(emu, &plan);
 	pthread_mutex_unlock(&emu->mutex);
 	return OK;
 }
@@ -361,6 +385,7 @@ void emu_info(struct emu *emu, struct emu_info *info)
 		.wear_otp = m->wear_otp,
 		.busy_us = emu->bus.busy_us,
 		.faults = (unsigned)emu->plan.n,
+		.faults_left = fault_plan_left(&emu->plan, m->writes),
 		.fault = emu->fault,
 	};
 	memory_serial(m, info->serial);

@@ -42,6 +42,8 @@ struct emu_options { /* all zero: a 508A, instant, opened or made, with a random
 	enum emu_timing timing;
 	bool virtual_time;    /* typical and max too move only by emu_advance */
 	bool genuine_looking; /* a new serial begins 01 23 and ends EE; needed again to open it */
+	struct slice
+	    faults; /* a plan as emu_faults_set takes it: a wrong one opens and makes nothing */
 
 	/* For a new chip; not looked at when the state file exists. */
 	enum emu_family family;
@@ -54,7 +56,7 @@ struct emu_options { /* all zero: a 508A, instant, opened or made, with a random
  *
  * ERR_NOT_FOUND, ERR_CONFLICT (exists already, or another process has it), ERR_FORMAT (not a state
  * file, cut short, damaged, or a state that no chip can have), ERR_DENIED (looks genuine and the
- * option is not given), ERR_ARG (a serial that does not fit genuine_looking), ERR_IO, ERR_MEMORY.
+ * option is not given), ERR_ARG (a serial that does not fit genuine_looking), ERR_IO, ERR_MEMORY; of the plan as emu_faults_set.
  */
 enum err emu_open(
     const char *path, const struct emu_options *o, struct emu **emu, struct errbuf *eb) MUST_CHECK;
@@ -91,11 +93,13 @@ enum err emu_execute(
 
 /*
  * Faults for this chip, counted from now; the text is described in fault_plan.h and docs/emulator.md.
- * It replaces the plan before it, an empty one ends it; nothing but this call sets one. ERR_FORMAT and
- * ERR_SPACE name the line, and the old plan stays.
+ * It replaces the plan before it, an empty one ends it; nothing but this call, emu_options and request F
+ * of SEI2C/1 sets one. ERR_FORMAT and ERR_SPACE name the line, and the old plan stays.
  */
-#define EMU_PLAN_SIZE_MAX 65536 /* for those who read one from a file */
+#define EMU_PLAN_SIZE_MAX 65536 /* of a file with one */
 enum err emu_faults_set(struct emu *emu, struct slice plan, struct errbuf *eb) MUST_CHECK;
+/* Reads a plan from a file and looks whether it is one. *text is the caller's to free. */
+enum err emu_plan_read(const char *path, uint8_t **text, size_t *n, struct errbuf *eb) MUST_CHECK;
 
 /* --- what it is and what happened --- */
 
@@ -110,7 +114,7 @@ struct emu_info {
 	uint32_t wear_config, wear_otp, wear_slot[16]; /* EEPROM writes since the chip was made */
 	uint32_t commands[256];                        /* executed since emu_open, by opcode */
 	uint64_t busy_us;                              /* sum of their execution times */
-	unsigned faults;                               /* in the plan that is set; 0: none */
+	unsigned faults, faults_left; /* in the plan that is set (0: none); those still to come */
 	enum err fault; /* not OK: the state file could not be written, the chip is off */
 };
 void emu_info(struct emu *emu, struct emu_info *info);

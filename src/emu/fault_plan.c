@@ -211,6 +211,20 @@ uint32_t fault_strikes(struct fault_plan *plan, enum fault_kind kind, uint8_t op
 	return sum;
 }
 
+unsigned fault_plan_left(const struct fault_plan *plan, uint32_t writes)
+{
+	unsigned left = 0;
+
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct fault *f = &plan->at[i];
+		bool cut = f->kind == FAULT_POWER_BEFORE || f->kind == FAULT_POWER_AFTER;
+		uint32_t last = f->kind == FAULT_NACK ? f->n + f->more - 1 : f->n;
+
+		left += (cut ? writes : f->seen) < last;
+	}
+	return left;
+}
+
 uint32_t fault_next_cut(const struct fault_plan *plan, uint32_t done, bool *kept)
 {
 	uint32_t next = 0;

@@ -65,6 +65,8 @@ void fault_plan_print(const struct fault_plan *plan, char out[FAULT_PLAN_TEXT]);
  * Not 0: a fault struck; for FAULT_SLOW it is the sum of the milliseconds.
  */
 uint32_t fault_strikes(struct fault_plan *plan, enum fault_kind kind, uint8_t opcode);
+/* How many faults are still to come, after so many EEPROM writes. */
+unsigned fault_plan_left(const struct fault_plan *plan, uint32_t writes);
 /* The first EEPROM write after number `done` at which power fails, 0: none. *kept: only after it. */
 uint32_t fault_next_cut(const struct fault_plan *plan, uint32_t done, bool *kept);
 

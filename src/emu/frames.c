@@ -3,7 +3,7 @@
 #include <string.h>
 
 enum { HEADER = 4 };
-enum { DONE, NO_ADDRESS, NO_DATA, ILLEGAL };
+enum { DONE, NO_ADDRESS, NO_DATA, ILLEGAL, REFUSED };
 
 void frames_init(struct frames *f)
 {
@@ -84,6 +84,62 @@ static uint8_t read_all(struct wire *w, uint8_t addr7, uint8_t *p, size_t n)
 	return stuck ? ILLEGAL : status;
 }
 
+/* --- what is not on the wire of a real chip --- */
+
+static void set_faults(struct frames *f, struct wire *w, uint8_t addr7, struct slice plan)
+{
+	uint8_t status = NO_ADDRESS;
+	struct emu_info info;
+	struct errbuf eb;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		emu_info(w->chips[i], &info);
+		if (info.address != addr7)
+			continue;
+		status = DONE;
+		if (emu_faults_set(w->chips[i], plan, &eb) != OK) {
+			status = REFUSED;
+			n = strlen(eb.text);
+			memcpy(f->out + 3, eb.text, n);
+		}
+	}
+	reply(f, status, n);
+}
+
+static void put_counts(const struct emu_info *info, uint8_t out[FRAME_COUNTS])
+{
+	store_le16(out, (uint16_t)info->faults);
+	store_le16(out + 2, (uint16_t)info->faults_left);
+	store_le32(out + 4, info->wear_config);
+	store_le32(out + 8, info->wear_otp);
+	for (size_t i = 0; i < COUNT(info->wear_slot); i++)
+		store_le32(out + 12 + 4 * i, info->wear_slot[i]);
+	store_le32(out + 76, (uint32_t)info->busy_us);
+	store_le32(out + 80, (uint32_t)(info->busy_us >> 32));
+	for (size_t i = 0; i < COUNT(info->commands); i++)
+		store_le32(out + 84 + 4 * i, info->commands[i]);
+}
+
+/* Behind the end of what is counted are zeros. */
+static void tell_counts(struct frames *f, const struct wire *w, uint8_t addr7, size_t n)
+{
+	uint8_t counts[FRAME_COUNTS];
+	struct emu_info info;
+
+	for (size_t i = 0; i < w->n; i++) {
+		emu_info(w->chips[i], &info);
+		if (info.address != addr7)
+			continue;
+		put_counts(&info, counts);
+		memset(f->out + 3, 0, n);
+		memcpy(f->out + 3, counts, n < sizeof(counts) ? n : sizeof(counts));
+		reply(f, DONE, n);
+		return;
+	}
+	reply(f, NO_ADDRESS, 0);
+}
+
 /* Reserved addresses are no chip's; the reply says so instead of looking like an absent one. */
 static bool address_legal(uint8_t addr7)
 {
@@ -101,13 +157,19 @@ static void answer(struct frames *f, struct wire *w, uint8_t op, uint8_t addr7, 
 		reply(f, DONE, 0);
 		return;
 	}
-	if ((op == 'W' || op == 'R') && !address_legal(addr7)) {
+	if (strchr("WRFI", op) && !address_legal(addr7)) {
 		status = ILLEGAL;
 	} else if (op == 'W') {
 		status = write_all(w, addr7, data, len);
 	} else if (op == 'R') {
 		status = read_all(w, addr7, f->out + 3, len);
 		reply(f, status, status == DONE ? len : 0);
+		return;
+	} else if (op == 'F') {
+		set_faults(f, w, addr7, (struct slice){ data, len });
+		return;
+	} else if (op == 'I') {
+		tell_counts(f, w, addr7, len);
 		return;
 	} else if (op == 'P') {
 		for (size_t i = 0; i < w->n; i++)
@@ -139,11 +201,11 @@ bool frames_step(struct frames *f, struct wire *w)
 		return false;
 	op = f->in[0];
 	len = load_le16(f->in + 2);
-	if (!memchr("WRPTL", op, 5) || (len > FRAME_DATA_MAX && op != 'P')) {
+	if (!memchr("WRPTLFI", op, 7) || (len > FRAME_DATA_MAX && op != 'P')) {
 		end(f, w);
 		return true;
 	}
-	need = HEADER + (op == 'W' || op == 'T' ? len : 0);
+	need = HEADER + (op == 'W' || op == 'T' || op == 'F' ? len : 0);
 	if (f->in_n < need)
 		return false;
 	answer(f, w, op, f->in[1], len);

@@ -1,14 +1,17 @@
 /*
  * frames.h -- SEI2C/1, the server's side: bytes of a connection in, replies out. Sans I/O.
  *
- *	request   op(1) addr7(1) len(2, little endian) data(len, for 'W' and 'T' only)
- *	reply     status(1) len(2) data(len, for 'R' only)
+ *	request   op(1) addr7(1) len(2, little endian) data(len, for 'W', 'T' and 'F' only)
+ *	reply     status(1) len(2) data(len, for 'R', 'I' and a refused 'F' only)
  *
  *	'W'  START addr+W data STOP       'R'  START addr+R, len bytes, STOP
  *	'P'  power cycle of all chips     'T'  time passes: 4 bytes of microseconds, little endian
  *	'L'  from now on this connection only listens: records of what others send and get
  *
- *	status 0 done; 1 address not acknowledged; 2 data byte not acknowledged; 3 no legal frame
+ *	'F'  a fault plan for the chip    'I'  the first len bytes of what is counted of the chip
+ *
+ *	status 0 done; 1 address not acknowledged; 2 data byte not acknowledged; 3 no legal frame;
+ *	4 no fault plan, and why
  *
  * Chips share the wire as on a real bus: a write to address 0 wakes all, and what two chips at one
  * address send is ANDed. An illegal frame gets status 3; when its length cannot be trusted (above
@@ -33,6 +36,9 @@ struct wire {
 
 /* What a listener gets for each: microseconds (8), records lost before it (4), sizes (2, 2), both. */
 #define FRAME_RECORD_HEAD 16
+
+/* What is counted: docs/sei2c.md has the layout. */
+#define FRAME_COUNTS 1108
 
 /* One connection. */
 struct frames {

@@ -37,7 +37,8 @@ static const char usage[] =
 
 struct job {
 	struct emu_options options;
-	const char *socket, *faults, *kit;
+	const char *socket, *kit;
+	uint8_t *faults;
 	uint8_t serial[9], config[CONFIG_SIZE];
 	bool help;
 };
@@ -79,6 +80,19 @@ static enum err take_serial(struct job *job, const char *hex, struct errbuf *eb)
 	return OK;
 }
 
+/* Each chip counts for itself. */
+static enum err take_faults(struct job *job, const char *path, struct errbuf *eb)
+{
+	uint8_t *text = NULL;
+	size_t n = 0;
+	enum err e = emu_plan_read(path, &text, &n, eb);
+
+	free(job->faults);
+	job->faults = text;
+	job->options.faults = (struct slice){ text, n };
+	return e;
+}
+
 static enum err take_option(struct job *job, int letter, struct errbuf *eb)
 {
 	static const char *const families[] = { "508a", "608a", "608b", NULL };
@@ -109,8 +123,7 @@ static enum err take_option(struct job *job, int letter, struct errbuf *eb)
 		job->kit = optarg;
 		break;
 	case 'p':
-		job->faults = optarg;
-		break;
+		return take_faults(job, optarg, eb);
 	case 'h':
 		job->help = true;
 		break;
@@ -185,21 +198,6 @@ static void announce(struct emu *const *chips, char *const *files, size_t n, con
 	fflush(stdout);
 }
 
-/* Each chip counts for itself. */
-static enum err set_faults(const char *path, struct emu *const *chips, size_t n, struct errbuf *eb)
-{
-	uint8_t *text = NULL;
-	size_t size;
-	enum err e;
-
-	if ((e = file_read(path, EMU_PLAN_SIZE_MAX, &text, &size, eb)) != OK)
-		return e;
-	for (size_t i = 0; i < n && e == OK; i++)
-		e = emu_faults_set(chips[i], (struct slice){ text, size }, eb);
-	free(text);
-	return e == OK ? OK : err_within(eb, e, "%s", path);
-}
-
 static enum err run(const struct job *job, char *const *files, size_t n, struct errbuf *eb)
 {
 	struct emu *chips[EMU_SERVER_CHIPS] = { NULL };
@@ -214,8 +212,6 @@ static enum err run(const struct job *job, char *const *files, size_t n, struct 
 		if ((e = emu_open(files[i], &job->options, &chips[i], eb)) != OK)
 			goto out;
 	}
-	if (job->faults && (e = set_faults(job->faults, chips, n, eb)) != OK)
-		goto out;
 	if ((e = emu_server_new(job->socket, chips, n, &server, eb)) != OK ||
 	    (job->kit && ((e = kit_server_new(job->kit, chips, n, &kit, eb)) != OK ||
 	                     (e = kit_server_start(kit, eb)) != OK)))
@@ -243,5 +239,6 @@ int main(int argc, char **argv)
 		e = run(&job, argv + optind, (size_t)(argc - optind), &eb);
 	if (e != OK)
 		fprintf(stderr, "imprint-emulator: %s\n", eb.text);
+	free(job.faults);
 	return err_exit_code(e);
 }

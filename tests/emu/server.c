@@ -156,6 +156,98 @@ static void documented(void)
 	emu_free(w.chips[0]);
 }
 
+/* --- what is not on the wire of a real chip: fault plans and counts --- */
+
+static size_t request(uint8_t *in, char op, uint8_t addr, size_t len, const char *data)
+{
+	in[0] = (uint8_t)op;
+	in[1] = addr;
+	store_le16(in + 2, (uint16_t)len);
+	memcpy(in + 4, data, strlen(data));
+	return 4 + strlen(data);
+}
+
+/* One request by itself; the status. The reply's data and size to out. */
+static int lone(
+    struct wire *w, char op, uint8_t addr, size_t len, const char *data, uint8_t *out, size_t *n)
+{
+	static uint8_t in[4 + 4096], reply[3 + 4096];
+	bool ended;
+	size_t got = converse(
+	    w, SLICE_OF(in, request(in, op, addr, len, data)), 999, reply, sizeof(reply), &ended);
+
+	*n = got - 3;
+	memcpy(out, reply + 3, *n);
+	return ended || load_le16(reply + 1) != *n ? -1 : reply[0];
+}
+
+static void plans(void)
+{
+	static const char stuck[] = "stuck 2\nnack 3 times 2\n", wrong[] = "stuck 1\nstick 1\n";
+	static uint8_t out[4096];
+	struct wire w = { .n = 2 };
+	size_t n;
+
+	w.chips[0] = chip(0x60);
+	w.chips[1] = chip(0x35);
+	ok(lone(&w, 'W', 0, 0, "", out, &n) == 1, "awake");
+	ok(lone(&w, 'F', 0x60, strlen(stuck), stuck, out, &n) == 0 && n == 0, "a plan is taken");
+	ok(lone(&w, 'I', 0x60, 4, "", out, &n) == 0 && n == 4 && out[0] == 2 && out[2] == 2,
+	    "two faults, two to come");
+	ok(lone(&w, 'I', 0x35, 4, "", out, &n) == 0 && out[0] == 0, "none for the other chip");
+	ok(lone(&w, 'R', 0x60, 4, "", out, &n) == 0 && lone(&w, 'R', 0x60, 4, "", out, &n) == 3 &&
+	        lone(&w, 'R', 0x60, 4, "", out, &n) == 1,
+	    "they strike where the plan says");
+	ok(lone(&w, 'I', 0x60, 4, "", out, &n) == 0 && out[0] == 2 && out[2] == 1,
+	    "one is over, one is not yet");
+	ok(lone(&w, 'F', 0x60, strlen(wrong), wrong, out, &n) == 4 && n > 8 &&
+	        memcmp(out, "line 2: ", 8) == 0,
+	    "what is no plan is refused, with its line");
+	ok(lone(&w, 'R', 0x60, 4, "", out, &n) == 1 && lone(&w, 'R', 0x60, 4, "", out, &n) == 0,
+	    "and the old one stays to its end");
+	ok(lone(&w, 'I', 0x60, 4, "", out, &n) == 0 && out[0] == 2 && out[2] == 0, "which it has");
+	ok(lone(&w, 'F', 0x60, 7, "stuck 1", out, &n) == 0 &&
+	        lone(&w, 'F', 0x60, 0, "", out, &n) == 0 &&
+	        lone(&w, 'I', 0x60, 4, "", out, &n) == 0 && out[0] == 0 &&
+	        lone(&w, 'R', 0x60, 4, "", out, &n) == 0,
+	    "an empty plan ends it");
+	ok(lone(&w, 'F', 0x36, 7, "stuck 1", out, &n) == 1 &&
+	        lone(&w, 'I', 0x36, 4, "", out, &n) == 1,
+	    "no chip at this address");
+	ok(lone(&w, 'F', 0xC0, 7, "stuck 1", out, &n) == 3 &&
+	        lone(&w, 'I', 0x78, 4, "", out, &n) == 3,
+	    "no address at all");
+	emu_free(w.chips[0]);
+	emu_free(w.chips[1]);
+}
+
+static void counts(void)
+{
+	static uint8_t out[4096];
+	struct wire w = { .n = 1 };
+	uint8_t response[EMU_RESPONSE_MAX], packet[160];
+	uint8_t word[4] = { 1, 2, 3, 4 };
+	size_t n, packet_n;
+
+	w.chips[0] = chip(0x60);
+	packet_n = rig_packet(packet, 0x12, 0, 20 / 4, SLICE(word));
+	for (int i = 0; i < 3; i++) {
+		if (emu_execute(w.chips[0], SLICE_OF(packet, packet_n), response, &n) != OK)
+			exit(1);
+	}
+	ok(lone(&w, 'I', 0x60, FRAME_COUNTS + 10, "", out, &n) == 0 && n == FRAME_COUNTS + 10,
+	    "everything that is counted");
+	ok(load_le32(out + 4) == 3 && load_le32(out + 8) == 0 && load_le32(out + 12) == 0,
+	    "three writes to the configuration, none elsewhere");
+	ok(load_le32(out + 84 + 4 * 0x12) == 3 && load_le32(out + 84 + 4 * 0x30) == 0,
+	    "three Writes, no Info");
+	for (size_t i = FRAME_COUNTS; i < n; i++)
+		n = out[i] ? 0 : n;
+	ok(n == FRAME_COUNTS + 10, "zeros behind it");
+	ok(lone(&w, 'I', 0x60, 0, "", out, &n) == 0 && n == 0, "as little as is asked for");
+	emu_free(w.chips[0]);
+}
+
 static void two_chips(void)
 {
 	struct wire w = { .n = 2 };
@@ -330,6 +422,64 @@ static void hoarder(struct emu *emu)
 	emu_server_free(s);
 }
 
+/* What is left in the queue of a listener: records, and how many each says were lost before it. */
+static void drain(int fd, unsigned *records, unsigned *lost, bool *sound)
+{
+	static uint8_t record[FRAME_RECORD_HEAD + 2 * 4200];
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	while (poll(&p, 1, 300) > 0) {
+		size_t request_n, reply_n;
+
+		if (!take(fd, record, FRAME_RECORD_HEAD))
+			break;
+		request_n = load_le16(record + 12);
+		reply_n = load_le16(record + 14);
+		*sound = *sound && request_n == 4 && reply_n == 3 + 4096 &&
+		         take(fd, record + FRAME_RECORD_HEAD, request_n + reply_n) &&
+		         memcmp(record + FRAME_RECORD_HEAD, "R\x60\0\x10", 4) == 0 &&
+		         record[FRAME_RECORD_HEAD + 4] == 0;
+		*lost += load_le32(record + 8);
+		++*records;
+		if (!*sound)
+			break;
+	}
+}
+
+/* A listener that does not listen loses records, is told how many, and holds nobody up. */
+static void listener(struct emu *emu)
+{
+	enum { REQUESTS = 400 };
+	static uint8_t reply[4096];
+	unsigned records = 0, lost = 0, asked = 0;
+	struct emu_server *s = NULL;
+	bool sound = true;
+	uint8_t r[3];
+	int deaf, busy;
+
+	if (emu_server_new(path, &emu, 1, &s, NULL) != OK || emu_server_start(s, NULL) != OK)
+		exit(1);
+	deaf = dial();
+	busy = dial();
+	emu_i2c_write(emu, 0, (const uint8_t *)"", 1);
+	ok(write(deaf, "L\0\0\0", 4) == 4 && take(deaf, r, 3) && memcmp(r, "\0\0\0", 3) == 0,
+	    "L is answered once");
+	ok(write(deaf, "P\0\0\0", 4) == 4, "what a listener asks is not answered");
+	for (int i = 0; i < REQUESTS; i++)
+		asked += ask(busy, 'R', 0x60, NULL, 4096, reply) == 0;
+	ok(asked == REQUESTS, "%u requests while it does not read", asked);
+	drain(deaf, &records, &lost, &sound);
+	ok(sound && records > 60 && records < REQUESTS, "then it reads %u whole records", records);
+	asked += ask(busy, 'R', 0x60, NULL, 4096, reply) == 0;
+	drain(deaf, &records, &lost, &sound);
+	ok(sound && lost > 0 && records + lost == asked,
+	    "and learns with the next that it lost %u: %u in all", lost, records + lost);
+	close(deaf);
+	ok(ask(busy, 'R', 0x60, NULL, 4096, reply) == 0, "it goes, the others do not notice");
+	close(busy);
+	emu_server_free(s);
+}
+
 static void places(struct emu *emu)
 {
 	struct emu *twice[2] = { emu, emu };
@@ -388,9 +538,12 @@ int main(void)
 	longest();
 	documented();
 	two_chips();
+	plans();
+	counts();
 	serving(emu);
 	crowded(emu);
 	hoarder(emu);
+	listener(emu);
 	places(emu);
 	foreground(emu);
 	emu_free(emu);

@@ -34,6 +34,27 @@ class BoardTest(harness.SystemTest):
         return text
 
 
+class Faults(BoardTest):
+    def test_plan_for_its_chip(self):
+        plan = self.folder / "plan"
+        plan.write_text("stuck 1\n")
+        board = self.board("kitchen", "--timing", "instant", "--faults", plan)
+        seen = self.run_program("imprint", "element", "info", "kitchen")
+        self.assertIn("a fault plan is set: 1 to come", seen.stderr)
+        self.assertEqual(seen.returncode, 8, seen)
+        self.finishes(board.port)
+
+    def test_wrong_plan_makes_no_board(self):
+        plan = self.folder / "plan"
+        plan.write_text("stuck\n")
+        for options, status, text in ((["--faults", plan], 5, f"{plan}: line 1: which one is missing"),
+                (["--faults", plan, "--element", self.folder / "s"], 2, "not for one behind --element")):
+            done = self.run_program("imprint", "board", "kitchen", *options)
+            self.assertIn(text, done.stderr)
+            self.assertEqual(done.returncode, status, done)
+        self.assertFalse((self.state / "elements/kitchen.se").exists())
+
+
 class Dialogue(BoardTest):
     def test_wordings(self):
         for options, present, absent in (

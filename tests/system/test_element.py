@@ -163,9 +163,51 @@ class Emulate(Element):
         done = self.run_program("imprint", "element", "emulate", "kitchen", "--faults", plan)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(f"{plan}: line 3: no chip has a command of this name", done.stderr)
+        self.assertFalse((self.state / "elements/kitchen.se").exists(), "and no chip was made for it")
         process = self.start("imprint", "element", "emulate", "kitchen", env={"IMPRINT_FAULTS": str(plan)})
         process.wait_for(r"^/\S+$")
         self.assertFalse([line for line in process.lines if "planned" in line])
+
+    def fault(self, *argv, code=0):
+        done = self.run_program("imprint", "element", "fault", *argv)
+        self.assertEqual(done.returncode, code, done)
+        return done
+
+    def test_faults_while_it_runs(self):
+        plan = self.folder / "plan"
+        plan.write_text("# first its Info, then nothing\nwatchdog 1\nslow 900000 1\n")
+        self.emulate("kitchen", "--timing", "instant")
+        self.assertEqual(self.info("kitchen")["faults"], 0)
+        self.assertIn("faults planned: 2", self.fault("kitchen", plan).stderr)
+        done = self.run_program("imprint", "element", "info", "kitchen")
+        self.assertEqual(done.returncode, 9, done)
+        self.assertIn("a fault plan is set: 2 to come", done.stderr)
+        seen = self.info("kitchen")
+        self.assertEqual((seen["faults"], seen["faults_left"]), (2, 1))
+        self.assertIn("faults         2 planned, 1 still to come\n", self.run_program("imprint", "element", "info", "kitchen").stdout)
+        plan.write_text("\nstuck\n")
+        self.assertIn(f"{plan}: line 2: which one is missing", self.fault("kitchen", plan, code=5).stderr)
+        self.assertEqual(self.info("kitchen")["faults"], 2, "the old plan stays")
+        self.assertEqual(json.loads(self.fault("kitchen", "--off", "--json").stdout)["faults"], 0)
+        self.assertEqual(self.info("kitchen")["faults"], 0)
+
+    def test_faults_from_standard_input_and_refused(self):
+        _, path = self.emulate("kitchen")
+        done = self.run_program("imprint", "element", "fault", path, "-", stdin="nack 7\n")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(self.info(path)["faults"], 1)
+        self.assertIn("either a plan or --off", self.fault("kitchen", code=2).stderr)
+        self.assertIn("either a plan or --off", self.fault("kitchen", "-", "--off", code=2).stderr)
+        self.assertIn("nobody.sock", self.fault("nobody", "--off", code=3).stderr)
+
+    def test_wear_and_commands_are_counted(self):
+        self.emulate("kitchen", "--timing", "instant")
+        self.info("kitchen")
+        seen = self.info("kitchen")
+        self.assertEqual(seen["wear"], {"config": 0, "otp": 0, "slots": [0] * 16})
+        self.assertEqual(seen["commands"]["Info"], 1)
+        self.assertGreater(seen["commands"]["Read"], 8)
+        self.assertNotIn("GenKey", seen["commands"])
 
     def test_bench_prints_rates_and_leaves_nothing(self):
         done = self.run_program("imprint", "element", "bench", "--json")

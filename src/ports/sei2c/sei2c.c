@@ -14,7 +14,9 @@
 #define ADDRESS_FIRST 0x08 /* of a chip; below are the bus's own */
 #define ADDRESS_LAST 0x77
 
-enum { STATUS_ACK, STATUS_NACK_ADDRESS, STATUS_NACK_DATA };
+enum { STATUS_ACK, STATUS_NACK_ADDRESS, STATUS_NACK_DATA, STATUS_ILLEGAL, STATUS_REFUSED };
+
+#define COUNTS 1108 /* bytes of what an emulator counts */
 
 /* Half a frame may be under way, so the connection is of no use any more. */
 static enum err broken(struct sei2c *bus, int error)
@@ -105,25 +107,37 @@ static enum err read_all(struct sei2c *bus, uint8_t *p, size_t n, int64_t deadli
 	return OK;
 }
 
-/* One request and its reply, which must carry n_in bytes when it is an acknowledge, else none. */
-static enum err transact(struct sei2c *bus, char op, uint8_t address, const uint8_t *out,
-    size_t n_out, uint8_t *in, size_t n_in)
+/* Sends a request; the head of its reply. */
+static enum err begin(struct sei2c *bus, char op, uint8_t address, struct slice out, size_t n_in,
+    uint8_t head[REPLY_HEAD], int64_t deadline)
 {
-	uint8_t frame[REQUEST_HEAD + SEI2C_DATA_MAX], head[REPLY_HEAD];
-	int64_t deadline = now_ms() + bus->reply_ms;
+	uint8_t frame[REQUEST_HEAD + SEI2C_DATA_MAX];
 	enum err e;
 
-	if (n_out > SEI2C_DATA_MAX || n_in > SEI2C_DATA_MAX)
+	if (out.n > SEI2C_DATA_MAX || n_in > SEI2C_DATA_MAX)
 		return ERR_ARG;
 	if (bus->fd < 0) /* keeps the reason why there is none */
 		return bus->error ? ERR_IO : broken(bus, ENOTCONN);
 	frame[0] = (uint8_t)op;
 	frame[1] = address;
-	store_le16(frame + 2, (uint16_t)(n_out ? n_out : n_in));
-	if (n_out)
-		memcpy(frame + REQUEST_HEAD, out, n_out);
-	if ((e = write_all(bus, frame, REQUEST_HEAD + n_out, deadline)) != OK ||
-	    (e = read_all(bus, head, sizeof(head), deadline)) != OK)
+	store_le16(frame + 2, (uint16_t)(out.n ? out.n : n_in));
+	if (out.n)
+		memcpy(frame + REQUEST_HEAD, out.p, out.n);
+	if ((e = write_all(bus, frame, REQUEST_HEAD + out.n, deadline)) != OK)
+		return e;
+	return read_all(bus, head, REPLY_HEAD, deadline);
+}
+
+/* One request and its reply, which must carry n_in bytes when it is an acknowledge, else none. */
+static enum err transact(struct sei2c *bus, char op, uint8_t address, const uint8_t *out,
+    size_t n_out, uint8_t *in, size_t n_in)
+{
+	int64_t deadline = now_ms() + bus->reply_ms;
+	uint8_t head[REPLY_HEAD];
+	enum err e;
+
+	e = begin(bus, op, address, (struct slice){ out, n_out }, n_in, head, deadline);
+	if (e != OK)
 		return e;
 	if (load_le16(head + 1) != (head[0] == STATUS_ACK ? n_in : 0))
 		return broken(bus, EPROTO);
@@ -231,6 +245,46 @@ enum err sei2c_read(struct sei2c *bus, unsigned address, uint8_t *p, size_t n)
 	if ((e = connected(bus)) != OK)
 		return e;
 	return transact(bus, 'R', (uint8_t)address, NULL, 0, p, n);
+}
+
+enum err sei2c_counts(struct sei2c *bus, struct sei2c_counts *counts)
+{
+	uint8_t p[COUNTS];
+	enum err e = connected(bus);
+
+	if (e != OK || (e = transact(bus, 'I', bus->address, NULL, 0, p, sizeof(p))) != OK)
+		return e;
+	counts->faults = load_le16(p);
+	counts->faults_left = load_le16(p + 2);
+	counts->wear_config = load_le32(p + 4);
+	counts->wear_otp = load_le32(p + 8);
+	for (size_t i = 0; i < COUNT(counts->wear_slot); i++)
+		counts->wear_slot[i] = load_le32(p + 12 + 4 * i);
+	counts->busy_us = load_le32(p + 76) | (uint64_t)load_le32(p + 80) << 32;
+	for (size_t i = 0; i < COUNT(counts->commands); i++)
+		counts->commands[i] = load_le32(p + 84 + 4 * i);
+	return OK;
+}
+
+enum err sei2c_faults(struct sei2c *bus, struct slice plan, char why[SEI2C_WHY_MAX])
+{
+	int64_t deadline = now_ms() + bus->reply_ms;
+	uint8_t head[REPLY_HEAD];
+	size_t n;
+	enum err e = connected(bus);
+
+	if (e != OK || (e = begin(bus, 'F', bus->address, plan, 0, head, deadline)) != OK)
+		return e;
+	n = load_le16(head + 1);
+	if (head[0] == STATUS_REFUSED && n < SEI2C_WHY_MAX) {
+		if ((e = read_all(bus, (uint8_t *)why, n, deadline)) != OK)
+			return e;
+		why[n] = '\0';
+		return ERR_FORMAT;
+	}
+	if (n != 0 || (head[0] != STATUS_ACK && head[0] != STATUS_NACK_ADDRESS))
+		return broken(bus, EPROTO);
+	return head[0] == STATUS_ACK ? OK : ERR_TIMEOUT;
 }
 
 enum err sei2c_power_cycle(struct sei2c *bus)

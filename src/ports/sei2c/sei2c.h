@@ -32,6 +32,7 @@
 #define SEI2C_PATH_MAX 107 /* what a socket address holds, less its NUL */
 #define SEI2C_REPLY_MS 5000
 #define SEI2C_DATA_MAX 4096 /* bytes of one transaction */
+#define SEI2C_WHY_MAX 240
 
 struct sei2c {
 	struct se_hal hal; /* for se_open; points back here, so the struct must not move */
@@ -60,6 +61,22 @@ void sei2c_close(struct sei2c *bus);
  */
 enum err sei2c_write(struct sei2c *bus, unsigned address, const uint8_t *p, size_t n) MUST_CHECK;
 enum err sei2c_read(struct sei2c *bus, unsigned address, uint8_t *p, size_t n) MUST_CHECK;
+/* --- what an emulator knows besides; others hang up, which is ERR_IO with EPROTO --- */
+
+struct sei2c_counts {
+	unsigned faults, faults_left; /* of a plan that is set; those still to come */
+	uint32_t wear_config, wear_otp, wear_slot[16]; /* EEPROM writes since the chip was made */
+	uint64_t busy_us;                              /* since it was started */
+	uint32_t commands[256];                        /* executed since then, by opcode */
+};
+/* Of the chip at the bus's address; ERR_TIMEOUT: there is none. The chip does not notice. */
+enum err sei2c_counts(struct sei2c *bus, struct sei2c_counts *counts) MUST_CHECK;
+/*
+ * A fault plan for that chip, from now on (docs/emulator.md); an empty one ends it. ERR_FORMAT: it is
+ * none, and `why` says why. ERR_ARG: more than SEI2C_DATA_MAX bytes.
+ */
+enum err sei2c_faults(struct sei2c *bus, struct slice plan, char why[SEI2C_WHY_MAX]) MUST_CHECK;
+
 /* Cuts the element's power for a moment: volatile state is gone, it sleeps. */
 enum err sei2c_power_cycle(struct sei2c *bus) MUST_CHECK;
 

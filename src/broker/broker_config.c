@@ -201,7 +201,7 @@ static enum err user_find(const struct broker_config *c, const char **user, stru
 enum err broker_config_write(const struct broker_config *c, struct errbuf *eb)
 {
 	char text[TEXT_MAX];
-	const char *user;
+	const char *user = NULL;
 	enum err e;
 
 	if ((e = config_check(c, eb)) != OK || (e = user_find(c, &user, eb)) != OK ||

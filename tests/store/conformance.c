@@ -226,17 +226,623 @@ static void refused(struct rig *r)
 	ok(store_commit(r->store, NULL, &r->eb) == ERR_MEMORY, "a change without memory");
 }
 
+/* --- lists --- */
+
+enum { MANY = 40 };
+
+struct seen {
+	size_t n, stop;
+	struct store_device last;
+	uint8_t ids[2 * MANY][16];
+};
+
+static bool see_device(void *ctx, const struct store_device *d)
+{
+	struct seen *s = ctx;
+
+	if (s->n < COUNT(s->ids))
+		memcpy(s->ids[s->n], d->id, 16);
+	s->last = *d;
+	return ++s->n != s->stop;
+}
+
+static size_t count(struct rig *r, const struct store_filter *filter)
+{
+	struct seen s = { .n = 0 };
+
+	if (store_device_list(r->store, 2, filter, see_device, &s, &r->eb) != OK)
+		return SIZE_MAX;
+	return s.n;
+}
+
+/* All pages of seven; between two of them rows are made, renamed and removed. */
+static void pages(struct rig *r)
+{
+	struct store_filter filter = { .deleted = true };
+	struct seen all = { .stop = 7 };
+	struct store_device d;
+	struct store_change *c;
+	size_t before = 0, made = 0;
+	bool once = true;
+
+	while (store_device_list(r->store, 2, &filter, see_device, &all, &r->eb) == OK &&
+	       all.n > before) {
+		before = all.n;
+		all.stop = all.n + 7;
+		filter.after = all.last.id;
+		filter.after_created = all.last.created;
+		c = store_change_new(2);
+		d = all.last;
+		strcpy(d.name, "renamed");
+		store_device_put(c, &d);
+		d = device_of(1000 + (uint32_t)made++);
+		d.created = NOW - 1; /* older than where we are */
+		store_device_put(c, &d);
+		if (store_commit(r->store, c, &r->eb) != OK)
+			break;
+	}
+	for (size_t i = 0; i < MANY; i++) {
+		size_t times = 0;
+
+		d = device_of((uint32_t)i);
+		for (size_t k = 0; k < all.n; k++)
+			times += memcmp(all.ids[k], d.id, 16) == 0;
+		once &= times == 1;
+	}
+	ok(once && all.n == MANY, "pages of seven: each device once, %zu", all.n);
+}
+
+struct tags {
+	size_t n;
+	char text[200];
+};
+
+static bool see_tag(void *ctx, const struct store_tag *t)
+{
+	struct tags *s = ctx;
+	size_t n = strlen(s->text);
+
+	snprintf(s->text + n, sizeof(s->text) - n, "%s=%s ", t->key, t->value);
+	s->n++;
+	return true;
+}
+
+static void lists(struct rig *r)
+{
+	struct store_tag red = { "color", "red" }, old = { "age", "old" }, more[9];
+	struct store_filter filter = { 0 };
+	struct seen s = { .n = 0 };
+	struct tags tags = { 0 };
+	struct store_device d;
+	struct store_change *c;
+	bool in_order = true;
+
+	ok(rig_first(r, 2), "another tenant");
+	c = store_change_new(2);
+	for (uint32_t i = 0; i < MANY; i++) {
+		d = device_of(i);
+		d.created = NOW + i / 4; /* some in the same millisecond */
+		d.deleted = i % 10 == 9;
+		snprintf(d.name, sizeof(d.name), "name %u", i % 5);
+		snprintf(d.hardware, sizeof(d.hardware), "%s", i % 2 ? "odd" : "");
+		store_device_put(c, &d);
+		if (i % 2)
+			store_tag_put(c, d.id, &red);
+		if (i % 3 == 0)
+			store_tag_put(c, d.id, &old);
+	}
+	ok(store_commit(r->store, c, &r->eb) == OK, "%d devices in one change", MANY);
+
+	ok(store_device_list(r->store, 2, NULL, see_device, &s, &r->eb) == OK && s.n == 36,
+	    "all that are not deleted");
+	for (size_t i = 1; i < s.n; i++) {
+		struct store_device a, b;
+
+		in_order &= store_device_get(r->store, 2, s.ids[i - 1], &a, &r->eb) == OK &&
+		            store_device_get(r->store, 2, s.ids[i], &b, &r->eb) == OK &&
+		            (a.created < b.created ||
+		                (a.created == b.created && memcmp(a.id, b.id, 16) < 0));
+	}
+	ok(in_order, "oldest first, then by id");
+	filter.deleted = true;
+	ok(count(r, &filter) == MANY, "deleted ones too");
+	filter.name = "name 4";
+	ok(count(r, &filter) == 8, "by name, deleted ones too");
+	filter.deleted = false;
+	ok(count(r, &filter) == 4, "by name");
+	filter = (struct store_filter){ .serial = "000000000000000003" };
+	ok(count(r, &filter) == 1, "by serial");
+	filter.name = "name 4";
+	ok(count(r, &filter) == 0, "by serial and another name");
+	filter = (struct store_filter){ .hardware = "odd" };
+	ok(count(r, &filter) == 16, "by hardware");
+	filter.hardware = "";
+	ok(count(r, &filter) == 20, "without hardware");
+	filter = (struct store_filter){ .tags = &red, .tags_n = 1 };
+	ok(count(r, &filter) == 16, "by tag");
+	struct store_tag both[] = { red, old };
+	filter = (struct store_filter){ .tags = both, .tags_n = 2, .deleted = true };
+	ok(count(r, &filter) == 7, "by two tags");
+	filter.hardware = "odd";
+	ok(count(r, &filter) == 7, "by hardware and two tags");
+	strcpy(both[1].value, "young");
+	ok(count(r, &filter) == 0, "by a value that nobody has");
+	for (size_t i = 0; i < COUNT(more); i++)
+		more[i] = red;
+	filter = (struct store_filter){ .tags = more, .tags_n = 8 };
+	ok(count(r, &filter) == 16, "by the same tag eight times");
+	filter.tags_n = 9;
+	ok(store_device_list(r->store, 2, &filter, see_device, &s, &r->eb) == ERR_ARG,
+	    "by too many: %s", r->eb.text);
+	pages(r);
+
+	d = device_of(9); /* odd, and a multiple of three */
+	c = store_change_new(2);
+	strcpy(red.value, "green");
+	store_tag_put(c, d.id, &red);
+	store_tag_remove(c, d.id, "nothing");
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_tag_list(r->store, 2, d.id, see_tag, &tags, &r->eb) == OK &&
+	        strcmp(tags.text, "age=old color=green ") == 0,
+	    "a tag changed: %s", tags.text);
+	c = store_change_new(2);
+	store_tag_remove(c, d.id, "age");
+	memset(&tags, 0, sizeof(tags));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_tag_list(r->store, 2, d.id, see_tag, &tags, &r->eb) == OK && tags.n == 1,
+	    "a tag removed");
+	c = store_change_new(2);
+	store_device_remove(c, d.id, 2);
+	ok(store_commit(r->store, c, &r->eb) == ERR_CONFLICT, "removed from another version: %s",
+	    r->eb.text);
+	c = store_change_new(2);
+	store_device_remove(c, d.id, 1);
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_device_get(r->store, 2, d.id, &d, &r->eb) == ERR_NOT_FOUND,
+	    "removed");
+	memset(&tags, 0, sizeof(tags));
+	ok(store_tag_list(r->store, 2, d.id, see_tag, &tags, &r->eb) == OK && tags.n == 0,
+	    "its tags went too");
+}
+
+struct certs {
+	size_t n;
+	uint8_t serials[8][16];
+};
+
+static bool see_cert(void *ctx, const struct store_cert *c)
+{
+	struct certs *s = ctx;
+
+	if (s->n < COUNT(s->serials))
+		memcpy(s->serials[s->n], c->serial, 16);
+	s->n++;
+	return true;
+}
+
+static bool see_authority(void *ctx, const struct store_authority *a)
+{
+	struct store_authority want = authority_of(1);
+
+	*(bool *)ctx = a->n == want.n && memcmp(a->der, want.der, a->n) == 0 &&
+	               memcmp(a->key_id, want.key_id, 20) == 0 && strcmp(a->key, "ca/key.pem") == 0;
+	return true;
+}
+
+static void certificates(struct rig *r)
+{
+	struct store_change *c = store_change_new(2);
+	struct store_device d = device_of(2000);
+	struct certs all = { 0 }, one = { 0 };
+	bool same = false;
+
+	store_device_put(c, &d);
+	for (uint32_t i = 0; i < 6; i++) { /* the newest first, every other of this device */
+		struct store_cert cert = cert_of(100 + i, i % 2 ? d.id : device_of(1).id);
+
+		cert.created = NOW + 100 - i;
+		store_cert_put(c, &cert);
+	}
+	ok(store_commit(r->store, c, &r->eb) == OK, "six certificates");
+	ok(store_cert_list(r->store, 2, NULL, see_cert, &all, &r->eb) == OK && all.n == 6 &&
+	        memcmp(all.serials[0], cert_of(105, d.id).serial, 16) == 0 &&
+	        memcmp(all.serials[5], cert_of(100, d.id).serial, 16) == 0,
+	    "all, oldest first");
+	ok(store_cert_list(r->store, 2, d.id, see_cert, &one, &r->eb) == OK && one.n == 3 &&
+	        memcmp(one.serials[0], cert_of(105, d.id).serial, 16) == 0 &&
+	        memcmp(one.serials[2], cert_of(101, d.id).serial, 16) == 0,
+	    "one device's, oldest first");
+	c = store_change_new(2);
+	store_device_remove(c, d.id, 1);
+	memset(&one, 0, sizeof(one));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_cert_list(r->store, 2, d.id, see_cert, &one, &r->eb) == OK && one.n == 3,
+	    "remembered when the device is gone");
+	ok(store_authority_list(r->store, 2, see_authority, &same, &r->eb) == OK && same,
+	    "the authority");
+}
+
+/* --- batches --- */
+
+/* A prepare that keeps the committing thread until it is told to go on. */
+struct gate {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool closed, at_it;
+	size_t batches, largest;
+};
+
+static void gate_set(struct gate *g, bool closed)
+{
+	pthread_mutex_lock(&g->lock);
+	g->closed = closed;
+	pthread_cond_broadcast(&g->cond);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_await(struct gate *g)
+{
+	pthread_mutex_lock(&g->lock);
+	while (!g->at_it)
+		pthread_cond_wait(&g->cond, &g->lock);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void hold(void *ctx, struct store_change **changes, size_t n)
+{
+	struct gate *g = ctx;
+
+	pthread_mutex_lock(&g->lock);
+	g->batches++;
+	g->largest = n > g->largest ? n : g->largest;
+	g->at_it = true;
+	pthread_cond_broadcast(&g->cond);
+	while (g->closed)
+		pthread_cond_wait(&g->cond, &g->lock);
+	g->at_it = false;
+	pthread_mutex_unlock(&g->lock);
+	for (size_t i = 0; i < n; i++) { /* as an authority signs */
+		struct store_cert *cert = store_change_cert(changes[i]);
+
+		if (cert)
+			memset(cert->sig, 0x99, sizeof(cert->sig));
+	}
+}
+
+struct result {
+	pthread_mutex_t *lock;
+	size_t *order; /* how many were answered before */
+	size_t place;
+	bool done;
+	enum err e;
+	uint64_t seq;
+	struct errbuf eb;
+};
+
+static void take_result(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
+{
+	struct result *r = ctx;
+
+	pthread_mutex_lock(r->lock);
+	r->done = true;
+	r->place = (*r->order)++;
+	r->e = e;
+	r->seq = seq;
+	r->eb = *eb;
+	pthread_mutex_unlock(r->lock);
+}
+
+static void await_all(pthread_mutex_t *lock, const size_t *answered, size_t n)
+{
+	size_t now = 0;
+
+	while (now < n) {
+		usleep(1000);
+		pthread_mutex_lock(lock);
+		now = *answered;
+		pthread_mutex_unlock(lock);
+	}
+}
+
+enum { BATCH = 12 };
+
+/* Twelve issuances in one batch, of which some are in each other's way or in that of what is there. */
+static void batch(struct rig *r, struct gate *g)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct store_device d[BATCH];
+	struct result results[BATCH];
+	struct store_change *c;
+	struct store_stats before, after;
+	uint64_t next = 0, first;
+	size_t answered = 0, batches;
+	bool dense = true, in_order = true, once = true;
+
+	for (uint32_t i = 0; i < BATCH; i++)
+		if (!rig_device(r, 300 + i, &d[i]))
+			bail("no device");
+	store_stats(r->store, &before);
+	first = before.seq + 1;
+	batches = g->batches;
+	gate_set(g, true);
+	store_submit(r->store, store_change_new(1), take_result,
+	    &(struct result){ .lock = &lock, .order = &(size_t){ 0 } }); /* keeps the thread busy */
+	gate_await(g);
+	for (uint32_t i = 0; i < BATCH; i++) {
+		results[i] = (struct result){ .lock = &lock, .order = &answered };
+		switch (i) {
+		case 2: /* the version of yesterday */
+			d[i].version = 7;
+			c = issuance(1, &d[i], 300 + i, 300 + i);
+			break;
+		case 5: /* number 4's serial */
+			c = issuance(1, &d[i], 304, 300 + i);
+			break;
+		case 8: /* a whole change again: number 7's */
+			c = issuance(1, &d[7], 307, 307);
+			break;
+		case 9: /* of a tenant that is not there */
+			c = issuance(77, &d[i], 300 + i, 300 + i);
+			break;
+		default:
+			c = issuance(1, &d[i], 300 + i, 300 + i);
+		}
+		store_submit(r->store, c, take_result, &results[i]);
+	}
+	gate_set(g, false);
+	await_all(&lock, &answered, BATCH);
+	store_stats(r->store, &after);
+	for (size_t i = 0; i < BATCH; i++) {
+		bool bad = i == 2 || i == 5 || i == 8 || i == 9;
+		struct store_cert cert;
+
+		if (!results[i].done ||
+		    results[i].e != (bad ? i == 9 ? ERR_NOT_FOUND : ERR_CONFLICT : OK))
+			printf("# number %zu: %s\n", i, results[i].eb.text);
+		once &= results[i].done &&
+		        results[i].e == (bad ? i == 9 ? ERR_NOT_FOUND : ERR_CONFLICT : OK);
+		in_order &= results[i].place == i;
+		if (!bad) {
+			dense &= results[i].seq == first + next++;
+			once &=
+			    store_cert_get(r->store, 1, cert_of(300 + (uint32_t)i, d[i].id).serial,
+			        &cert, &r->eb) == OK &&
+			    memcmp(cert.device, d[i].id, 16) == 0 && cert.sig[0] == 0x99;
+		} else {
+			dense &= results[i].seq == 0;
+		}
+	}
+	ok(once,
+	    "four in the way of a batch fail alone, the others are there with their signature");
+	ok(dense, "the others have the next numbers in their order");
+	ok(in_order, "all are answered in their order");
+	ok(after.seq == first + 7 && after.failed == before.failed + 4, "counted");
+	ok(g->batches == batches + 2 && g->largest == BATCH,
+	    "prepared once each, in one batch: %zu", g->batches - batches);
+}
+
+/* prepare takes one out. */
+static void fail_odd(void *ctx, struct store_change **changes, size_t n)
+{
+	(void)ctx;
+	for (size_t i = 0; i < n; i++) {
+		struct store_event *v = store_change_event(changes[i]);
+
+		if (v && v->leaf[0] % 2)
+			store_change_fail(changes[i], ERR_DENIED, "odd");
+	}
+}
+
+static void prepared(struct rig *r)
+{
+	struct store_options options = { .prepare = fail_odd };
+	struct store_device d;
+	uint64_t seq;
+
+	rig_close(r);
+	ok(rig_open(r, &options) && rig_device(r, 400, &d), "opened again, with another prepare");
+	ok(store_commit(r->store, issuance(1, &d, 401, 401), &r->eb) == ERR_DENIED &&
+	        strcmp(r->eb.text, "odd") == 0,
+	    "prepare refuses one");
+	ok(store_event_of_request(r->store, 1, event_of(401, d.id).request, &seq, &r->eb) ==
+	        ERR_NOT_FOUND,
+	    "of which nothing is there");
+	ok(store_commit(r->store, issuance(1, &d, 402, 402), &r->eb) == OK, "and lets one pass");
+}
+
+/* --- many at once --- */
+
+enum { THREADS = 64, EACH = 6, TWINS = 8 };
+
+struct crowd {
+	struct rig *r;
+	pthread_mutex_t lock;
+	bool over;
+	size_t failed, twins;
+	uint64_t base, seqs[THREADS * EACH];
+	size_t n;
+	bool dense;
+};
+struct worker {
+	struct crowd *crowd;
+	uint32_t n;
+};
+
+struct once {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+	enum err e;
+	uint64_t seq;
+};
+
+static void once_done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
+{
+	struct once *o = ctx;
+
+	(void)eb;
+	pthread_mutex_lock(&o->lock);
+	o->done = true;
+	o->e = e;
+	o->seq = seq;
+	pthread_cond_signal(&o->cond);
+	pthread_mutex_unlock(&o->lock);
+}
+
+static enum err commit_seq(struct store *s, struct store_change *c, uint64_t *seq)
+{
+	struct once o = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+
+	store_submit(s, c, once_done, &o);
+	pthread_mutex_lock(&o.lock);
+	while (!o.done)
+		pthread_cond_wait(&o.cond, &o.lock);
+	pthread_mutex_unlock(&o.lock);
+	*seq = o.seq;
+	return o.e;
+}
+
+static void *issue(void *arg)
+{
+	struct worker *w = arg;
+	struct crowd *crowd = w->crowd;
+	struct store *s = crowd->r->store;
+	struct store_device d = device_of(5000 + w->n);
+	struct store_change *c = store_change_new(1);
+	size_t failed = 0, twins = 0;
+	uint64_t seq = 0;
+
+	store_device_put(c, &d);
+	failed += store_commit(s, c, NULL) != OK;
+	for (uint32_t i = 0; i < EACH; i++) {
+		uint32_t n = 10000 + w->n * EACH + i;
+		struct store_cert cert;
+
+		failed += store_device_get(s, 1, d.id, &d, NULL) != OK;
+		failed += commit_seq(s, issuance(1, &d, n, n), &seq) != OK;
+		/* What was answered is there, for everybody. */
+		failed += store_cert_get(s, 1, cert_of(n, d.id).serial, &cert, NULL) != OK;
+		pthread_mutex_lock(&crowd->lock);
+		crowd->seqs[crowd->n++] = seq;
+		pthread_mutex_unlock(&crowd->lock);
+	}
+	/* Some ask for the very same thing. */
+	if (w->n < TWINS) {
+		struct store_event event = event_of(9999, d.id);
+
+		c = store_change_new(1);
+		store_event_add(c, &event);
+		twins = store_commit(s, c, NULL) == OK;
+	}
+	pthread_mutex_lock(&crowd->lock);
+	crowd->failed += failed;
+	crowd->twins += twins;
+	pthread_mutex_unlock(&crowd->lock);
+	return NULL;
+}
+
+struct follower {
+	uint64_t next;
+	bool dense;
+};
+
+static bool follow(void *ctx, const struct store_event *v)
+{
+	struct follower *f = ctx;
+
+	f->dense &= v->seq == f->next;
+	f->next = v->seq + 1;
+	return true;
+}
+
+static void *read_along(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct follower f = { crowd->base + 1, true };
+	bool over = false;
+
+	while (!over) {
+		pthread_mutex_lock(&crowd->lock);
+		over = crowd->over;
+		pthread_mutex_unlock(&crowd->lock);
+		f.dense &= store_event_list(crowd->r->store, 1, f.next, follow, &f, NULL) == OK;
+	}
+	f.dense &= f.next == crowd->base + THREADS * EACH + 2;
+	pthread_mutex_lock(&crowd->lock);
+	crowd->dense &= f.dense;
+	pthread_mutex_unlock(&crowd->lock);
+	return NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void many(struct rig *r)
+{
+	struct crowd crowd = { .r = r, .lock = PTHREAD_MUTEX_INITIALIZER, .dense = true };
+	struct worker workers[THREADS];
+	pthread_t threads[THREADS], readers[2];
+	struct store_stats stats;
+	uint64_t missing = 0;
+
+	rig_close(r);
+	if (!rig_open(r, NULL))
+		bail("cannot be opened again");
+	/* The numbers go on where they were. */
+	struct follower f = { 1, true };
+	ok(store_event_list(r->store, 1, 1, follow, &f, &r->eb) == OK && f.dense && f.next > 1,
+	    "numbers from 1 on, without gaps");
+	crowd.base = f.next - 1;
+	for (uint32_t i = 0; i < COUNT(readers); i++)
+		if (pthread_create(&readers[i], NULL, read_along, &crowd))
+			bail("no thread");
+	for (uint32_t i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ &crowd, i };
+		if (pthread_create(&threads[i], NULL, issue, &workers[i]))
+			bail("no thread");
+	}
+	for (uint32_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_mutex_lock(&crowd.lock);
+	crowd.over = true;
+	pthread_mutex_unlock(&crowd.lock);
+	for (uint32_t i = 0; i < COUNT(readers); i++)
+		pthread_join(readers[i], NULL);
+	store_stats(r->store, &stats);
+	qsort(crowd.seqs, crowd.n, sizeof(crowd.seqs[0]), ascending);
+	for (size_t i = 1; i < crowd.n; i++)
+		missing += crowd.seqs[i] - crowd.seqs[i - 1] - 1;
+	ok(crowd.failed == 0 && crowd.n == THREADS * EACH, "%d threads issue %d each", THREADS,
+	    EACH);
+	ok(missing <= 1 && crowd.seqs[0] >= crowd.base + 1, "each with its own number, no gaps");
+	ok(crowd.twins == 1, "of %d equal requests one is written: %zu", TWINS, crowd.twins);
+	ok(crowd.dense, "no reader saw a number without the one before it");
+	ok(stats.commits < stats.changes, "%llu changes in %llu transactions",
+	    (unsigned long long)stats.changes, (unsigned long long)stats.commits);
+}
+
 int main(void)
 {
+	struct gate gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+	struct store_options options = { .prepare = hold, .ctx = &gate };
 	struct rig r;
 
 	rig_make(&r);
-	if (!ok(rig_open(&r, NULL), "a new store"))
+	if (!ok(rig_open(&r, &options), "a new store"))
 		return done_testing();
 	nouns(&r);
 	settings(&r);
 	versions(&r);
 	refused(&r);
+	lists(&r);
+	certificates(&r);
+	batch(&r, &gate);
+	prepared(&r);
+	many(&r);
 	ok(store_check(r.store, &r.eb) == OK, "the store is sound");
 	rig_free(&r);
 	return done_testing();

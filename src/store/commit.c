@@ -346,6 +346,7 @@ static void *committer(void *arg)
 enum err committer_start(struct store *s, struct errbuf *eb)
 {
 	s->last = &s->first;
+	s->trouble = ERR_IO; /* until the first transaction says otherwise */
 	if (pthread_mutex_init(&s->lock, NULL) || pthread_cond_init(&s->work, NULL) ||
 	    pthread_create(&s->thread, NULL, committer, s))
 		return err_set(eb, ERR_MEMORY, "no memory for the thread that commits");

@@ -19,8 +19,7 @@ struct store {
 	struct store_change *first, **last;
 	bool closing;
 	struct store_stats stats;
-	enum err trouble; /* OK, or why the last transaction failed */
-	struct errbuf why;
+	enum err trouble; /* OK, or what the last transaction failed with */
 
 	/* The committing thread's own. */
 	uint64_t batch;

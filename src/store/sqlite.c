@@ -26,7 +26,7 @@ enum {
 	READERS_MAX = 16,
 	BUSY_MS = 5000,
 	WAL_REST = 1000, /* pages in the log that are worth a checkpoint when nothing else waits */
-	WAL_FULL = 10000,
+	WAL_FULL = 4000, /* pages at which it does not wait for a rest */
 	BACKUP_PAGES = 1024,
 	TOKENS_KEPT_MS = 3600000, /* an expired token still gets the better message */
 	PURGE_MS = 60000,
@@ -907,6 +907,8 @@ static enum err pages_check(
 	if ((rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL)) == SQLITE_OK &&
 	    (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		fault = (const char *)sqlite3_column_text(stmt, 0);
+		if (fault && strrchr(fault, '\n')) /* a heading is above it */
+			fault = strrchr(fault, '\n') + 1;
 		if (!fault || strcmp(fault, "ok") != 0)
 			e = err_set(eb, ERR_FORMAT,
 			    "%s: damaged (%.120s); it is left as it is: move it away and put a "

@@ -1,6 +1,7 @@
 #include "bus.h"
 #include "fault_plan.h"
 #include "file.h"
+#include "seed.h"
 #include "state.h"
 
 #include <limits.h>
@@ -25,6 +26,7 @@ struct emu {
 	enum err fault;
 	char *path; /* NULL: in memory only */
 	struct file_lock lock;
+	struct seed seed; /* of a test */
 };
 
 static uint64_t now_us(const struct emu *emu)
@@ -39,7 +41,8 @@ static uint64_t now_us(const struct emu *emu)
 
 /* --- making and opening --- */
 
-static enum err serial_for(const struct emu_options *o, uint8_t serial[9], struct errbuf *eb)
+static enum err serial_for(
+    const struct engine *g, const struct emu_options *o, uint8_t serial[9], struct errbuf *eb)
 {
 	bool genuine = o->genuine_looking;
 	enum err e;
@@ -51,7 +54,7 @@ static enum err serial_for(const struct emu_options *o, uint8_t serial[9], struc
 			    eb, ERR_ARG, "serial number: an emulated one begins 45 4D and ends 4D");
 		return OK;
 	}
-	if ((e = random_bytes(serial, 9)) != OK)
+	if ((e = g->random(g->random_ctx, serial, 9)) != OK)
 		return err_set(eb, e, "no random numbers for the serial number");
 	serial[0] = genuine ? 0x01 : 0x45;
 	serial[1] = genuine ? 0x23 : 0x4D;
@@ -82,7 +85,7 @@ static enum err make(struct emu *emu, const struct emu_options *o, struct errbuf
 
 	if ((unsigned)o->family > EMU_ATECC608B)
 		return err_set(eb, ERR_ARG, "unknown element family %d", (int)o->family);
-	if ((e = serial_for(o, serial, eb)) != OK)
+	if ((e = serial_for(&emu->engine, o, serial, eb)) != OK)
 		return e;
 	memory_factory(m, o->family, serial);
 	m->genuine_looking = o->genuine_looking;
@@ -165,7 +168,8 @@ enum err emu_open(
 	made->lock = FILE_UNLOCKED;
 	made->timing = o->timing;
 	made->real_time = o->timing != EMU_INSTANT && !o->virtual_time;
-	if ((e = engine_init(&made->engine, NULL, NULL, eb)) != OK ||
+	if ((e = engine_init(&made->engine, seed_plant(&made->seed, path) ? seed_random : NULL,
+	         &made->seed, eb)) != OK ||
 	    (path && (e = lock_path(made, path, o->how, eb)) != OK) ||
 	    (e = load_or_make(made, o, eb)) != OK)
 		goto out;

@@ -2,8 +2,8 @@
  * engine.h -- the commands of the chip: a packet in, a response out, EEPROM and registers changed.
  *
  * Pure: no bus, no files, no clock. Cryptography is host/crypto's; random numbers come through a
- * function pointer, which emu.c points at the operating system's generator and nothing else does
- * outside the tests of this library. An `engine` belongs to one thread at a time.
+ * function pointer, which is the operating system's generator but in the tests of this library and in
+ * test builds (seed.h). An `engine` belongs to one thread at a time.
  *
  * All commands of both families with all their modes. Left out, because what silicon does is not
  * published: UseLock and the transport key, and CheckMac's copy of a second key into TempKey. Where

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import boards
 import harness
 
 GOLDEN = json.loads((harness.VECTORS / "certificates.json").read_text())
@@ -167,6 +168,45 @@ class Emulate(Element):
         process = self.start("imprint", "element", "emulate", "kitchen", env={"IMPRINT_FAULTS": str(plan)})
         process.wait_for(r"^/\S+$")
         self.assertFalse([line for line in process.lines if "planned" in line])
+
+    def test_seed_of_a_test_build(self):
+        if not boards.has_hooks():
+            self.skipTest("release build: no seed")
+        for seed, name in (("a", "kitchen"), ("a", "hall"), ("b", "attic")):
+            self.start("imprint", "element", "emulate", name, "--family", "608a", env={"IMPRINT_TEST_SEED": seed}).wait_for(r"^/\S+$")
+        made = {name: self.info(name)["serial"] for name in ("kitchen", "hall", "attic")}
+        self.assertEqual(len(set(made.values())), 3)
+        self.assertRegex(made["kitchen"], "^454D.{12}4D$")
+        again = self.start("imprint", "element", "emulate", self.folder / "kitchen.se", "--socket", self.folder / "s",
+            env={"IMPRINT_TEST_SEED": "a"}).wait_for(r"^(/\S+)$").group(1)
+        self.assertEqual(self.info(again)["serial"], made["kitchen"], "the same seed and name make the same chip")
+        other = self.start("imprint", "element", "emulate", self.folder / "hall.se", "--socket", self.folder / "t").wait_for(
+            r"^(/\S+)$").group(1)
+        self.assertNotEqual(self.info(other)["serial"], made["hall"], "no seed, no foresight")
+
+    def test_random_numbers_of_a_test_build(self):
+        if not boards.has_hooks():
+            self.skipTest("release build: no seed")
+        dump = self.folder / "config.bin"
+        golden = self.put(key="golden-device-1")
+        self.assertEqual(self.run_program("imprint", "element", "dump", golden, "--to", dump).returncode, 0)
+        drawn = []
+        for _ in range(3):
+            process = self.start("imprint", "element", "emulate", self.folder / "locked.se", "--socket", self.folder / "s", "--timing",
+                "instant", "--family", "508a", "--from", dump, env={"IMPRINT_TEST_SEED": "a"})
+            path = process.wait_for(r"^(/\S+)$").group(1)
+            with socket.socket(socket.AF_UNIX) as bus:
+                bus.connect(path)
+                request = packet(0x1B, 0, 0)
+                bus.sendall(b"W\0\1\0\0" + struct.pack("<BBH", 0x57, 0x60, len(request)) + request + b"R\x60\x23\0")
+                answer = b""
+                while len(answer) < 3 + 3 + 3 + 35:
+                    answer += bus.recv(64)
+                drawn.append(answer[9:])
+            self.assertEqual(process.stop(), 0)
+        self.assertEqual(drawn[1], drawn[2])
+        self.assertNotEqual(drawn[0], drawn[1], "the first run drew a serial number before")
+        self.assertEqual(drawn[0][0], 35)
 
     def fault(self, *argv, code=0):
         done = self.run_program("imprint", "element", "fault", *argv)

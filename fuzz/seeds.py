@@ -33,6 +33,9 @@ def setup_seeds(frames):
         "key": (5, "a100f5"), "csr": (6, "a100626964"), "read": (8, "a0"), "prove": (9, "a1005820" + zeros),
         "attest": (10, "a20054" + zeros[:40] + "01f4"), "wifi": (11, "a300010162686f0260"), "wipe": (12, "a100" + serial),
         "restart": (13, "a0")}
+    for name, body in {"wifi": bodies["wifi"][1], "ethernet": "a700020144c0a800020240034004400514061903e8",
+        "lora": "a600050170" + "30" * 16 + "027820" + "31" * 32 + "03050460056141"}.items():
+        write("setup_network", name, bytes.fromhex(body))
     greeting = b"\x03\x01" + part(bytes.fromhex(hello))
     for name, (number, body) in bodies.items():
         locked = b"\x05\x00" if name in ("plan", "lock") else b"\x05\x03\x03\x05" + part(bytes.fromhex("a100f5"))

@@ -24,7 +24,8 @@
 #define TAKEN_TRIES 10 /* a lock may be held for a moment by somebody who looks */
 
 struct board {
-	char name[65], element_file[FOLDER_PATH_MAX], wifi[BOARD_WIFI_MAX + 1];
+	char name[65], element_file[FOLDER_PATH_MAX], settings[FOLDER_PATH_MAX];
+	char wifi[BOARD_WIFI_MAX + 1];
 	char port[FOLDER_PATH_MAX], element[FOLDER_PATH_MAX], button[FOLDER_PATH_MAX];
 	void (*event)(void *ctx, enum board_event event, const char *text);
 	void *ctx;
@@ -132,7 +133,8 @@ static enum err paths_make(struct board *b, const struct board_options *o, struc
 
 	if ((e = run_path(o->run, "tty", b->name, "", b->port, eb)) != OK ||
 	    (e = run_path(o->run, "board", b->name, ".sock", b->button, eb)) != OK ||
-	    (e = run_path(o->state, "elements", b->name, ".se", b->element_file, eb)) != OK)
+	    (e = run_path(o->state, "elements", b->name, ".se", b->element_file, eb)) != OK ||
+	    (e = run_path(o->state, "elements", b->name, ".network", b->settings, eb)) != OK)
 		return e;
 	if (o->element == NULL)
 		return run_path(o->run, "se", b->name, ".sock", b->element, eb);
@@ -201,6 +203,8 @@ enum err board_new(const struct board_options *o, struct board **board, struct e
 		goto out;
 	b->sketch.fault = tell_fault;
 	b->sketch.ctx = b;
+	if (o->element == NULL) /* else there is no folder of ours to keep them in */
+		b->sketch.settings = b->settings;
 	tell(b, BOARD_PLUGGED, b->port);
 	*board = b;
 	b = NULL;

@@ -1,10 +1,15 @@
 #include "sketch.h"
 #include "board.h"
+#include "cbor.h"
 #include "csr.h"
+#include "file.h"
 #include "se_identity.h"
+#include "se_more.h"
 #include "se_profile.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- the terminal: collected, since the dialogue speaks in small pieces --- */
 
@@ -205,6 +210,21 @@ static enum err key_get(struct sketch *s, struct setup_info *info)
 	return e != OK && s->se.fault == SE_ECC ? OK : e;
 }
 
+/* Whether slot 1 is for statements alone, and its key. What stands there is in the data sheet's SlotConfig. */
+static enum err attester_get(struct sketch *s, struct setup_info *info)
+{
+	enum { SLOT_CONFIG = 20, USES = 0x0f, INTERNAL_SIGN = 0x02 };
+	uint8_t config[128];
+	enum err e;
+
+	if ((e = se_config_read(&s->se, config)) != OK ||
+	    (config[SLOT_CONFIG + 2 * SE_SLOT_ATTESTATION] & USES) != INTERNAL_SIGN)
+		return e;
+	e = se_public(&s->se, SE_SLOT_ATTESTATION, info->attester);
+	info->attests = e == OK;
+	return e != OK && s->se.fault == SE_ECC ? OK : e;
+}
+
 /* Begins with the chip from its first word: it may have lost power, or be another one by now. */
 static enum err info(void *ctx, struct setup_info *info)
 {
@@ -222,7 +242,7 @@ static enum err info(void *ctx, struct setup_info *info)
 	info->slots_locked = locks.slots;
 	if (!locks.config || !locks.data)
 		return OK;
-	if ((e = key_get(s, info)) == OK)
+	if ((e = key_get(s, info)) == OK && (e = attester_get(s, info)) == OK)
 		e = identity_get(s, &info->identity);
 	return result(s, e);
 }
@@ -297,10 +317,52 @@ static enum err prove(void *ctx, struct slice message, uint8_t sig[64])
 	return result(s, sign(chip(s), message, sig));
 }
 
+/* The marker is written ahead of a new key; the one that counts is made within the statement. */
+static enum err attest(
+    void *ctx, const uint8_t challenge[20], bool create, struct setup_statement *statement)
+{
+	struct sketch *s = ctx;
+	struct se_statement made;
+	struct se_locks locks;
+	uint8_t q[64];
+	enum err e;
+
+	if ((e = se_locks(chip(s), &locks)) != OK ||
+	    (e = se_serial(&s->se, statement->serial)) != OK ||
+	    (create && (e = se_identity_key(&s->se, q)) != OK) ||
+	    (e = se_attest(
+	         &s->se, SE_SLOT_DEVICE_KEY, SE_SLOT_ATTESTATION, create, challenge, &made)) != OK)
+		return result(s, e);
+	statement->mode = made.mode;
+	statement->slot_locked = (locks.slots >> SE_SLOT_DEVICE_KEY & 1) != 0;
+	memcpy(statement->random, made.rand_out, sizeof(statement->random));
+	memcpy(statement->q, made.q, sizeof(statement->q));
+	memcpy(statement->sig, made.sig, sizeof(statement->sig));
+	return OK;
+}
+
+/* As a board's flash: passwords as they are, for this user alone. */
+static enum err network(void *ctx, const struct setup_network *settings)
+{
+	const struct sketch *s = ctx;
+	uint8_t bytes[SETUP_MESSAGE_MAX];
+	struct cbor_w w = cbor_writer(bytes, sizeof(bytes));
+	struct slice map;
+	enum err e;
+
+	setup_network_put(&w, settings);
+	if ((e = cbor_finish(&w, &map)) == OK)
+		e = file_write(s->settings, map, 0600, NULL);
+	wipe(bytes, sizeof(bytes));
+	return e;
+}
+
 static enum err forget(void *ctx)
 {
 	struct sketch *s = ctx;
 
+	if (s->settings != NULL && unlink(s->settings) != 0 && errno != ENOENT)
+		return ERR_IO;
 	return result(s, se_cert_erase(chip(s)));
 }
 
@@ -330,6 +392,7 @@ static struct setup_platform setup_platform(struct sketch *s)
 		.store_certificate = store_marked,
 		.read_certificate = read_certificate,
 		.sign = prove,
+		.attest = attest,
 		.wipe = forget,
 		.restart = restart_later,
 		.reason = reason };
@@ -374,6 +437,7 @@ void sketch_start(struct sketch *s)
 	s->out_n = 0;
 	s->again = false;
 	if (s->is_setup) {
+		s->setup_platform.network = s->settings == NULL ? NULL : network;
 		setup_board_init(&s->setup, &s->setup_platform);
 		setup_board_announce(&s->setup);
 	} else {

@@ -15,7 +15,8 @@
 #include "setup_board.h"
 #include "terminal.h"
 
-struct sketch { /* fields are private, except wording and is_setup */
+struct
+    sketch { /* fields are private, except wording and is_setup; settings is the caller's to set */
 	struct sei2c bus;
 	struct se se;
 	struct console_platform platform;
@@ -24,6 +25,8 @@ struct sketch { /* fields are private, except wording and is_setup */
 	struct setup_platform setup_platform;
 	struct setup_board setup;
 	bool again; /* it was asked to restart */
+	/* File that keeps network settings, as the board's flash does; borrowed. NULL: it takes none. */
+	const char *settings;
 	struct terminal *terminal;
 	enum console_wording wording;
 	const char *wifi;

@@ -104,6 +104,8 @@ struct setup_info {
 	bool has_key;
 	uint8_t q[64]; /* of slot 0, with has_key */
 	enum setup_identity identity;
+	bool attests;         /* slot 1 signs the chip's own statements and nothing else */
+	uint8_t attester[64]; /* its public key, with attests */
 };
 
 /* Steps that a lock takes, as bits. */
@@ -176,6 +178,10 @@ struct setup_network {
 	enum setup_network_kind kind;
 	struct setup_value at[SETUP_NETWORK_FIELDS]; /* by the numbers above; 0 is not used */
 };
+/* The settings as a CBOR map: on the wire, and as a board may keep them. They borrow from `in`. */
+struct cbor_w;
+void setup_network_put(struct cbor_w *w, const struct setup_network *network);
+enum err setup_network_take(struct slice in, struct setup_network *network) MUST_CHECK;
 /* OK, or ERR_ARG and in *field which value is out of range (0: the kind). */
 enum err setup_network_check(const struct setup_network *network, unsigned *field) MUST_CHECK;
 

@@ -119,7 +119,7 @@ static enum setup_fault info(struct setup_board *b, struct work *work)
 
 	if (fault != SETUP_FINE)
 		return fault;
-	cbor_put(&work->w, CBOR_MAP, now.has_key ? 7 : 6);
+	cbor_put(&work->w, CBOR_MAP, 6u + now.has_key + now.attests);
 	setup_put_bytes(&work->w, 0, now.serial, sizeof(now.serial));
 	setup_put_bytes(&work->w, 1, now.revision, sizeof(now.revision));
 	setup_put_flag(&work->w, 2, now.config_locked);
@@ -128,6 +128,8 @@ static enum setup_fault info(struct setup_board *b, struct work *work)
 	setup_put_number(&work->w, 5, (uint32_t)now.identity);
 	if (now.has_key)
 		setup_put_bytes(&work->w, 6, now.q, sizeof(now.q));
+	if (now.attests)
+		setup_put_bytes(&work->w, 7, now.attester, sizeof(now.attester));
 	return SETUP_FINE;
 }
 
@@ -356,36 +358,18 @@ static enum setup_fault attest(struct setup_board *b, struct work *work)
 
 /* --- the board --- */
 
-static bool take_value(
-    const struct work *work, unsigned field, const struct setup_field *form, struct setup_value *v)
-{
-	if (form->major == CBOR_UINT)
-		return setup_number(&work->body, field, UINT32_MAX, &v->number);
-	return setup_string(
-	    &work->body, field, (enum cbor_major)form->major, SETUP_MESSAGE_MAX, &v->bytes);
-}
-
 static enum setup_fault network(struct setup_board *b, struct work *work)
 {
 	struct setup_network settings;
-	const struct setup_field *form;
-	unsigned n, field;
-	uint32_t kind;
+	enum setup_fault fault;
+	unsigned field;
 
 	if (b->platform->network == NULL)
 		return SETUP_UNKNOWN;
-	if (!setup_number(&work->body, 0, UINT8_MAX, &kind))
-		return malformed(b, 0);
-	memset(&settings, 0, sizeof(settings));
-	settings.kind = (enum setup_network_kind)kind;
-	if ((form = setup_network_fields(settings.kind, &n)) == NULL)
-		return out_of_range(b, 0);
-	if (work->body.present >> (n + 1) != 0) /* fields that this kind does not have */
-		return malformed(b, n + 1 + lowest_bit((unsigned)work->body.present >> (n + 1)));
-	for (field = 1; field <= n; field++)
-		if (!take_value(work, field, &form[field - 1], &settings.at[field]))
-			return malformed(b, field);
-	if (setup_network_check(&settings, &field) != OK)
+	fault = setup_network_body(&work->body, &settings, &field);
+	if (fault == SETUP_MALFORMED)
+		return malformed(b, field);
+	if (fault != SETUP_FINE)
 		return out_of_range(b, field);
 	b->failed = b->platform->network(b->platform->ctx, &settings);
 	cbor_put(&work->w, CBOR_MAP, 0);

@@ -27,9 +27,8 @@ const struct setup_limits setup_limits_default = {
 
 /* --- asking --- */
 
-/* Begins a request with so many fields. ERR_CONFLICT while another one is under way. */
-static enum err begin(
-    struct setup_host *h, enum setup_request request, uint32_t fields, struct cbor_w *w)
+/* Begins a request, whose map follows. ERR_CONFLICT while another one is under way. */
+static enum err begin_with(struct setup_host *h, enum setup_request request, struct cbor_w *w)
 {
 	if (h->waiting)
 		return ERR_CONFLICT;
@@ -41,8 +40,18 @@ static enum err begin(
 	cbor_put(w, CBOR_ARRAY, 3);
 	cbor_put(w, CBOR_UINT, h->id);
 	cbor_put(w, CBOR_UINT, (uint32_t)request);
-	cbor_put(w, CBOR_MAP, fields);
 	return OK;
+}
+
+/* The same with a map of so many fields. */
+static enum err begin(
+    struct setup_host *h, enum setup_request request, uint32_t fields, struct cbor_w *w)
+{
+	enum err e = begin_with(h, request, w);
+
+	if (e == OK)
+		cbor_put(w, CBOR_MAP, fields);
+	return e;
 }
 
 /* Every request fits: its longest values were checked before. */
@@ -197,26 +206,15 @@ enum err setup_ask_attest(struct setup_host *h, const uint8_t challenge[20], boo
 
 enum err setup_ask_network(struct setup_host *h, const struct setup_network *network)
 {
-	const struct setup_field *form;
-	unsigned n = 0, field;
 	struct cbor_w w;
+	unsigned field;
 	enum err e;
 
 	if ((e = setup_network_check(network, &field)) != OK)
 		return e;
-	form = setup_network_fields(network->kind, &n);
-	if ((e = begin(h, SETUP_NETWORK, n + 1, &w)) != OK)
+	if ((e = begin_with(h, SETUP_NETWORK, &w)) != OK)
 		return e;
-	setup_put_number(&w, 0, (uint32_t)network->kind);
-	for (field = 1; field <= n; field++) {
-		const struct setup_value *v = &network->at[field];
-
-		cbor_put(&w, CBOR_UINT, field);
-		if (form[field - 1].major == CBOR_UINT)
-			cbor_put(&w, CBOR_UINT, v->number);
-		else
-			cbor_put_string(&w, (enum cbor_major)form[field - 1].major, v->bytes);
-	}
+	setup_network_put(&w, network);
 	return ask(h, &w);
 }
 
@@ -303,7 +301,9 @@ static bool info(const struct setup_body *body, struct setup_info *info)
 	info->slots_locked = (uint16_t)slots;
 	info->identity = (enum setup_identity)identity;
 	info->has_key = (body->present >> 6 & 1) != 0;
-	return !info->has_key || copy_bytes(body, 6, info->q, sizeof(info->q));
+	info->attests = (body->present >> 7 & 1) != 0;
+	return (!info->has_key || copy_bytes(body, 6, info->q, sizeof(info->q))) &&
+	       (!info->attests || copy_bytes(body, 7, info->attester, sizeof(info->attester)));
 }
 
 static bool plan(const struct setup_body *body, struct setup_plan *plan)

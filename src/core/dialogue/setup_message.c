@@ -171,6 +171,67 @@ enum err setup_network_check(const struct setup_network *network, unsigned *fiel
 	return OK;
 }
 
+static bool take_value(const struct setup_body *body, unsigned field,
+    const struct setup_field *form, struct setup_value *v)
+{
+	if (form->major == CBOR_UINT)
+		return setup_number(body, field, UINT32_MAX, &v->number);
+	return setup_string(
+	    body, field, (enum cbor_major)form->major, SETUP_MESSAGE_MAX, &v->bytes);
+}
+
+enum setup_fault setup_network_body(
+    const struct setup_body *body, struct setup_network *network, unsigned *field)
+{
+	const struct setup_field *form;
+	uint32_t kind;
+	unsigned n;
+
+	*field = 0;
+	if (!setup_number(body, 0, UINT8_MAX, &kind))
+		return SETUP_MALFORMED;
+	memset(network, 0, sizeof(*network));
+	network->kind = (enum setup_network_kind)kind;
+	if ((form = setup_network_fields(network->kind, &n)) == NULL)
+		return SETUP_RANGE;
+	for (*field = n + 1; *field < SETUP_FIELDS; (*field)++) /* that this kind does not have */
+		if (body->present >> *field & 1)
+			return SETUP_MALFORMED;
+	for (*field = 1; *field <= n; (*field)++)
+		if (!take_value(body, *field, &form[*field - 1], &network->at[*field]))
+			return SETUP_MALFORMED;
+	return setup_network_check(network, field) == OK ? SETUP_FINE : SETUP_RANGE;
+}
+
+enum err setup_network_take(struct slice in, struct setup_network *network)
+{
+	struct setup_body body;
+	unsigned field;
+
+	if (setup_body_take(&in, &body, false) != OK || cbor_end(&in) != OK ||
+	    setup_network_body(&body, network, &field) != SETUP_FINE)
+		return ERR_FORMAT;
+	return OK;
+}
+
+void setup_network_put(struct cbor_w *w, const struct setup_network *network)
+{
+	unsigned n = 0;
+	const struct setup_field *form = setup_network_fields(network->kind, &n);
+
+	cbor_put(w, CBOR_MAP, n + 1);
+	setup_put_number(w, 0, (uint32_t)network->kind);
+	for (unsigned field = 1; field <= n; field++) {
+		const struct setup_value *v = &network->at[field];
+
+		cbor_put(w, CBOR_UINT, field);
+		if (form[field - 1].major == CBOR_UINT)
+			cbor_put(w, CBOR_UINT, v->number);
+		else
+			cbor_put_string(w, (enum cbor_major)form[field - 1].major, v->bytes);
+	}
+}
+
 /* --- proof --- */
 
 static const char proof_text[SETUP_PROOF_TEXT] = "Imprint setup proof 1\n";

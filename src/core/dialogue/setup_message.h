@@ -46,5 +46,8 @@ struct setup_field {
 	uint8_t min, max;
 };
 const struct setup_field *setup_network_fields(enum setup_network_kind kind, unsigned *n);
+/* Settings out of a body. The fault is SETUP_MALFORMED or SETUP_RANGE, with the field. */
+enum setup_fault setup_network_body(
+    const struct setup_body *body, struct setup_network *network, unsigned *field);
 
 #endif

@@ -95,6 +95,8 @@ static inline enum err fake_info(void *ctx, struct setup_info *info)
 	info->slots_locked = 0x8001;
 	info->has_key = f->keys > 0;
 	fake_q(f, info->q);
+	info->attests = true;
+	memset(info->attester, 0xa7, sizeof(info->attester));
 	info->identity = f->stored ? SETUP_IDENTITY_WHOLE : SETUP_IDENTITY_NONE;
 	return OK;
 }

@@ -2,6 +2,7 @@
  * Both sides against each other over a line that cuts, drops, doubles, damages and delays. Whatever it
  * does, a whole setup ends with each deed done once.
  */
+#include "cbor.h"
 #include "fake_setup.h"
 #include "setup_host.h"
 #include "tap.h"
@@ -256,7 +257,8 @@ static void answers(void)
 	        l.host.info.has_key && l.host.info.config_locked &&
 	        l.host.info.slots_locked == 0x8001 &&
 	        l.host.info.identity == SETUP_IDENTITY_WHOLE &&
-	        memcmp(l.host.info.serial, fake_serial, 9) == 0 && l.host.info.q[63] == 1,
+	        memcmp(l.host.info.serial, fake_serial, 9) == 0 && l.host.info.q[63] == 1 &&
+	        l.host.info.attests && l.host.info.attester[63] == 0xa7,
 	    "info crosses whole");
 	ok(setup_ask_attest(&l.host, fake_slots, true) == OK && talk(&l) == SETUP_ANSWERED &&
 	        l.host.attest.mode == 0x0c && l.host.attest.slot_locked &&
@@ -279,6 +281,31 @@ static void answers(void)
 	        l.host.fault == SETUP_CHIP && l.host.reason.err == ERR_TIMEOUT &&
 	        strcmp(l.host.reason.text, "the chip refuses") == 0,
 	    "and a reason");
+}
+
+static const struct setup_network wifi = {
+	SETUP_WIFI,
+	{ [SETUP_WIFI_SSID] = { TEXT("home"), 0 }, [SETUP_WIFI_PASSWORD] = { TEXT("secret"), 0 } }
+};
+
+/* As a board keeps its network settings, and reads them again. */
+static void settings(void)
+{
+	uint8_t bytes[64];
+	struct cbor_w w = cbor_writer(bytes, sizeof(bytes));
+	struct setup_network got;
+	struct slice map;
+	size_t refused = 0;
+
+	setup_network_put(&w, &wifi);
+	ok(cbor_finish(&w, &map) == OK && setup_network_take(map, &got) == OK &&
+	        got.kind == SETUP_WIFI &&
+	        slice_equal(got.at[SETUP_WIFI_SSID].bytes, TEXT("home")) &&
+	        slice_equal(got.at[SETUP_WIFI_PASSWORD].bytes, TEXT("secret")),
+	    "network settings: written and read");
+	for (size_t n = 0; n < map.n; n++)
+		refused += setup_network_take((struct slice){ map.p, n }, &got) == ERR_FORMAT;
+	ok(refused == map.n, "network settings: none that is cut");
 }
 
 /* The frames of docs/setup-protocol.md. */
@@ -327,6 +354,7 @@ int main(void)
 
 	example();
 	answers();
+	settings();
 	(void)setup(&l, NO_TROUBLE, 0);
 	bytes = l.bytes;
 	frames = l.frames;

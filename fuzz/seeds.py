@@ -94,6 +94,25 @@ def http_seeds():
     write("form", "wrong", b"a=%&b=%4&c=%00&d=1")
 
 
+def api_seeds(csr):
+    write("body", "sketch", b'\x00{"fqbn":"arduino:samd:mkrwifi1010","name":"NewDevice_1","type":"mkrwifi1010","serial":"01EE"}')
+    write("body", "device", b'\x00{"connection_type":"wifi","user_id":"3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64","locked":true,'
+        b'"wifi_fw_version":"1.5.0","ble_mac":"AA:BB:cc:00:11:22","unique_hardware_id":"0a","soft_deleted":false}')
+    write("body", "text", b'\x00{"name":"\\u00fc\\ud83d\\ude00 \\"x\\""}')
+    write("body", "certificate", b"\x01" + json.dumps({"ca": "Arduino_v2", "csr": csr, "enabled": True}).encode())
+    write("body", "tag", b'\x02{"key":"place","value":"roof@home"}')
+    write("body", "password", b'\x03{"password":"p4 ss"}')
+    write("body", "twice", b'\x00{"name":"a","name":"b"}')
+    write("body", "deep", b"\x00" + 3000 * b"[")
+    write("event", "plain", b"\x01\x00\x00\xc8" + bytes(64) + part(b"127.0.0.1") + part(b"") + b"\x00")
+    write("event", "certificate", b"\x01\x02\x00\xc9" + bytes(range(64)) + part(b"::1") + part(b"name,serial")
+        + b"\x02\x00\x00\x00\x00\x01\x00\xff\xff")
+    write("login", "sketch", b"\ngrant_type=client_credentials&client_id=AbC&client_secret=s%2Bx&audience=https://api2.arduino.cc/iot")
+    write("login", "basic", b"Basic QWJDOnM=\ngrant_type=client_credentials&client_id=AbC")
+    write("login", "basic-escaped", b"basic QSUyNkI6cw==\nclient_id=other&organization_id=")
+    write("login", "twice", b"\nclient_secret=a&client_secret=b")
+
+
 def main():
     ini_seeds()
     write("inbox", "topic", b"/a/d/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
@@ -113,6 +132,7 @@ def main():
     info = plain[3:].index(b"\xa0\x00") + 3
     body = plain[5:info] + more
     inner = b"\x30" + (b"\x81" if len(body) > 127 else b"") + bytes([len(body)]) + body
+    api_seeds(csrs["device-id-cn"]["pem"])
     write("csr", "attribute", b"\x30\x81" + bytes([len(inner) + len(plain) - info - 2]) + inner + plain[info + 2:])
 
     for name in CERTS:

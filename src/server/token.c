@@ -1,6 +1,6 @@
 /* Who asks: OAuth 2 client credentials (RFC 6749 4.4), and bearer tokens (RFC 6750). */
 #include "call.h"
-#include "form.h"
+#include "login.h"
 
 #include "text.h"
 #include "uuid.h"
@@ -14,7 +14,6 @@
 #define TOKEN_BYTES 32
 #define TOKEN_TEXT 43 /* in Base64url */
 #define FORM_MAX 4096
-#define CLIENT_MAX 64
 
 static enum err text_hash(struct call *c, const char *text, uint8_t hash[32])
 {
@@ -81,11 +80,6 @@ enum err token_check(struct call *c)
 
 /* --- getting one --- */
 
-struct login {
-	char grant[32], client[CLIENT_MAX + 1], secret[2 * CLIENT_MAX + 1], organization[64];
-	bool basic, grants, clients, secrets, organizations;
-};
-
 /*
  * Errors in the words of RFC 6749 5.2, with the members of Arduino's error object beside them. The
  * description names the status: a client looks for "401" in it.
@@ -118,76 +112,6 @@ static enum err refuse(struct call *c, int status, const char *error, const char
 	answer_header(c, "Cache-Control", "no-store");
 	answer_json(c, status, &w);
 	return OK;
-}
-
-/* "Basic " and Base64 of id:secret, both escaped as in a form (RFC 6749 2.3.1). */
-static bool take_basic(const char *given, struct login *login)
-{
-	struct slice text = { (const uint8_t *)given + 6, strlen(given + 6) };
-	uint8_t plain[512];
-	struct slice id, secret;
-	const uint8_t *colon;
-	size_t n;
-	bool right = false;
-
-	if (base64_decode(text, plain, sizeof(plain), &n) == OK &&
-	    (colon = memchr(plain, ':', n)) != NULL) {
-		id = (struct slice){ plain, (size_t)(colon - plain) };
-		secret = (struct slice){ colon + 1, n - id.n - 1 };
-		right = form_decode(id, true, login->client, sizeof(login->client)) == OK &&
-		        form_decode(secret, true, login->secret, sizeof(login->secret)) == OK;
-		login->basic = login->clients = login->secrets = right;
-	}
-	wipe(plain, sizeof(plain));
-	return right;
-}
-
-/* Why the form is no form, or NULL. */
-static const char *take_form(struct slice in, struct login *login)
-{
-	char key[32], value[sizeof(login->secret)];
-	bool audience = false;
-	const char *why = NULL;
-	enum err e = OK;
-
-	while (!why) {
-		const char *basic_client = login->basic ? login->client : NULL;
-		bool twice = false;
-
-		/* What nobody knows is ignored (RFC 6749 3.2), however long it is. */
-		e = form_take(&in, key, sizeof(key), value, sizeof(value));
-		if (e == ERR_NOT_FOUND)
-			break;
-		if (e == ERR_FORMAT)
-			why = "the form has a wrong escape";
-		if (e != OK)
-			continue;
-		if (strcmp(key, "grant_type") == 0) {
-			twice = login->grants;
-			login->grants = true;
-			snprintf(login->grant, sizeof(login->grant), "%.31s", value);
-		} else if (strcmp(key, "client_id") == 0) {
-			/* Beside Basic the same name may stand here again. */
-			twice = basic_client ? strcmp(value, basic_client) != 0 : login->clients;
-			login->clients = true;
-			snprintf(login->client, sizeof(login->client), "%.64s", value);
-		} else if (strcmp(key, "client_secret") == 0) {
-			twice = login->secrets;
-			login->secrets = true;
-			memcpy(login->secret, value, sizeof(value));
-		} else if (strcmp(key, "organization_id") == 0) {
-			twice = login->organizations;
-			login->organizations = true;
-			snprintf(login->organization, sizeof(login->organization), "%.63s", value);
-		} else if (strcmp(key, "audience") == 0) {
-			twice = audience;
-			audience = true;
-		}
-		if (twice)
-			why = "a parameter stands twice";
-	}
-	wipe(value, sizeof(value));
-	return why;
 }
 
 static void token_answer(struct job *job)
@@ -280,10 +204,10 @@ enum err token_issue(struct call *c)
 		why = "Content-Type: not application/x-www-form-urlencoded";
 	else if (c->x->request->body.n > FORM_MAX)
 		why = "the form is too long";
-	else if (given && strncasecmp(given, "Basic ", 6) == 0 && !take_basic(given, &l))
+	else if (given && strncasecmp(given, "Basic ", 6) == 0 && !login_basic(given, &l))
 		why = "Authorization: not Basic with an id and a secret";
 	else
-		why = take_form(c->x->request->body, &l);
+		why = login_form(c->x->request->body, &l);
 	e = why ? refuse(c, 400, "invalid_request", "%s", why) : login(c, &l);
 	wipe(&l, sizeof(l));
 	return e;

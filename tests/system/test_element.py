@@ -4,9 +4,11 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import socket
 import stat
 import struct
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -398,6 +400,38 @@ class Snapshot(Element):
 
 
 class Trace(Element):
+    def test_documented_sample(self):
+        """The trace shown in docs/emulator.md, by the same commands to such a chip; seconds and milliseconds differ."""
+        text = (harness.SOURCE / "docs/emulator.md").read_text(encoding="utf-8")
+        shown = re.search(r"\$ imprint element trace kitchen\n((?:    .+\n)+)", text).group(1)
+        def masked(line):
+            return re.sub(r"\b\d+\.\d{4}\b|\b[\d.]+ ms\b", "TIME", " ".join(line.split()))
+        config = bytearray(bytes.fromhex("454D0000" "00006003" "0000000000" "010000" "C0000000" "83208720"))
+        config += bytes(52 - len(config)) + bytes.fromhex("FFFFFFFF00000000" * 2) + bytes(16) + bytes.fromhex("00005500" "FFFF000000000000")
+        config += bytes.fromhex("33003300") + bytes(28)
+        dump = self.folder / "config.bin"
+        dump.write_bytes(config)
+        self.emulate("kitchen", "--from", dump)
+        trace = self.start("imprint", "element", "trace", "kitchen")
+        trace.wait_for("^listening")
+        with socket.socket(socket.AF_UNIX) as bus:
+            bus.connect(str(self.run_folder / "imprint/se/kitchen.sock"))
+            def say(frame, size):
+                bus.sendall(frame)
+                answer = bus.recv(3, socket.MSG_WAITALL)
+                return answer + (bus.recv(size, socket.MSG_WAITALL) if answer[0] == 0 and size else b"")
+            say(b"P\0\0\0", 0)
+            say(b"W\0\1\0\0", 0)
+            say(b"R\x60\4\0", 4)
+            for request, size in ((packet(0x30, 0, 0), 7), (packet(0x41, 0x80, 0), 4), (packet(0x40, 4, 0), 67)):
+                say(struct.pack("<BBH", 0x57, 0x60, len(request)) + request, 0)
+                while say(struct.pack("<BBH", 0x52, 0x60, size), size)[0] != 0:
+                    time.sleep(0.001)
+            say(b"W\x60\1\0\2", 0)
+        trace.wait_for("idle")
+        got = [masked(line) for line in trace.lines if re.match(r" *\d+\.\d{4} ", line)]
+        self.assertEqual(got, [masked(line) for line in shown.splitlines()])
+
     def test_commands_in_words(self):
         path, bus_path = self.put(key="golden-device-1"), str(self.folder / "bus.sock")
         emulator = self.start("imprint", "element", "emulate", path, "--socket", bus_path, "--timing", "instant")

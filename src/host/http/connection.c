@@ -186,13 +186,19 @@ static void feed(struct connection *c, const uint8_t *p, size_t n)
 		c->broken = true;
 }
 
+/* Whether a further request may be read: those in work and the answers not yet taken have bounds. */
+static bool has_room(const struct connection *c)
+{
+	return !talk_full(&c->talk) && c->out.n + c->writing.n < OUT_HIGH;
+}
+
 /* What had to wait, when there is room again. */
 static void feed_held(struct connection *c)
 {
 	struct bytes held = c->held;
 	size_t used;
 
-	if (held.n == 0 || talk_full(&c->talk))
+	if (held.n == 0 || !has_room(c))
 		return;
 	used = talk_take(&c->talk, held.p, held.n);
 	c->held.n -= used;
@@ -264,8 +270,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static bool set_reading(struct connection *c)
 {
-	bool wanted = !c->eof && (c->finishing || (c->held.n == 0 && !talk_full(&c->talk) &&
-	                                              c->out.n + c->writing.n < OUT_HIGH));
+	bool wanted = !c->eof && (c->finishing || (c->held.n == 0 && has_room(c)));
 	int result = 0;
 
 	if (wanted && !c->reading)
@@ -383,23 +388,32 @@ static bool shut_down(struct connection *c)
 	return true;
 }
 
+static void finish_if_over(struct connection *c)
+{
+	if (c->finishing || !(c->broken || talk_over(&c->talk)))
+		return;
+	c->finishing = true;
+	if (c->tls && !c->broken)
+		tls_close(c->tls);
+}
+
 static void pump(struct connection *c)
 {
+	bool good;
+
 	if (c->closing)
 		return;
-	feed_held(c);
+	do { /* what is written makes room for what is held */
+		feed_held(c);
+		finish_if_over(c);
+		good = write_out(c);
+	} while (good && !c->finishing && c->held.n > 0 && has_room(c));
 	c->loop->shared->refused += c->talk.refused - c->refused;
 	c->refused = c->talk.refused;
-	if (!c->finishing && (c->broken || talk_over(&c->talk))) {
-		c->finishing = true;
-		if (c->tls && !c->broken)
-			tls_close(c->tls);
-	}
-	if (!write_out(c) || (c->finishing && !unsent(c) && !shut_down(c)) || !set_reading(c)) {
+	if (!good || (c->finishing && !unsent(c) && !shut_down(c)) || !set_reading(c))
 		close_now(c);
-		return;
-	}
-	set_timer(c);
+	else
+		set_timer(c);
 }
 
 /* --- what the conversation asks for --- */

@@ -11,7 +11,7 @@
 #ifndef IMPRINT_TESTS_HTTP_PEER_H
 #define IMPRINT_TESTS_HTTP_PEER_H
 
-#include "base.h"
+#include "http.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -249,6 +249,23 @@ __attribute__((unused)) static void peer_identity_free(struct peer_identity *id)
 {
 	EVP_PKEY_free(id->key);
 	X509_free(id->certificate);
+}
+
+/* What a server needs of its identity; `between` is sent behind the leaf, `clients` may be asked for. */
+__attribute__((unused)) static enum err peer_tls(const struct peer_identity *leaf,
+    const struct peer_identity *between, const struct peer_identity *clients, struct http_tls **tls,
+    struct errbuf *eb)
+{
+	char chain[8192];
+	const char *authorities = clients ? clients->certificate_pem : "";
+	struct http_tls_options o = { .key = { (const uint8_t *)leaf->key_pem,
+		                          strlen(leaf->key_pem) },
+		.client_authorities = { (const uint8_t *)authorities, strlen(authorities) } };
+
+	snprintf(chain, sizeof(chain), "%s%s", leaf->certificate_pem,
+	    between ? between->certificate_pem : "");
+	o.chain = (struct slice){ (const uint8_t *)chain, strlen(chain) };
+	return *tls ? http_tls_replace(*tls, &o, eb) : http_tls_new(&o, tls, eb);
 }
 
 /* A client that trusts `root` and checks the server's name. */

@@ -3,6 +3,7 @@
  *
  *	/much/N   N bytes            /empty  204
  *	/hold     answered by the next /release, behind that one
+ *	/header   200 with header lines, good and bad
  *	else      200 with "METHOD path ?query agent=... body=..."
  *
  * Paths under /iot/ are tolerant. What the server refuses has the reason as its body.
@@ -51,6 +52,31 @@ static void rig_say_much(struct http_exchange *x, size_t n)
 	x->response.n = n;
 }
 
+/* What a handler may say in a header line, and what it may not. */
+static void rig_say_headers(struct http_exchange *x)
+{
+	x->response.status = http_header_add(x, "X-Good", "a b") == OK &&
+	                             http_header_add(x, "X-Bad", "a\r\nb: c") == ERR_ARG &&
+	                             http_header_add(x, "X Bad", "a") == ERR_ARG &&
+	                             http_header_add(x, "", "a") == ERR_ARG
+	                         ? 200
+	                         : 500;
+}
+
+/* Answers what is held; false: nothing is. */
+__attribute__((unused)) static bool rig_release(struct rig *rig)
+{
+	struct http_exchange *held;
+
+	pthread_mutex_lock(&rig->lock);
+	held = rig->held;
+	rig->held = NULL;
+	pthread_mutex_unlock(&rig->lock);
+	if (held)
+		http_answer(held);
+	return held != NULL;
+}
+
 static void rig_handle(void *ctx, struct http_exchange *x)
 {
 	struct rig *rig = ctx;
@@ -65,6 +91,10 @@ static void rig_handle(void *ctx, struct http_exchange *x)
 	pthread_mutex_unlock(&rig->lock);
 	if (strncmp(path, "/much/", 6) == 0)
 		rig_say_much(x, strtoul(path + 6, NULL, 10));
+	else if (strcmp(path, "/header") == 0)
+		rig_say_headers(x);
+	else if (strcmp(path, "/nothing") == 0)
+		x->response.status = 0;
 	else if (strcmp(path, "/empty") == 0)
 		x->response.status = 204;
 	else

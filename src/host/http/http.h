@@ -112,7 +112,7 @@ void http_server_drain(struct http_server *server, unsigned ms);
 /* Closes what is open. All exchanges must have been answered. NULL is fine. */
 void http_server_free(struct http_server *server);
 
-/* --- TLS 1.2 and 1.3, ECDHE with AES-GCM or ChaCha20 only --- */
+/* --- TLS 1.2 and 1.3: ECDHE, AES-GCM or ChaCha20, certificates with elliptic curves --- */
 
 struct http_tls_options {
 	struct slice chain; /* PEM: leaf first, then what is between it and the root */

@@ -211,10 +211,9 @@ static bool set_up(SSL_CTX *ctx)
 	SSL_CTX_set_alpn_select_cb(ctx, select_protocol, NULL);
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
 	       SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
-	       SSL_CTX_set_cipher_list(ctx,
-	           "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-	           "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:"
-	           "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305") == 1 &&
+	       SSL_CTX_set_cipher_list(ctx, "ECDHE-ECDSA-AES128-GCM-SHA256:"
+	                                    "ECDHE-ECDSA-AES256-GCM-SHA384:"
+	                                    "ECDHE-ECDSA-CHACHA20-POLY1305") == 1 &&
 	       SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
 	                                     "TLS_CHACHA20_POLY1305_SHA256") == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, groups) == 1;

@@ -3,6 +3,7 @@
  *
  *	/much/N   N bytes            /empty  204
  *	/hold     answered by the next /release, behind that one
+ *	/client   200 with the certificate of the peer, DER
  *	/header   200 with header lines, good and bad
  *	else      200 with "METHOD path ?query agent=... body=..."
  *
@@ -41,6 +42,16 @@ static void rig_say_request(struct http_exchange *x)
 	x->response.type = "text/plain";
 	x->response.body = (uint8_t *)strdup(line);
 	x->response.n = (size_t)n;
+}
+
+static void rig_say_client(struct http_exchange *x)
+{
+	struct slice der = x->request->client;
+
+	x->response.status = 200;
+	x->response.body = malloc(der.n + 1);
+	x->response.n = der.n;
+	memcpy(x->response.body, der.n > 0 ? der.p : (const uint8_t *)"", der.n);
 }
 
 static void rig_say_much(struct http_exchange *x, size_t n)
@@ -91,6 +102,8 @@ static void rig_handle(void *ctx, struct http_exchange *x)
 	pthread_mutex_unlock(&rig->lock);
 	if (strncmp(path, "/much/", 6) == 0)
 		rig_say_much(x, strtoul(path + 6, NULL, 10));
+	else if (strcmp(path, "/client") == 0)
+		rig_say_client(x);
 	else if (strcmp(path, "/header") == 0)
 		rig_say_headers(x);
 	else if (strcmp(path, "/nothing") == 0)

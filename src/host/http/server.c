@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,7 +235,8 @@ enum err http_listen(struct http_server *s, const char *text, uint16_t port, str
 		goto out;
 	}
 	for (size_t i = 0; i < s->loops_n && e == OK; i++) {
-		int own = dup(fd); /* each loop takes connections from the one queue */
+		int own =
+		    fcntl(fd, F_DUPFD_CLOEXEC, 0); /* of one queue, from which each loop takes */
 
 		e = own < 0 ? err_set(eb, ERR_IO, "cannot listen: %s", strerror(errno))
 		            : loop_listen(s->loops[i], own, tls, eb);

@@ -173,7 +173,7 @@ static void test_drain(void)
 	peer_answer(&q, text, sizeof(text), false);
 	peer_connect(&p, rig.port, NULL); /* in work, and half way into the next */
 	peer_send(&p, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /las");
-	RIG_UNTIL(rig.held);
+	RIG_UNTIL(rig_holds(&rig));
 	usleep(50000);
 	pthread_create(&drainer, NULL, drain, &rig);
 	ok(peer_receive(&q) == 0, "draining closes what idles");
@@ -194,7 +194,7 @@ static void test_drain(void)
 	rig_start(&rig, NULL, NULL);
 	peer_connect(&p, rig.port, NULL);
 	peer_send(&p, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
-	RIG_UNTIL(rig.held);
+	RIG_UNTIL(rig_holds(&rig));
 	http_server_drain(rig.server, 100);
 	ok(peer_receive(&p) == 0, "what takes too long is cut off");
 	peer_close(&p);

@@ -74,32 +74,44 @@ static void rig_say_headers(struct http_exchange *x)
 	                         : 500;
 }
 
+/* What is held from now on, NULL to take it; returns what was. */
+static struct http_exchange *rig_hold(struct rig *rig, struct http_exchange *x)
+{
+	struct http_exchange *before;
+
+	pthread_mutex_lock(&rig->lock);
+	before = rig->held;
+	rig->held = x;
+	pthread_mutex_unlock(&rig->lock);
+	return before;
+}
+
 /* Answers what is held; false: nothing is. */
 __attribute__((unused)) static bool rig_release(struct rig *rig)
 {
-	struct http_exchange *held;
+	struct http_exchange *held = rig_hold(rig, NULL);
 
-	pthread_mutex_lock(&rig->lock);
-	held = rig->held;
-	rig->held = NULL;
-	pthread_mutex_unlock(&rig->lock);
 	if (held)
 		http_answer(held);
 	return held != NULL;
+}
+
+__attribute__((unused)) static bool rig_holds(struct rig *rig)
+{
+	bool holds;
+
+	pthread_mutex_lock(&rig->lock);
+	holds = rig->held != NULL;
+	pthread_mutex_unlock(&rig->lock);
+	return holds;
 }
 
 static void rig_handle(void *ctx, struct http_exchange *x)
 {
 	struct rig *rig = ctx;
 	const char *path = x->request->path;
-	struct http_exchange *held = NULL;
+	bool release = strcmp(path, "/release") == 0;
 
-	pthread_mutex_lock(&rig->lock);
-	if (strcmp(path, "/release") == 0)
-		held = rig->held;
-	if (held || strcmp(path, "/hold") == 0)
-		rig->held = held ? NULL : x;
-	pthread_mutex_unlock(&rig->lock);
 	if (strncmp(path, "/much/", 6) == 0)
 		rig_say_much(x, strtoul(path + 6, NULL, 10));
 	else if (strcmp(path, "/client") == 0)
@@ -112,10 +124,12 @@ static void rig_handle(void *ctx, struct http_exchange *x)
 		x->response.status = 204;
 	else
 		rig_say_request(x);
-	if (strcmp(path, "/hold") != 0)
+	if (strcmp(path, "/hold") == 0)
+		(void)rig_hold(rig, x);
+	else
 		http_answer(x);
-	if (held)
-		http_answer(held);
+	if (release)
+		(void)rig_release(rig);
 	sem_post(&rig->handled);
 }
 

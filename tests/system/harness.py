@@ -45,13 +45,13 @@ def program(name):
 class Process:
     """A running program. `lines` grows as it prints (both streams, in order of arrival)."""
 
-    def __init__(self, argv, env, cwd):
+    def __init__(self, argv, env, cwd, pass_fds=()):
         self.argv = argv
         self.lines = []
         self.news = threading.Condition()
         self.child = subprocess.Popen([program(argv[0]), *argv[1:]], env=env, cwd=cwd, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
-            start_new_session=True)
+            start_new_session=True, pass_fds=pass_fds)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 

@@ -98,6 +98,7 @@ struct cli {                            /* fields are private, except args */
 	struct cli_ini *ini; /* what the INI file says */
 	unsigned verbose;
 	bool reported; /* the command has printed its error as JSON already */
+	bool logged;   /* its error stands in the command's own log: nothing is printed */
 };
 
 /* --- options: the name must be in the command's table or global, else it is our bug --- */

@@ -46,6 +46,8 @@ static void options_print(FILE *to, const struct cli_option *table)
 		    table->required ? " (required)" : "", table->fallback ? " (default " : "",
 		    table->fallback ? table->fallback : "", table->fallback ? ")" : "");
 		fprintf(to, "  %-28s ", spelled);
+		if (strlen(spelled) > 28)
+			fprintf(to, "\n%31s", "");
 		wrapped_print(to, help, 31);
 	}
 }

@@ -110,7 +110,7 @@ int cli_main(const struct cli_program *program, int argc, char **argv)
 		cli_free(&cli);
 		return EXIT_INTERRUPTED;
 	}
-	if (e != OK)
+	if (e != OK && !cli.logged)
 		error_print(&cli, e, &eb);
 	cli_free(&cli);
 	return err_exit_code(e);

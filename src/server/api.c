@@ -6,6 +6,7 @@
 #include "throttle.h"
 #include "utc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,7 @@ static enum err take_params(struct call *c, const struct slice param[CALL_PARAMS
 static enum err find_route(struct call *c)
 {
 	char allow[64] = "";
+	size_t n = 0;
 
 	for (size_t i = 0; i < COUNT(routes); i++) {
 		struct slice param[CALL_PARAMS] = { { NULL, 0 } };
@@ -204,11 +206,10 @@ static enum err find_route(struct call *c)
 			c->route = &routes[i];
 			return take_params(c, param);
 		}
-		if (allow[0])
-			strcat(allow, ", ");
-		strcat(allow, routes[i].method); /* five methods of at most six letters */
+		n += (size_t)snprintf(allow + n, sizeof(allow) - n, "%s%s", n ? ", " : "",
+		    routes[i].method); /* four methods of at most six letters */
 	}
-	if (!allow[0])
+	if (n == 0)
 		return call_refuse(c, 404, "there is nothing at this path");
 	answer_header(c, "Allow", allow);
 	return call_refuse(c, 405, "this path knows %s", allow);

@@ -124,7 +124,7 @@ enum err call_device(struct call *c, bool deleted, struct store_device *device) 
 void device_json(struct call *c, const struct store_device *d, bool full, struct json_out *w);
 /* Rebuilds the certificate and compares it with what was signed. */
 enum err cert_answer(struct call *c, int status, const struct store_cert *cert) MUST_CHECK;
-void pass_answer(struct call *c, bool set, const char *suggested);
+void pass_answer(struct call *c, bool set, const char *suggested, struct json_out *w);
 const char *board_label(const char *type, const char *fqbn);
 
 /* --- writing --- */
@@ -133,6 +133,7 @@ struct job {
 	struct call call;
 	struct store_change *change;
 	void (*answer)(struct job *job); /* after the commit */
+	struct json_out out;             /* for it: memory that is there before the commit */
 	struct job *next;
 	struct event event;
 	uint8_t event_body[EVENT_BODY_MAX];

@@ -163,12 +163,12 @@ enum err cert_answer(struct call *c, int status, const struct store_cert *cert)
 static void answer_issued(struct job *job)
 {
 	const struct ca_issued *i = &job->work.issued;
-	struct json_out w = json_out(2560);
 
 	call_hook(&job->call, "before", STEP_ANSWER);
-	cert_json(&job->call, &job->cert, &i->fields, (struct slice){ i->der, i->der_n }, &w);
+	cert_json(
+	    &job->call, &job->cert, &i->fields, (struct slice){ i->der, i->der_n }, &job->out);
 	call_hook(&job->call, "inside", STEP_ANSWER);
-	answer_json(&job->call, job->event.status, &w);
+	answer_json(&job->call, job->event.status, &job->out);
 }
 
 /* Behind another change: what is in the row was read and compared before. */
@@ -251,7 +251,9 @@ static enum err issue(struct call *c, const struct cert_body *b, bool enabled, i
 	}
 	store_cert_put(job->change, &cert);
 	job->answer = answer_issued;
-	return job_submit(job, "certificate.issued", d->id);
+	e = job_submit(job, "certificate.issued", d->id);
+	call_hook(c, "after", STEP_QUEUE);
+	return e;
 }
 
 enum err cert_issue(struct call *c)

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define KEY_MAX 255
+/* Every answer to a change but a device with dozens of tags. */
+#define ANSWER_EXPECTED 4096
 
 /* --- a job --- */
 
@@ -33,7 +35,8 @@ enum err job_new(struct call *c, enum event_shape shape, int status, struct job 
 	const struct http_request *r = c->x->request;
 	struct job *job = calloc(1, sizeof(*job));
 
-	if (!job || !(job->change = store_change_new(c->tenant)) ||
+	if (!job || (job->out = json_out(ANSWER_EXPECTED)).err != OK ||
+	    !(job->change = store_change_new(c->tenant)) ||
 	    random_bytes(job->event.salt, sizeof(job->event.salt)) != OK) {
 		job_drop(job);
 		return err_set(&c->eb, ERR_MEMORY, "no memory for a change");
@@ -53,6 +56,7 @@ void job_drop(struct job *job)
 	if (!job)
 		return;
 	store_change_free(job->change);
+	json_drop(&job->out);
 	wipe(job->text, sizeof(job->text)); /* may be a token */
 	free(job);
 }
@@ -77,6 +81,7 @@ static void done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
 	(void)seq;
 	job->change = NULL; /* the store frees it */
 	if (e == OK) {
+		job_hook(job, "inside", STEP_COMMIT);
 		job_hook(job, "after", STEP_COMMIT);
 		job->answer(job);
 		job_hook(job, "after", STEP_ANSWER);
@@ -227,8 +232,10 @@ static enum err answer_again(struct call *c, const struct found *f)
 		e = store_cert_get(store, c->tenant, f->event.certificate, &cert, &c->eb);
 		return e == OK ? cert_answer(c, f->event.status, &cert) : e;
 	case EVENT_PASSWORD: /* never kept, but the request is the same */
+		w = json_out(256);
 		if ((e = call_body(c, &pass_object, &pass, &given)) == OK)
-			pass_answer(c, true, pass.password);
+			pass_answer(c, true, pass.password, &w);
+		json_drop(&w);
 		wipe(&pass, sizeof(pass));
 		return e;
 	default:
@@ -267,10 +274,8 @@ enum err job_again(struct call *c)
 
 void answer_job_device(struct job *job)
 {
-	struct json_out w = json_out(1024);
-
-	device_json(&job->call, &job->device, job->event.status != 201, &w);
-	answer_json(&job->call, job->event.status, &w);
+	device_json(&job->call, &job->device, job->event.status != 201, &job->out);
+	answer_json(&job->call, job->event.status, &job->out);
 }
 
 void answer_job_empty(struct job *job)

@@ -239,8 +239,8 @@ static enum err take_tags(struct call *c, struct store_tag tags[TAGS_MAX], size_
 		if (*n == TAGS_MAX)
 			return err_set(&c->eb, ERR_FORMAT, "tags: more than %d", TAGS_MAX);
 		*colon = '\0';
-		strcpy(tags[*n].key, value);
-		strcpy(tags[*n].value, colon + 1);
+		memcpy(tags[*n].key, value, (size_t)(colon - value) + 1);
+		memcpy(tags[*n].value, colon + 1, strlen(colon + 1) + 1);
 		++*n;
 	}
 	return OK;

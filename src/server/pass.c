@@ -14,17 +14,15 @@
 /* About a tenth of a second: people choose some of them. */
 #define ROUNDS 100000
 
-void pass_answer(struct call *c, bool set, const char *suggested)
+void pass_answer(struct call *c, bool set, const char *suggested, struct json_out *w)
 {
-	struct json_out w = json_out(256);
-
-	json_open(&w, NULL, '{');
-	json_bool(&w, "set", set);
+	json_open(w, NULL, '{');
+	json_bool(w, "set", set);
 	if (suggested)
-		json_text(&w, "suggested_password", suggested);
-	json_close(&w, '}');
+		json_text(w, "suggested_password", suggested);
+	json_close(w, '}');
 	answer_header(c, "Cache-Control", "no-store");
-	answer_json(c, 200, &w);
+	answer_json(c, 200, w);
 }
 
 /* The device, and its principal; one that was never there has version 0. */
@@ -66,6 +64,7 @@ enum err pass_show(struct call *c)
 {
 	uint8_t random[SUGGESTED_BYTES];
 	char suggested[64];
+	struct json_out w;
 	struct store_principal p;
 	struct store_device d;
 	bool suggest = false;
@@ -78,7 +77,8 @@ enum err pass_show(struct call *c)
 	    ((e = random_bytes(random, sizeof(random))) != OK ||
 	        (e = base64url_encode(SLICE(random), suggested, sizeof(suggested))) != OK))
 		return err_set(&c->eb, e, "no random bytes for a password");
-	pass_answer(c, is_set(&p), suggest ? suggested : NULL);
+	w = json_out(256);
+	pass_answer(c, is_set(&p), suggest ? suggested : NULL, &w);
 	wipe(random, sizeof(random));
 	wipe(suggested, sizeof(suggested));
 	return OK;
@@ -87,7 +87,7 @@ enum err pass_show(struct call *c)
 /* Clients print the secret from this answer, and see it nowhere else. */
 static void set_answer(struct job *job)
 {
-	pass_answer(&job->call, true, job->text);
+	pass_answer(&job->call, true, job->text, &job->out);
 }
 
 enum err pass_set(struct call *c)

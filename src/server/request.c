@@ -46,7 +46,7 @@ enum err call_query(struct call *c, const char *key, char *value, size_t cap)
 		if (e == OK && strcmp(name, key) == 0) {
 			if (strlen(any) >= cap)
 				return err_set(&c->eb, ERR_FORMAT, "%s: too long", key);
-			strcpy(value, any);
+			memcpy(value, any, strlen(any) + 1);
 			return OK;
 		}
 	} while (e != ERR_NOT_FOUND);

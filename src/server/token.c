@@ -5,7 +5,6 @@
 #include "text.h"
 #include "uuid.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -84,17 +83,11 @@ enum err token_check(struct call *c)
  * Errors in the words of RFC 6749 5.2, with the members of Arduino's error object beside them. The
  * description names the status: a client looks for "401" in it.
  */
-static enum err refuse(struct call *c, int status, const char *error, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static enum err refuse(struct call *c, int status, const char *error, const char *fmt, ...)
+static enum err refuse(struct call *c, int status, const char *error, const char *text)
 {
 	struct json_out w = json_out(256);
-	char text[160], description[200], id[ERROR_ID_SIZE];
-	va_list ap;
+	char description[300], id[ERROR_ID_SIZE];
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	snprintf(description, sizeof(description), "%d: %s", status, text);
 	error_id_draw(id);
 	json_open(&w, NULL, '{');
@@ -116,16 +109,15 @@ static enum err refuse(struct call *c, int status, const char *error, const char
 
 static void token_answer(struct job *job)
 {
-	struct call *c = &job->call;
-	struct json_out w = json_out(256);
+	struct json_out *w = &job->out;
 
-	json_open(&w, NULL, '{');
-	json_text(&w, "access_token", job->text);
-	json_int(&w, "expires_in", TOKEN_SECONDS);
-	json_text(&w, "token_type", "Bearer");
-	json_close(&w, '}');
-	answer_header(c, "Cache-Control", "no-store"); /* RFC 6749 5.1 */
-	answer_json(c, 200, &w);
+	json_open(w, NULL, '{');
+	json_text(w, "access_token", job->text);
+	json_int(w, "expires_in", TOKEN_SECONDS);
+	json_text(w, "token_type", "Bearer");
+	json_close(w, '}');
+	answer_header(&job->call, "Cache-Control", "no-store"); /* RFC 6749 5.1 */
+	answer_json(&job->call, 200, w);
 }
 
 static enum err give(struct call *c)
@@ -188,9 +180,9 @@ static enum err login(struct call *c, const struct login *l)
 	if ((e = enter(c, tenant, p.id)) == OK)
 		e = organization_check(c, l->organization);
 	if (e != OK && c->status == 403)
-		return refuse(c, 403, "unauthorized_client", "%s", c->eb.text);
+		return refuse(c, 403, "unauthorized_client", c->eb.text);
 	if (e == ERR_FORMAT)
-		return refuse(c, 400, "invalid_request", "%s", c->eb.text);
+		return refuse(c, 400, "invalid_request", c->eb.text);
 	return e == OK ? give(c) : e;
 }
 
@@ -208,7 +200,7 @@ enum err token_issue(struct call *c)
 		why = "Authorization: not Basic with an id and a secret";
 	else
 		why = login_form(c->x->request->body, &l);
-	e = why ? refuse(c, 400, "invalid_request", "%s", why) : login(c, &l);
+	e = why ? refuse(c, 400, "invalid_request", why) : login(c, &l);
 	wipe(&l, sizeof(l));
 	return e;
 }

@@ -110,11 +110,15 @@ struct answer ask_with(
 	a.request.query = a.query;
 	a.x.request = &a.request;
 	take_headers(&a);
+	if (w->begins)
+		w->begins(w->watching);
 	api_handle(w->api, &a.x);
 	pthread_mutex_lock(&a.lock);
 	while (a.answers == 0)
 		pthread_cond_wait(&a.done, &a.lock);
 	pthread_mutex_unlock(&a.lock);
+	if (w->ends)
+		w->ends(w->watching);
 	need(a.answers == 1, "answered twice");
 	answer.status = a.x.response.status;
 	snprintf(
@@ -162,7 +166,7 @@ const char *text_of(const struct answer *a, const char *path)
 		size_t n = strcspn(path, ".");
 
 		snprintf(part, sizeof(part), "%.*s", (int)n, path);
-		at = json_is_array(at) ? json_array_get(at, (size_t)atoi(part))
+		at = json_is_array(at) ? json_array_get(at, strtoul(part, NULL, 10))
 		                       : json_object_get(at, part);
 		path += n + (path[n] == '.');
 	}
@@ -193,7 +197,7 @@ static void log_of(void *ctx, const char *id, int status, const char *why)
 	snprintf(w->logged, sizeof(w->logged), "%s %d %s", id, status, why);
 }
 
-static void start(struct world *w)
+void world_start(struct world *w)
 {
 	struct signer_options signing = { .now_ms = clock_of, .ctx = w };
 	struct api_options options = { .authority = 1,
@@ -217,7 +221,7 @@ static void start(struct world *w)
 	api_store(w->api, w->store);
 }
 
-static void stop(struct world *w)
+void world_stop(struct world *w)
 {
 	store_close(w->store);
 	api_free(w->api);
@@ -279,22 +283,22 @@ void world_open(struct world *w)
 	need(mkdtemp(w->folder), "no temporary folder");
 	snprintf(path, sizeof(path), "%s/ca", w->folder);
 	need(ca_create(path, utc_now(), &eb) == OK, eb.text);
-	start(w);
+	world_start(w);
 	found(w);
 	get_token(w);
 }
 
 void world_restart(struct world *w)
 {
-	stop(w);
-	start(w);
+	world_stop(w);
+	world_start(w);
 }
 
 void world_close(struct world *w)
 {
 	char command[64];
 
-	stop(w);
+	world_stop(w);
 	snprintf(command, sizeof(command), "rm -rf %s", w->folder);
 	need(system(command) == 0, command);
 }

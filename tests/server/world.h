@@ -27,12 +27,18 @@ struct world {
 	char token[64];
 	char logged[256]; /* why the last answer was 5xx */
 	enum err not_ready;
+	/* Called around each request. */
+	void (*begins)(void *watching), (*ends)(void *watching);
+	void *watching;
 };
 
 /* Everything from an empty folder to a token. Failing ends the program. */
 void world_open(struct world *w);
 /* As after a restart: the same folder, everything else anew. */
 void world_restart(struct world *w);
+/* Its halves: threads do not survive a fork. */
+void world_stop(struct world *w);
+void world_start(struct world *w);
 void world_close(struct world *w);
 
 struct answer {

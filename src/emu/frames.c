@@ -8,7 +8,7 @@ enum { DONE, NO_ADDRESS, NO_DATA, ILLEGAL, REFUSED };
 void frames_init(struct frames *f)
 {
 	f->in_n = f->out_n = f->out_at = 0;
-	f->ended = f->listening = false;
+	f->ended = f->listening = f->holds = false;
 }
 
 uint8_t *frames_room(struct frames *f, size_t *n)
@@ -146,6 +146,12 @@ static bool address_legal(uint8_t addr7)
 	return addr7 <= 0x77;
 }
 
+/* Word addresses 01 and 02, Sleep and Idle. */
+static bool is_rest(uint8_t addr7, const uint8_t *data, size_t n)
+{
+	return addr7 != 0 && n == 1 && (data[0] == 0x01 || data[0] == 0x02);
+}
+
 static void answer(struct frames *f, struct wire *w, uint8_t op, uint8_t addr7, size_t len)
 {
 	const uint8_t *data = f->in + HEADER;
@@ -161,6 +167,10 @@ static void answer(struct frames *f, struct wire *w, uint8_t op, uint8_t addr7, 
 		status = ILLEGAL;
 	} else if (op == 'W') {
 		status = write_all(w, addr7, data, len);
+		if (addr7 == 0)
+			f->holds = true;
+		else if (status == DONE && is_rest(addr7, data, len))
+			f->holds = false;
 	} else if (op == 'R') {
 		status = read_all(w, addr7, f->out + 3, len);
 		reply(f, status, status == DONE ? len : 0);
@@ -174,6 +184,7 @@ static void answer(struct frames *f, struct wire *w, uint8_t op, uint8_t addr7, 
 	} else if (op == 'P') {
 		for (size_t i = 0; i < w->n; i++)
 			emu_power_cycle(w->chips[i]);
+		f->holds = false;
 	} else if (len == 4) {
 		for (size_t i = 0; i < w->n; i++)
 			emu_advance(w->chips[i], load_le32(data));

@@ -13,7 +13,8 @@
  *	status 0 done; 1 address not acknowledged; 2 data byte not acknowledged; 3 no legal frame;
  *	4 no fault plan, and why
  *
- * Chips share the wire as on a real bus: a write to address 0 wakes all, and what two chips at one
+ * Who wakes the chips is expected to put them to rest before another connection is served (`holds`); the
+ * server sees to that. Chips share the wire as on a real bus: a write to address 0 wakes all, and what two chips at one
  * address send is ANDed. An illegal frame gets status 3; when its length cannot be trusted (above
  * 4096, unknown op) the connection ends after the reply.
  */
@@ -48,6 +49,7 @@ struct frames {
 	size_t out_n, out_at; /* bytes to send; sent */
 	bool ended;           /* close when everything is sent */
 	bool listening;       /* takes no more requests */
+	bool holds;           /* has woken the chips, and has sent neither Sleep nor Idle since */
 };
 
 void frames_init(struct frames *f);

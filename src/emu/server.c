@@ -16,6 +16,8 @@
 
 /* Of a listener: it loses records rather than slow the others down. */
 #define QUEUE_MAX ((size_t)256 * 1024)
+/* So long others wait for one that has woken the chips and then falls silent. */
+#define HOLD_MS 1000
 
 struct connection {
 	int fd; /* -1: free */
@@ -23,6 +25,7 @@ struct connection {
 	uint8_t *queue; /* of a listener: QUEUE_MAX bytes, made when there is something to hear */
 	size_t queue_n, queue_at;
 	uint32_t lost;
+	bool waits; /* until another one has put the chips to rest */
 };
 
 struct emu_server {
@@ -34,7 +37,17 @@ struct emu_server {
 	dev_t device; /* of the socket we made: another one in its place stays */
 	ino_t inode;
 	struct connection connections[EMU_SERVER_CONNECTIONS];
+	const struct connection *holder; /* of the chips; NULL: nobody */
+	uint64_t held_ms;                /* when it was heard last */
 };
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
 
 /* --- listeners --- */
 
@@ -69,11 +82,8 @@ static void append(struct connection *c, uint64_t us, struct slice request, stru
 static void tell_listeners(void *ctx, struct slice request, struct slice reply)
 {
 	struct emu_server *s = ctx;
-	struct timespec t;
-	uint64_t us;
+	uint64_t us = now_us();
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	us = (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
 		if (s->connections[i].fd >= 0 && s->connections[i].frames.listening)
 			append(&s->connections[i], us, request, reply);
@@ -192,8 +202,11 @@ static bool send_queue(struct connection *c)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-static void drop(struct connection *c)
+static void drop(struct emu_server *s, struct connection *c)
 {
+	if (s->holder == c)
+		s->holder = NULL;
+	c->waits = false;
 	close(c->fd);
 	c->fd = -1;
 	free(c->queue);
@@ -242,6 +255,41 @@ static bool send_reply(struct connection *c)
 	return n > 0 || would_block(n);
 }
 
+/* --- taking turns: a driver's exchanges from the wake pulse to Idle are not torn apart --- */
+
+/* How long this one has to wait for its turn. */
+static uint64_t turn_ms(const struct emu_server *s, const struct connection *c)
+{
+	uint64_t silent = s->holder == NULL ? 0 : now_us() / 1000 - s->held_ms;
+
+	return s->holder == NULL || s->holder == c || silent >= HOLD_MS ? 0 : HOLD_MS - silent;
+}
+
+static void turn_taken(struct emu_server *s, struct connection *c)
+{
+	if (c->frames.holds)
+		s->holder = c;
+	else if (s->holder == c || turn_ms(s, c) == 0)
+		s->holder = NULL;
+	s->held_ms = now_us() / 1000;
+}
+
+/* Answers the next request, if there is one and it is this one's turn. */
+static bool step(struct emu_server *s, struct connection *c)
+{
+	bool more;
+
+	c->waits = c->frames.in_n > 0 && !c->frames.listening && turn_ms(s, c) > 0;
+	if (c->waits)
+		return false;
+	pthread_mutex_lock(&s->mutex);
+	more = frames_step(&c->frames, &s->wire);
+	pthread_mutex_unlock(&s->mutex);
+	if (more)
+		turn_taken(s, c);
+	return more;
+}
+
 static void serve(struct emu_server *s, struct connection *c, short events)
 {
 	bool alive = true, more = true;
@@ -249,9 +297,7 @@ static void serve(struct emu_server *s, struct connection *c, short events)
 	if (events & (POLLIN | POLLHUP | POLLERR) && frames_reply(&c->frames).n == 0)
 		alive = receive(c);
 	while (alive && more) {
-		pthread_mutex_lock(&s->mutex);
-		more = frames_step(&c->frames, &s->wire);
-		pthread_mutex_unlock(&s->mutex);
+		more = step(s, c);
 		if (frames_reply(&c->frames).n)
 			alive = send_reply(c);
 		more = more && frames_reply(&c->frames).n == 0;
@@ -259,10 +305,13 @@ static void serve(struct emu_server *s, struct connection *c, short events)
 	if (alive && c->queue_n && frames_reply(&c->frames).n == 0)
 		alive = send_queue(c);
 	if (!alive || (c->frames.ended && frames_reply(&c->frames).n == 0))
-		drop(c);
+		drop(s, c);
 }
 
-/* A connection with a reply to send is not read from: a client cannot make us hoard. */
+/*
+ * A connection with a reply to send is not read from, nor one that waits for its turn: a client cannot
+ * make us hoard.
+ */
 static void wait_for(struct emu_server *s, int stop_fd, struct pollfd *p)
 {
 	bool place = false;
@@ -270,7 +319,7 @@ static void wait_for(struct emu_server *s, int stop_fd, struct pollfd *p)
 	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
 		struct connection *c = &s->connections[i];
 
-		p[i] = (struct pollfd){ .fd = c->fd,
+		p[i] = (struct pollfd){ .fd = c->waits ? -1 : c->fd,
 			.events = frames_reply(&c->frames).n ? POLLOUT
 			          : c->queue_n               ? POLLIN | POLLOUT
 			                                     : POLLIN };
@@ -290,13 +339,24 @@ static void accept_new(struct emu_server *s)
 	}
 }
 
+/* Until the first of those that wait has its turn; -1: nobody waits. */
+static int patience(const struct emu_server *s)
+{
+	int ms = -1;
+
+	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++)
+		if (s->connections[i].waits)
+			ms = (int)turn_ms(s, &s->connections[i]); /* the same for all */
+	return ms;
+}
+
 enum err emu_server_run(struct emu_server *s, int stop_fd, struct errbuf *eb)
 {
 	struct pollfd p[EMU_SERVER_CONNECTIONS + 2];
 
 	for (;;) {
 		wait_for(s, stop_fd, p);
-		if (poll(p, COUNT(p), -1) < 0) {
+		if (poll(p, COUNT(p), patience(s)) < 0) {
 			if (errno == EINTR)
 				continue;
 			return err_set(eb, ERR_IO, "poll: %s", strerror(errno));
@@ -306,6 +366,10 @@ enum err emu_server_run(struct emu_server *s, int stop_fd, struct errbuf *eb)
 		for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
 			if (p[i].fd >= 0 && p[i].revents)
 				serve(s, &s->connections[i], p[i].revents);
+		}
+		for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
+			if (s->connections[i].waits)
+				serve(s, &s->connections[i], 0);
 		}
 		if (p[EMU_SERVER_CONNECTIONS].revents)
 			accept_new(s);

@@ -361,6 +361,40 @@ static void serving(struct emu *emu)
 		close(fd[i]);
 }
 
+/* Who woke the chip has it until it puts it to rest, is gone, or falls silent. */
+static void turns(struct emu *emu)
+{
+	struct emu_server *s = NULL;
+	int one, other, third;
+	uint8_t r[8];
+
+	if (emu_server_new(path, &emu, 1, &s, NULL) != OK || emu_server_start(s, NULL) != OK)
+		exit(1);
+	one = dial();
+	other = dial();
+	third = dial();
+	ok(ask(one, 'W', 0, (const uint8_t *)"", 1, NULL) == 1, "one wakes the chip");
+	ok(write(other, "R\x60\x04\0", 4) == 4, "another wants to read");
+	ok(ask_command(one, 0x30, 0, 0) == 0 && ask(one, 'R', 0x60, NULL, 7, r) == 0 && r[0] == 7,
+	    "and takes nothing away");
+	ok(ask(one, 'W', 0x60, (const uint8_t *)"\x02", 1, NULL) == 0 && take(other, r, 3) &&
+	        r[0] == 1,
+	    "its turn comes when the chip is idle");
+
+	ok(ask(other, 'W', 0, (const uint8_t *)"", 1, NULL) == 1 &&
+	        write(one, "W\x60\x01\0\x01", 5) == 5 && ask_command(other, 0x30, 0, 0) == 0 &&
+	        ask(other, 'R', 0x60, NULL, 7, r) == 0 && r[0] == 7,
+	    "it is the other's now, who is not sent to sleep");
+	close(other);
+	ok(take(one, r, 3) && r[0] == 0, "until it is gone");
+	ok(ask(one, 'W', 0, (const uint8_t *)"", 1, NULL) == 1 &&
+	        ask(third, 'R', 0x60, NULL, 4, r) == 0 && r[1] == 0x11,
+	    "or has been silent for long");
+	close(one);
+	close(third);
+	emu_server_free(s);
+}
+
 /* One more than there are places waits until another leaves. */
 static void crowded(struct emu *emu)
 {
@@ -541,6 +575,7 @@ int main(void)
 	plans();
 	counts();
 	serving(emu);
+	turns(emu);
 	crowded(emu);
 	hoarder(emu);
 	listener(emu);

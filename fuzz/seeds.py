@@ -4,6 +4,7 @@
 A seed is kept under the name of what it shows; inputs that fuzzing finds are added beside them by hand.
 """
 
+import base64
 import json
 from pathlib import Path
 
@@ -19,6 +20,10 @@ def write(target, name, data):
     folder = FUZZ / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
+
+
+def pem(label, der):
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(der).decode()}-----END {label}-----\n".encode()
 
 
 def part(data):
@@ -148,6 +153,7 @@ def main():
 
     for name in ("device_ca", "device_ca_2_same_subject", "arduino_leaf"):
         write("ca_certificate", name, bytes.fromhex(authority["certificates"][name]))
+        write("anchor", name, pem("CERTIFICATE", bytes.fromhex(authority["certificates"][name])))
     for name in ("typical-31-years", "end-2049", "serial-high-bit", "leap-day", "aki-zero"):
         write("lint_tbs", name, bytes.fromhex(certs[name]["tbs"]))
     modern = bytes.fromhex(authority["certificates"]["modern_leaf"])

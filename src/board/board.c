@@ -2,6 +2,7 @@
 #include "control.h"
 #include "file.h"
 #include "folder.h"
+#include "program.h"
 #include "sketch.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@
 
 struct board {
 	char name[65], element_file[FOLDER_PATH_MAX], settings[FOLDER_PATH_MAX];
-	char wifi[BOARD_WIFI_MAX + 1];
+	char wifi[BOARD_WIFI_MAX + 1], broker[264];
 	char port[FOLDER_PATH_MAX], element[FOLDER_PATH_MAX], button[FOLDER_PATH_MAX];
 	void (*event)(void *ctx, enum board_event event, const char *text);
 	void *ctx;
@@ -36,7 +37,9 @@ struct board {
 	struct terminal terminal;
 	struct control control;
 	struct sketch sketch;
-	bool running, stop; /* running: the sketch has begun */
+	struct program *program; /* NULL: there is no broker */
+	bool running, stop;      /* running: the sketch has begun */
+	bool restarted;          /* since when nobody has looked whether there is an identity */
 	unsigned step;
 	uint64_t looked_ms, opened_ms;
 
@@ -55,6 +58,11 @@ static const char *const event_texts[BOARD_EVENTS] = {
 	[BOARD_STEP] = "step",
 	[BOARD_FAULT] = "secure element",
 	[BOARD_OVER] = "sketch ended",
+	[BOARD_CONNECTING] = "connecting",
+	[BOARD_ONLINE] = "online",
+	[BOARD_MESSAGE] = "message",
+	[BOARD_REFUSED] = "not connected",
+	[BOARD_LOST] = "connection lost",
 };
 
 const char *board_event_text(enum board_event event)
@@ -71,6 +79,19 @@ static void tell(struct board *b, enum board_event event, const char *text)
 static void tell_fault(void *ctx, const char *text)
 {
 	tell(ctx, BOARD_FAULT, text);
+}
+
+static void tell_program(void *ctx, enum program_event event, const char *text)
+{
+	static const enum board_event events[PROGRAM_EVENTS] = {
+		[PROGRAM_CONNECTING] = BOARD_CONNECTING,
+		[PROGRAM_ONLINE] = BOARD_ONLINE,
+		[PROGRAM_MESSAGE] = BOARD_MESSAGE,
+		[PROGRAM_REFUSED] = BOARD_REFUSED,
+		[PROGRAM_LOST] = BOARD_LOST,
+	};
+
+	tell(ctx, events[event], text);
 }
 
 static uint64_t now_ms(void)
@@ -176,6 +197,24 @@ static enum err element_make(struct board *b, const struct board_options *o, str
 	return emu_server_start(b->server, eb);
 }
 
+static enum err program_make(struct board *b, const struct board_options *o, struct errbuf *eb)
+{
+	const struct program_options program = { .broker = o->broker,
+		.anchor = o->anchor,
+		.version = IMPRINT_VERSION,
+		.bus = &b->sketch.bus,
+		.event = tell_program,
+		.ctx = b };
+
+	if ((o->broker == NULL) != (o->anchor == NULL))
+		return err_set(
+		    eb, ERR_ARG, "a board's broker needs an anchor, and the other way round");
+	if (o->broker == NULL)
+		return OK;
+	snprintf(b->broker, sizeof(b->broker), "%s", o->broker);
+	return program_new(&program, &b->program, eb);
+}
+
 enum err board_new(const struct board_options *o, struct board **board, struct errbuf *eb)
 {
 	struct board *b = calloc(1, sizeof(*b));
@@ -198,6 +237,7 @@ enum err board_new(const struct board_options *o, struct board **board, struct e
 	    (e = sketch_init(&b->sketch, b->element, &b->terminal,
 	         o->wording == CONSOLE_2020 ? CONSOLE_2020 : CONSOLE_TODAY, o->setup,
 	         o->wifi == NULL ? NULL : b->wifi, eb)) != OK ||
+	    (e = program_make(b, o, eb)) != OK ||
 	    (e = control_listen(&b->control, b->button, eb)) != OK ||
 	    (e = terminal_plug(&b->terminal, b->port, eb)) != OK)
 		goto out;
@@ -205,6 +245,7 @@ enum err board_new(const struct board_options *o, struct board **board, struct e
 	b->sketch.ctx = b;
 	if (o->element == NULL) /* else there is no folder of ours to keep them in */
 		b->sketch.settings = b->settings;
+	b->restarted = true;
 	tell(b, BOARD_PLUGGED, b->port);
 	*board = b;
 	b = NULL;
@@ -219,6 +260,8 @@ static void take_down(struct board *b)
 	struct control control = b->control;
 
 	terminal_unplug(&b->terminal);
+	program_free(b->program);
+	b->program = NULL;
 	sketch_close(&b->sketch);
 	emu_server_free(b->server);
 	emu_free(b->emu);
@@ -260,13 +303,20 @@ const char *board_element(const struct board *b)
 
 /* --- buttons --- */
 
+static void restart(struct board *b)
+{
+	program_stop(b->program);
+	b->running = false;
+	b->restarted = true;
+}
+
 static void reset(struct board *b)
 {
 	uint8_t unread[256];
 
 	while (terminal_read(&b->terminal, unread, sizeof(unread)) > 0)
 		;
-	b->running = false;
+	restart(b);
 }
 
 static enum err plug(struct board *b, struct errbuf *eb)
@@ -288,8 +338,8 @@ static void unplug(struct board *b)
 	if (b->terminal.master < 0)
 		return;
 	terminal_unplug(&b->terminal);
+	restart(b);
 	sei2c_close(&b->sketch.bus);
-	b->running = false;
 	tell(b, BOARD_UNPLUGGED, "");
 }
 
@@ -297,6 +347,8 @@ static const char *state_text(const struct board *b)
 {
 	if (b->terminal.master < 0)
 		return "unplugged";
+	if (program_runs(b->program))
+		return program_is_online(b->program) ? "online" : "connecting";
 	if (!b->running)
 		return "waiting";
 	return sketch_is_over(&b->sketch) ? "over" : "running";
@@ -305,7 +357,7 @@ static const char *state_text(const struct board *b)
 static const char *step_text(const struct board *b)
 {
 	if (!b->running)
-		return "";
+		return program_text(b->program);
 	return sketch_step_text(&b->sketch);
 }
 
@@ -343,7 +395,7 @@ static void status(const struct board *b, char text[CONTROL_REPLY_MAX])
 		commands += wire.opcodes[i];
 	line(text, "name %s\nstate %s\nstep %s\nport %s\nelement %s\npid %ld\n", b->name,
 	    state_text(b), step_text(b), b->port, b->element, (long)getpid());
-	line(text, "wording %s\nwifi %s\n", sketch_name(&b->sketch), b->wifi);
+	line(text, "wording %s\nwifi %s\nbroker %s\n", sketch_name(&b->sketch), b->wifi, b->broker);
 	line(text, "busy_us %llu\nframes %llu\ncommands %llu\n", (unsigned long long)info.busy_us,
 	    (unsigned long long)wire.frames, (unsigned long long)commands);
 	for (size_t i = 0; i < COUNT(wire.opcodes); i++)
@@ -412,11 +464,13 @@ static void look(struct board *b)
 	while (b->terminal.master >= 0 && (change = terminal_look(&b->terminal)) != TERMINAL_SAME) {
 		if (change == TERMINAL_OPENED) {
 			b->opened_ms = now_ms();
+			program_stop(b->program);
 			tell(b, BOARD_OPENED, "");
 		} else if (change == TERMINAL_CLOSED) {
 			typed(b);
 			/* Who opens it next has to hear the announcement. */
 			b->running = b->running && !b->sketch.is_setup;
+			b->restarted = true;
 			tell(b, BOARD_CLOSED, "");
 		} else {
 			reset(b);
@@ -438,6 +492,20 @@ static void start(struct board *b)
 	sketch_moved(b);
 }
 
+/*
+ * What a person would do after the setup is to put another sketch on the board; here the program starts by
+ * itself, as soon as the setup has come to its end and nobody is at the port.
+ */
+static void program_begin(struct board *b)
+{
+	if (!b->restarted || b->terminal.master < 0 || b->terminal.open ||
+	    (b->running && !sketch_is_over(&b->sketch)))
+		return;
+	b->restarted = false;
+	if (program_start(b->program, now_ms()))
+		b->running = false;
+}
+
 static void time_passed(struct board *b)
 {
 	uint64_t now = now_ms(), passed = now - b->looked_ms;
@@ -450,7 +518,7 @@ static void time_passed(struct board *b)
 }
 
 /* A change of speed wakes nobody, so an open port is looked at from time to time. */
-static int patience(const struct board *b)
+static int patience_at_port(const struct board *b)
 {
 	if (b->terminal.open && !b->running)
 		return START_MS;
@@ -462,11 +530,18 @@ static int patience(const struct board *b)
 	return -1;
 }
 
+static int patience(const struct board *b)
+{
+	int port = patience_at_port(b), program = program_patience(b->program, now_ms());
+
+	return port < 0 || (program >= 0 && program < port) ? program : port;
+}
+
 enum err board_run(struct board *b, int stop_fd, struct errbuf *eb)
 {
 	b->looked_ms = now_ms();
 	while (!b->stop) {
-		struct pollfd p[4];
+		struct pollfd p[5];
 
 		look(b);
 		p[0] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
@@ -476,6 +551,7 @@ enum err board_run(struct board *b, int stop_fd, struct errbuf *eb)
 		p[3] =
 		    (struct pollfd){ .fd = b->terminal.open && b->running ? b->terminal.master : -1,
 			    .events = POLLIN };
+		p[4] = program_poll(b->program);
 		if (poll(p, COUNT(p), patience(b)) < 0 && errno != EINTR)
 			return err_set(eb, ERR_IO, "poll: %s", strerror(errno));
 		if (p[0].revents != 0)
@@ -487,6 +563,8 @@ enum err board_run(struct board *b, int stop_fd, struct errbuf *eb)
 		start(b);
 		typed(b);
 		time_passed(b);
+		program_begin(b);
+		program_run(b->program, now_ms());
 	}
 	unplug(b);
 	take_down(b);

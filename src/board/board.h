@@ -3,8 +3,9 @@
  *
  * The port is a pseudo-terminal behind RUN/tty/NAME. The sketch waits until somebody opens it, holds
  * the Provisioning dialogue once and then stops for ever, until a reset; our own setup program starts
- * anew each time the port is opened. Either reaches its chip with the
- * driver over SEI2C/1, never around the wire: the chip is our emulator, served on RUN/se/NAME.sock
+ * anew each time the port is opened. With a broker given, a chip that holds a complete identity, and
+ * nobody at the port, the board's own program runs instead, connects and stays (program.h). Each of them
+ * reaches its chip with the driver over SEI2C/1, never around the wire: the chip is our emulator, served on RUN/se/NAME.sock
  * with its memory in STATE/elements/NAME.se, or whatever serves the socket given as `element`. The
  * board keeps nothing of a certificate outside the chip.
  *
@@ -39,6 +40,12 @@ enum board_event {
 	BOARD_STEP,    /* text: the step of the dialogue */
 	BOARD_FAULT,   /* text: what the chip did */
 	BOARD_OVER,    /* text: how the sketch ended */
+	/* What the board's program says of itself; only its broker knows what is true. */
+	BOARD_CONNECTING, /* text: HOST:PORT */
+	BOARD_ONLINE,     /* text: the device id */
+	BOARD_MESSAGE,    /* text: how many bytes came */
+	BOARD_REFUSED,    /* text: why it did not get online */
+	BOARD_LOST,       /* text: why it is no longer */
 	BOARD_EVENTS
 };
 /* "port opened" */
@@ -53,6 +60,8 @@ struct board_options {     /* strings are copied */
 	enum console_wording wording; /* UNKNOWN is today's */
 	bool setup;                   /* our own setup program runs, not Arduino's sketch */
 	const char *wifi; /* firmware of the Wi-Fi module, cut at BOARD_WIFI_MAX; NULL: no module */
+	/* Where the program connects to, HOST:PORT, and a PEM file with the CA that it trusts. Both or none. */
+	const char *broker, *anchor;
 	/* Called in the thread that runs the board; text may be "". */
 	void (*event)(void *ctx, enum board_event event, const char *text);
 	void *ctx;
@@ -63,7 +72,7 @@ enum err board_name_check(const char *name, struct errbuf *eb) MUST_CHECK;
 
 /*
  * Makes the board and plugs it in. ERR_CONFLICT: a board of this name runs, or its chip is in use.
- * ERR_ARG: name, or a path that is too long for a socket. Else as emu_open.
+ * ERR_ARG: name, broker, or a path that is too long for a socket. Else as emu_open and tls_anchor_read.
  */
 enum err board_new(
     const struct board_options *o, struct board **board, struct errbuf *eb) MUST_CHECK;
@@ -91,8 +100,11 @@ enum err board_press(
 
 struct board_status {
 	char name[65];
-	char state[16]; /* "unplugged", "waiting" for a host, "running", "over" */
-	char step[64];  /* of the dialogue, or how it ended; "" */
+	/* "unplugged", "waiting" for a host, "running", "over"; of its program "connecting", "online" */
+	char state[16];
+	char step
+	    [256]; /* of the dialogue, or how it ended; of the program what went wrong last; "" */
+	char broker[264]; /* HOST:PORT; "" without */
 	char port[512], element[128];
 	long pid;
 	char wording[8]; /* "2020", "today", "setup" */

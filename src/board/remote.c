@@ -73,6 +73,7 @@ enum err board_status_get(
 	value(reply, "name", s->name, sizeof(s->name));
 	value(reply, "state", s->state, sizeof(s->state));
 	value(reply, "step", s->step, sizeof(s->step));
+	value(reply, "broker", s->broker, sizeof(s->broker));
 	value(reply, "port", s->port, sizeof(s->port));
 	value(reply, "element", s->element, sizeof(s->element));
 	value(reply, "wording", s->wording, sizeof(s->wording));

@@ -21,6 +21,14 @@ static const struct cli_option options[] = {
 	    .kind = CLI_FILE,
 	    .value = "SOCKET",
 	    .help = "use the secure element behind this SEI2C/1 socket, not an own one" },
+	{ .name = "broker",
+	    .kind = CLI_TEXT,
+	    .value = "HOST:PORT",
+	    .help = "with an identity, connect to this MQTT broker; HOST as its certificate says" },
+	{ .name = "anchor",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .help = "certificate (PEM) of the CA that the broker's certificate leads to" },
 	{ .name = "family",
 	    .kind = CLI_CHOICE,
 	    .value = "508a|608a|608b",
@@ -57,7 +65,8 @@ static int choice(const struct cli *cli, const char *option, const char *const *
 static const char *json_name(enum board_event event)
 {
 	static const char *const names[BOARD_EVENTS] = { "plugged", "unplugged", "opened", "closed",
-		"reset", "started", "step", "fault", "over" };
+		"reset", "started", "step", "fault", "over", "connecting", "online", "message",
+		"refused", "lost" };
 
 	return names[event];
 }
@@ -90,6 +99,10 @@ static enum err options_read(const struct cli *cli, struct board_options *o, str
 	o->wording = strcmp(cli_text(cli, "sketch"), "2020") == 0 ? CONSOLE_2020 : CONSOLE_TODAY;
 	o->setup = strcmp(cli_text(cli, "sketch"), "setup") == 0;
 	o->element = cli_text(cli, "element");
+	o->broker = cli_text(cli, "broker");
+	o->anchor = cli_text(cli, "anchor");
+	if ((o->broker == NULL) != (o->anchor == NULL))
+		return err_set(eb, ERR_ARG, "--broker and --anchor need each other");
 	o->chip.family = (enum emu_family)choice(cli, "family", families);
 	o->chip.timing = (enum emu_timing)choice(cli, "timing", timings);
 	o->chip.genuine_looking = cli_on(cli, "genuine-looking");
@@ -207,11 +220,11 @@ static enum err status_print(const struct cli *cli, const struct board_status *s
 		printf("%-16s %-10s %-40s %s\n", s->name, s->state, s->port, s->step);
 		return OK;
 	}
-	one = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:s,s:I,s:I,s:I,s:o}", "name", s->name,
-	    "state", s->state, "step", s->step, "port", s->port, "element", s->element, "pid",
-	    (json_int_t)s->pid, "sketch", s->wording, "wifi", s->wifi, "chip_busy_us",
-	    (json_int_t)s->chip_busy_us, "wire_frames", (json_int_t)s->wire_frames, "wire_commands",
-	    (json_int_t)s->wire_commands, "opcodes", opcodes(s));
+	one = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:s,s:I,s:I,s:I,s:o}", "name", s->name,
+	    "state", s->state, "step", s->step, "broker", s->broker, "port", s->port, "element",
+	    s->element, "pid", (json_int_t)s->pid, "sketch", s->wording, "wifi", s->wifi,
+	    "chip_busy_us", (json_int_t)s->chip_busy_us, "wire_frames", (json_int_t)s->wire_frames,
+	    "wire_commands", (json_int_t)s->wire_commands, "opcodes", opcodes(s));
 	return cli_json_print(one, eb);
 }
 
@@ -248,6 +261,9 @@ const struct cli_command board_commands[] = {
 	        "element in one process. The sketch waits until the port is opened, holds its "
 	        "dialogue once and then waits for a reset. The chip keeps its memory in the state "
 	        "folder, in elements/NAME.se; the board itself keeps nothing.\n\n"
+	        "With --broker and --anchor a board whose chip holds a complete identity connects "
+	        "as soon as nobody has its port open, shows its certificate, lets slot 0 sign, and "
+	        "stays: MQTT 3.1.1 over TLS 1.2. Opening the port ends that.\n\n"
 	        "The path of the serial port is printed first. Opening and closing it at 1200 baud "
 	        "restarts the sketch, as uploading does on a real board.",
 	    .options = options,

@@ -1,11 +1,13 @@
-"""docs/openapi.yaml and the server's own tables say the same, in both directions."""
+"""docs/openapi.yaml, the server's own tables, and what imprintd really answers say the same."""
 
+import json
 import re
 import unittest
 
 import yaml
 
 import harness
+from server import Key, Server
 
 SERVER = harness.SOURCE / "src/server"
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
@@ -106,6 +108,146 @@ class OpenApiTest(unittest.TestCase):
         for kind in ("schemas", "responses", "parameters"):
             for name in openapi["components"][kind]:
                 self.assertIn(f"#/components/{kind}/{name}", used, "nothing refers to it")
+
+    def test_answers_in_order(self):
+        """Paths of one shape would be taken by the first."""
+        shapes = [(method, re.sub(r"{\w+}", "{}", path)) for method, path in routes()]
+        self.assertEqual(len(shapes), len(set(shapes)))
+
+
+class Shapes:
+    """Whether a value has the shape of a schema: the part of JSON Schema that the document uses."""
+
+    TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict, "array": list}
+    FORMATS = {"uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
+        "byte": r"[A-Za-z0-9+/]+={0,2}"}
+
+    def __init__(self, openapi):
+        self.openapi = openapi
+
+    def resolve(self, node):
+        while "$ref" in node:
+            path = node["$ref"].removeprefix("#/").split("/")
+            node = self.openapi
+            for part in path:
+                node = node[part]
+        return node
+
+    def faults(self, value, schema, at="body"):
+        schema = self.resolve(schema)
+        if type(value) is not self.TYPES[schema["type"]]: # a bool is an int to isinstance
+            yield f"{at}: {value!r} is no {schema['type']}"
+            return
+        if isinstance(value, str):
+            for pattern in (schema.get("pattern"), self.FORMATS.get(schema.get("format"))):
+                if pattern and not re.fullmatch(pattern, value):
+                    yield f"{at}: {value!r} is not {pattern}"
+            if value not in schema.get("enum", [value]):
+                yield f"{at}: {value!r} is none of {schema['enum']}"
+        elif isinstance(value, list):
+            for i, item in enumerate(value):
+                yield from self.faults(item, schema["items"], f"{at}[{i}]")
+        elif isinstance(value, dict):
+            known, more = schema.get("properties", {}), schema.get("additionalProperties")
+            yield from (f"{at}.{name}: missing" for name in schema.get("required", []) if name not in value)
+            for name, member in value.items():
+                if name in known or more:
+                    yield from self.faults(member, known.get(name, more), f"{at}.{name}")
+                elif known:
+                    yield f"{at}.{name}: not in the document"
+
+
+class LiveTest(harness.SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.openapi = document()
+        self.shapes = Shapes(self.openapi)
+        self.seen = set()
+        self.server = Server(self)
+        self.server.fetch_token()
+
+    def operation(self, method, path):
+        """The operation of the document that this path belongs to."""
+        for m, template, operation, _ in operations(self.openapi):
+            pattern = re.sub(r"{\w+}", "[^/]+", template)
+            if m == method and re.fullmatch(pattern, path.split("?")[0]):
+                return operation
+        return None
+
+    def ask(self, want, method, path, value=None, token=True, form=None, headers=None):
+        """One request; its answer must be one of those that the document has, in its shape."""
+        operation = self.operation(method, path)
+        headers = dict(headers or {})
+        if token:
+            headers["Authorization"] = f"Bearer {self.server.token}"
+        if value is not None:
+            headers.setdefault("Content-Type", "application/json")
+        body = form if value is None else value if isinstance(value, bytes) else json.dumps(value)
+        status, got, raw = self.server.request(method, path, body, headers)
+        with self.subTest(f"{method} {path} {status}"):
+            self.assertEqual(status, want, raw)
+            answer = self.shapes.resolve(operation["responses"][str(status)])
+            kind = got.get("Content-Type")
+            self.assertEqual([kind] if kind else [], list(answer.get("content", {})))
+            self.assertEqual(got["Content-Length"], str(len(raw)))
+            for content in answer.get("content", {}).values():
+                self.assertEqual(list(self.shapes.faults(json.loads(raw), content["schema"])), [])
+            if status < 400:
+                self.seen.add(operation["operationId"])
+            elif "json" in (kind or "") and "error" not in json.loads(raw):
+                self.assertEqual(json.loads(raw)["status"], status)
+        return json.loads(raw) if raw else None
+
+    def test_every_operation(self):
+        device = self.ask(201, "PUT", "/iot/v2/devices", {"type": "opta", "name": "shape"})["id"]
+        path, nobody = f"/iot/v2/devices/{device}", "/iot/v2/devices/00000000-0000-4000-8000-000000000000"
+        csr = Key(self.folder).csr(device)
+        self.ask(200, "POST", path, {"wifi_fw_version": "1.5.0", "ble_mac": "AA:BB:CC:DD:EE:FF", "connection_type": "wifi",
+            "serial": "S", "fqbn": "a:b:c", "unique_hardware_id": "1", "locked": True})
+        self.ask(200, "PUT", path + "/tags", {"key": "a", "value": "b"})
+        for listed in ("/tags", "/pass?suggested_password=true", "/status", "/events", "/properties", "", "/certs"):
+            self.ask(200, "GET", path + listed)
+        self.ask(200, "GET", "/iot/v2/devices?tags=a:b&serial=S&show_deleted=false&across_user_ids=true")
+        cert = self.ask(201, "PUT", path + "/certs", {"csr": csr, "enabled": True})["id"]
+        self.ask(200, "GET", path + "/certs")
+        self.ask(200, "GET", path + "/certs/" + cert)
+        self.ask(200, "POST", path + "/certs/" + cert, {"enabled": False})
+        newer = self.ask(200, "POST", path + "/certs/" + cert, {"csr": csr})["id"]
+        self.ask(412, "POST", path + "/certs/" + cert, {"enabled": True})
+        self.ask(200, "DELETE", path + "/certs/" + newer)
+        self.ask(404, "DELETE", path + "/certs/" + newer)
+        self.ask(200, "PUT", path + "/pass", {"password": "p"})
+        self.ask(200, "POST", path + "/pass", {"password": "p"})
+        self.ask(401, "POST", path + "/pass", {"password": "q"})
+        self.ask(200, "DELETE", path + "/pass")
+        self.ask(200, "DELETE", path + "/tags/a")
+        self.ask(200, "GET", "/iot/v1/supported/devices")
+        self.ask(200, "GET", "/iot/v1/network_credentials/opta?connection=wifi")
+        self.ask(200, "GET", "/iot/v1/network_credentials/opta/connections")
+        self.ask(200, "GET", "/healthz", token=False)
+        self.ask(200, "GET", "/readyz", token=False)
+        self.ask(200, "DELETE", path)
+        self.ask(404, "GET", path)
+
+        mine = self.server.credentials()
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        grant = "grant_type=client_credentials&client_id={client}&client_secret={secret}".format(**mine)
+        for want, body in ((200, grant), (401, grant + "x"), (400, "grant_type=password"),
+                (403, grant + "&organization_id=00000000-0000-4000-8000-000000000000")):
+            self.ask(want, "POST", "/iot/v1/clients/token", form=body, token=False, headers=form)
+
+        self.ask(400, "PUT", "/iot/v2/devices", {"type": "opta", "colour": "red"})
+        self.ask(400, "PUT", "/iot/v2/devices", b'{"type":"opta"')
+        self.ask(401, "GET", "/iot/v2/devices", token=False)
+        self.ask(403, "GET", "/iot/v2/devices", headers={"X-Organization": "00000000-0000-4000-8000-000000000000"})
+        self.ask(404, "GET", nobody)
+        self.ask(413, "PUT", "/iot/v2/devices", b" " * 20000)
+        self.ask(415, "PUT", "/iot/v2/devices", b"type=opta", headers=form)
+        once = {"Idempotency-Key": "once"}
+        self.ask(201, "PUT", "/iot/v2/devices", {"type": "opta"}, headers=once)
+        self.ask(201, "PUT", "/iot/v2/devices", {"type": "opta"}, headers=once)
+        self.ask(409, "PUT", "/iot/v2/devices", {"type": "giga"}, headers=once)
+        self.assertEqual(self.seen, {operation["operationId"] for _, _, operation, _ in operations(self.openapi)})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -32,8 +33,8 @@ struct inbox {
 	pthread_t thread;
 	bool thread_runs;
 	unsigned retry_ms;
-	int refused; /* CONNACK's code, when it was not 0 */
-	bool complained;
+	int refused;        /* CONNACK's code, when it was not 0 */
+	char complaint[96]; /* the last one; empty: none since it was connected */
 	atomic_bool stopping, connected;
 	atomic_uint unanswered;
 	atomic_ullong messages, stored, dropped;
@@ -136,21 +137,21 @@ static void on_connect(struct mosquitto *client, void *ctx, int code)
 	if (code != 0 || mosquitto_subscribe(client, NULL, TOPICS, 0) != MOSQ_ERR_SUCCESS)
 		return;
 	in->retry_ms = RETRY_FIRST_MS;
-	in->complained = false;
+	in->complaint[0] = '\0';
 	atomic_store(&in->connected, true);
 	LOG(in->options.log, LOG_LEVEL_INFO, "broker_connected", LOG_TEXT("socket", in->socket));
 }
 
 /* --- the connection --- */
 
-/* Once a failure, not once an attempt. */
+/* Once a reason, not once an attempt. */
 static void complain(struct inbox *in, const char *reason)
 {
-	enum log_level level = in->complained ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING;
+	bool again = strncmp(in->complaint, reason, sizeof(in->complaint) - 1) == 0;
 
-	in->complained = true;
-	LOG(in->options.log, level, "broker_away", LOG_TEXT("socket", in->socket),
-	    LOG_TEXT("reason", reason));
+	snprintf(in->complaint, sizeof(in->complaint), "%s", reason);
+	LOG(in->options.log, again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "broker_away",
+	    LOG_TEXT("socket", in->socket), LOG_TEXT("reason", reason));
 }
 
 static void connection_lost(struct inbox *in, int code)

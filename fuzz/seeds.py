@@ -31,6 +31,22 @@ def part(data):
     return bytes([len(data)]) + data
 
 
+def store_seeds():
+    """Columns of rows (fuzz/store_row.c), and bytes of a database (fuzz/store.c)."""
+    rows = {"tenant-uuid": b"\0\0\3" + bytes(range(16)), "flag-2": b"\0\2\1\2", "flag-1": b"\0\2\1\1",
+        "device-text": b"\3\0\2" + b"mkrwifi1010", "text-with-nul": b"\3\0\2a\0b", "no-thing": b"\3\6\0",
+        "thing-zero": b"\3\6\3" + bytes(16), "message": b"\3\x12\3" + bytes(256), "message-long": b"\3\x12\3" + bytes(257),
+        "cert-state": b"\5\0\1\3", "cert-state-4": b"\5\0\1\4", "cert-years": b"\5\6\1\xff\xff", "minus-one": b"\5\6\1" + b"\xff" * 8,
+        "event-body": b"\7\7\3" + bytes(300), "setting": b"\x08\1\2value", "real": b"\3\0\4"}
+    for name, data in rows.items():
+        write("store_row", name, data)
+    for name, data in {"sound": b"", "no-header": bytes.fromhex("0000 0000 0000 58"), "one-page": b"\1\1", "empty": b"\1\0",
+            "application-id": bytes.fromhex("0000 0000 0044 00"), "read-only": bytes.fromhex("0000 0000 0012 03"),
+            "page-type": bytes.fromhex("0000 000d 0000 0a"), "cells": bytes.fromhex("0000 000d 0004 ff"),
+            "schema-text": bytes.fromhex("0000 0000 0f80 5a"), "free-list": bytes.fromhex("0000 0000 0023 01")}.items():
+        write("store", name, data)
+
+
 def setup_seeds(frames):
     hello, serial, zeros = "a200010101", "49454d0102030405064d", "00" * 32
     profile = "67" + b"arduino".hex()
@@ -163,6 +179,7 @@ def main():
         if message["name"] in ("status -100", "board public key", "wifi settings", "not CBOR"):
             write("cbor", message["name"].replace(" ", "-"), bytes.fromhex(message["payload"]))
     mqtt_seeds()
+    store_seeds()
     setup_seeds({row["name"]: row for row in provisioning["device_to_host"] + provisioning["host_to_device"]})
     write("cbor", "map-in-map", bytes.fromhex("a2004101 01a2 20f6 6161 81f5"))
 

@@ -67,16 +67,14 @@ struct value row_value(const struct column *c, const void *row)
 	case COLUMN_number:
 	case COLUMN_flag:
 	case COLUMN_state:
-		v.type = VALUE_NUMBER;
-		v.number = load_number(p, c->size);
-		break;
+		return (struct value){ VALUE_NUMBER, load_number(p, c->size), { NULL, 0 } };
 	case COLUMN_text:
 		v.type = VALUE_TEXT;
 		v.bytes.n = strlen((const char *)p);
 		break;
 	case COLUMN_maybe:
 		if (ct_zero(p, c->size))
-			v.type = VALUE_NULL;
+			return (struct value){ VALUE_NULL, 0, { NULL, 0 } };
 		break;
 	case COLUMN_some:
 		v.bytes.n = load_u32((const uint8_t *)row + c->at_n);
@@ -125,8 +123,10 @@ static bool take_bytes(const struct column *c, const struct value *v, uint8_t *r
 	switch (c->kind) {
 	case COLUMN_slice:
 	case COLUMN_words:
+		if (v->bytes.n > STORE_EVENT_MAX)
+			return false;
 		memcpy(p, &v->bytes, sizeof(v->bytes));
-		return v->bytes.n <= STORE_EVENT_MAX;
+		return true;
 	case COLUMN_text:
 		if (v->bytes.n >= c->size || (v->bytes.n && memchr(v->bytes.p, 0, v->bytes.n)))
 			return false;

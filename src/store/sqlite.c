@@ -400,6 +400,7 @@ static void sqlite_done(void *db, struct rows *rows)
 #define ONE(...) +1
 enum {
 	PRINCIPAL_CHANGES_N = 0 PRINCIPAL_CHANGES(ONE, ONE),
+	DEVICE_PLAIN_N = 0 DEVICE_PLAIN(ONE, ONE),
 	DEVICE_CHANGES_N = 0 DEVICE_CHANGES(ONE, ONE),
 	CERT_CHANGES_N = 0 CERT_CHANGES(ONE, ONE),
 	ARGS_MAX = 24,
@@ -528,10 +529,18 @@ static int write_setting(struct connection *c, struct row *r)
 static int write_device(struct connection *c, struct row *r)
 {
 	const struct store_device *d = r->data;
+	struct value id = bytes(d->id, 16);
+	struct value args[] = { number(r->change->tenant), id, text(d->name), text(d->serial),
+		text(d->hardware) };
+	int64_t same = 0;
+	int rc;
 
-	return r->add ? insert(c, SQL_device_add, &noun_device, r)
-	              : update(c, SQL_device_set, SQL_device_version, &noun_device,
-	                    DEVICE_CHANGES_N, bytes(d->id, 16), d->version, r);
+	if (r->add)
+		return insert(c, SQL_device_add, &noun_device, r);
+	if ((rc = run(c, SQL_device_same, args, COUNT(args), NULL, &same)) != SQLITE_OK)
+		return rc;
+	return update(c, same ? SQL_device_set_plain : SQL_device_set, SQL_device_version,
+	    &noun_device, same ? DEVICE_PLAIN_N : DEVICE_CHANGES_N, id, d->version, r);
 }
 
 static int write_seen(struct connection *c, struct row *r)

@@ -290,6 +290,8 @@ static void pages(struct rig *r)
 		once &= times == 1;
 	}
 	ok(once && all.n == MANY, "pages of seven: each device once, %zu", all.n);
+	filter = (struct store_filter){ .deleted = true, .name = "renamed" };
+	ok(count(r, &filter) == made, "those renamed are found by their new name: %zu", made);
 }
 
 struct tags {

@@ -47,6 +47,13 @@ def store_seeds():
         write("store", name, data)
 
 
+NETWORK_FILES = {
+    "catm1": '{"type":6,"catm1":{"pin":"1","apn":"a","login":"","pass":"","band":[1,8]}}',
+    "ethernet": '{"type":2,"eth":{"ip":"10.0.0.7","dns":{"type":0,"bytes":[10,0,0,1]},"gateway":"","netmask":"255.0.0.0","timeout":15,"response_timeout":60}}',
+    "wifi": '{"type":1,"wifi":{"ssid":"home","pwd":"secret"}}',
+}
+
+
 def setup_seeds(frames):
     hello, serial, zeros = "a200010101", "49454d0102030405064d", "00" * 32
     profile = "67" + b"arduino".hex()
@@ -178,6 +185,8 @@ def main():
     for message in provisioning["device_to_host"] + provisioning["host_to_device"]:
         if message["name"] in ("status -100", "board public key", "wifi settings", "not CBOR"):
             write("cbor", message["name"].replace(" ", "-"), bytes.fromhex(message["payload"]))
+    for name in sorted(NETWORK_FILES):
+        write("network_file", name, NETWORK_FILES[name].encode())
     mqtt_seeds()
     store_seeds()
     setup_seeds({row["name"]: row for row in provisioning["device_to_host"] + provisioning["host_to_device"]})

@@ -1,5 +1,6 @@
 #include "chip.h"
 
+#include "assurance.h"
 #include "folder.h"
 #include "p256.h"
 #include "sha256.h"
@@ -415,13 +416,12 @@ enum err chip_read(struct chip *c, const uint8_t *ca, struct errbuf *eb)
 
 bool chip_emulated(const struct chip *c)
 {
-	return c->emu || c->hal == &c->bus.hal ||
-	       (c->serial[0] == 0x45 && c->serial[1] == 0x4D && c->serial[8] == 0x4D);
+	return c->emu || c->hal == &c->bus.hal || assurance_emulated(c->serial);
 }
 
 const char *chip_origin(const struct chip *c)
 {
-	bool marked = c->serial[0] == 0x45 && c->serial[1] == 0x4D && c->serial[8] == 0x4D;
+	bool marked = assurance_emulated(c->serial);
 
 	return marked                 ? "emulated"
 	       : chip_emulated(c)     ? "emulated, with a serial number that looks genuine"

@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "assurance.h"
 #include "file.h"
 #include "folder.h"
 #include "p256.h"
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEVEL_MAX (ASSURANCE_LEVELS - 1)
 #define PEM_MAX (BASE64_SIZE(CCERT_CERT_MAX) + 128)
 
 struct record {
@@ -18,6 +20,9 @@ struct record {
 	char device_id[CCERT_DEVICE_ID + 1];
 	bool requested;
 	uint8_t csr_sha256[32];
+	bool has_element,
+	    has_attester; /* a chip that was locked here; the key that speaks for it */
+	uint8_t element[9], attester[64];
 	struct record_cert *certs; /* oldest first */
 	size_t n;
 	char *folder; /* NULL: not on disk */
@@ -143,7 +148,8 @@ static bool is_device_id(struct slice s)
 
 static enum err cert_parse(struct record *r, json_t *in, struct errbuf *eb)
 {
-	static const char *const known[] = { "state", "csr_sha256", "der", NULL };
+	static const char *const known[] = { "state", "csr_sha256", "level", "der", NULL };
+	json_t *level = json_object_get(in, "level");
 	struct slice state = text_of(in, "state");
 	struct record_cert c = { 0 };
 	size_t s = 0;
@@ -162,15 +168,40 @@ static enum err cert_parse(struct record *r, json_t *in, struct errbuf *eb)
 	c.state = (enum record_state)s;
 	if (hex_decode(text_of(in, "csr_sha256"), c.csr_sha256, 32) != OK)
 		return err_set(eb, ERR_FORMAT, "csr_sha256: not 64 hex digits");
+	if (level && (!json_is_integer(level) || json_integer_value(level) < 1 ||
+	                 json_integer_value(level) > LEVEL_MAX))
+		return err_set(eb, ERR_FORMAT, "level: not 1 to %d", LEVEL_MAX);
+	c.level = (uint8_t)json_integer_value(level);
 	if (base64_decode(text_of(in, "der"), c.der, sizeof(c.der), &c.n) != OK)
 		return err_set(
 		    eb, ERR_FORMAT, "der: not base64 of at most %zu bytes", sizeof(c.der));
 	return (e = cert_add(r, &c, eb)) == OK ? OK : err_within(eb, e, "der");
 }
 
+static enum err element_parse(struct record *r, json_t *in, struct errbuf *eb)
+{
+	static const char *const known[] = { "serial", "attester", NULL };
+	enum err e;
+
+	if (!in)
+		return OK;
+	if (!json_is_object(in))
+		return err_set(eb, ERR_FORMAT, "not an object");
+	if ((e = members_check(in, known, eb)) != OK)
+		return e;
+	if (hex_decode(text_of(in, "serial"), r->element, sizeof(r->element)) != OK)
+		return err_set(eb, ERR_FORMAT, "serial: not 18 hex digits");
+	r->has_element = true;
+	r->has_attester = json_object_get(in, "attester");
+	if (r->has_attester &&
+	    hex_decode(text_of(in, "attester"), r->attester, sizeof(r->attester)) != OK)
+		return err_set(eb, ERR_FORMAT, "attester: not 128 hex digits");
+	return OK;
+}
+
 static enum err head_parse(struct record *r, json_t *in, struct errbuf *eb)
 {
-	static const char *const known[] = { "schema", "name", "device_id", "csr_sha256",
+	static const char *const known[] = { "schema", "name", "device_id", "csr_sha256", "element",
 		"certificates", NULL };
 	struct slice name = text_of(in, "name"), id = text_of(in, "device_id");
 	json_t *schema = json_object_get(in, "schema");
@@ -193,6 +224,8 @@ static enum err head_parse(struct record *r, json_t *in, struct errbuf *eb)
 	r->requested = json_object_get(in, "csr_sha256");
 	if (r->requested && hex_decode(text_of(in, "csr_sha256"), r->csr_sha256, 32) != OK)
 		return err_set(eb, ERR_FORMAT, "csr_sha256: not 64 hex digits");
+	if ((e = element_parse(r, json_object_get(in, "element"), eb)) != OK)
+		return err_within(eb, e, "element");
 	if (!json_is_array(json_object_get(in, "certificates")))
 		return err_set(eb, ERR_FORMAT, "certificates: not an array");
 	return OK;
@@ -250,8 +283,18 @@ static json_t *cert_print(const struct record_cert *c)
 	if (base64_encode((struct slice){ c->der, c->n }, der, sizeof(der)) != OK)
 		return NULL;
 	hex_encode(SLICE(c->csr_sha256), HEX_LOWER, hash);
+	return json_pack("{s:s, s:s, s:o*, s:s}", "state", state_texts[c->state], "csr_sha256",
+	    hash, "level", c->level ? json_integer(c->level) : NULL, "der", der);
+}
+
+static json_t *element_print(const struct record *r)
+{
+	char serial[19], attester[129];
+
+	hex_encode(SLICE(r->element), HEX_UPPER, serial);
+	hex_encode(SLICE(r->attester), HEX_LOWER, attester);
 	return json_pack(
-	    "{s:s, s:s, s:s}", "state", state_texts[c->state], "csr_sha256", hash, "der", der);
+	    "{s:s, s:s*}", "serial", serial, "attester", r->has_attester ? attester : NULL);
 }
 
 enum err record_print(const struct record *r, char **text, struct errbuf *eb)
@@ -263,8 +306,9 @@ enum err record_print(const struct record *r, char **text, struct errbuf *eb)
 	for (size_t i = 0; i < r->n && whole; i++)
 		whole = json_array_append_new(certs, cert_print(&r->certs[i])) == 0;
 	hex_encode(SLICE(r->csr_sha256), HEX_LOWER, hash);
-	all = json_pack("{s:i, s:s, s:s, s:s*, s:o}", "schema", 1, "name", r->name, "device_id",
-	    r->device_id, "csr_sha256", r->requested ? hash : NULL, "certificates", certs);
+	all = json_pack("{s:i, s:s, s:s, s:s*, s:o*, s:o}", "schema", 1, "name", r->name,
+	    "device_id", r->device_id, "csr_sha256", r->requested ? hash : NULL, "element",
+	    r->has_element ? element_print(r) : NULL, "certificates", certs);
 	*text = all && whole ? json_dumps(all, JSON_INDENT(1)) : NULL;
 	json_decref(all);
 	return *text ? OK : err_set(eb, ERR_MEMORY, "no memory to write the record");
@@ -435,9 +479,9 @@ enum err record_request(struct record *r, const uint8_t csr_sha256[32], struct e
 	return save(r, eb);
 }
 
-enum err record_issue(struct record *r, struct slice der, struct errbuf *eb)
+enum err record_issue(struct record *r, struct slice der, unsigned level, struct errbuf *eb)
 {
-	struct record_cert c = { .state = RECORD_ISSUED };
+	struct record_cert c = { .state = RECORD_ISSUED, .level = (uint8_t)level };
 	enum err e;
 
 	if (!r->requested)
@@ -463,6 +507,45 @@ enum err record_activate(struct record *r, struct errbuf *eb)
 	supersede(r, RECORD_ACTIVE);
 	r->certs[r->n - 1].state = RECORD_ACTIVE;
 	return save(r, eb);
+}
+
+enum err record_element(struct record *r, const uint8_t serial[9], struct errbuf *eb)
+{
+	if (record_is_element(r, serial))
+		return OK;
+	r->has_element = true;
+	r->has_attester = false;
+	memcpy(r->element, serial, sizeof(r->element));
+	return save(r, eb);
+}
+
+enum err record_attester_put(
+    struct record *r, const uint8_t serial[9], const uint8_t attester[64], struct errbuf *eb)
+{
+	if (!record_is_element(r, serial))
+		return err_set(eb, ERR_CONFLICT, "the element was not locked here");
+	if (r->has_attester && memcmp(r->attester, attester, sizeof(r->attester)) != 0)
+		return err_set(eb, ERR_CONFLICT,
+		    "the element shows another attestation key than when it was locked: "
+		    "it is not the same chip");
+	if (r->has_attester)
+		return OK;
+	r->has_attester = true;
+	memcpy(r->attester, attester, sizeof(r->attester));
+	return save(r, eb);
+}
+
+bool record_is_element(const struct record *r, const uint8_t serial[9])
+{
+	return r->has_element && memcmp(r->element, serial, sizeof(r->element)) == 0;
+}
+
+bool record_attester(const struct record *r, const uint8_t serial[9], uint8_t attester[64])
+{
+	if (!record_is_element(r, serial) || !r->has_attester)
+		return false;
+	memcpy(attester, r->attester, sizeof(r->attester));
+	return true;
 }
 
 const char *record_name(const struct record *r)

@@ -34,6 +34,8 @@ const char *record_state_text(enum record_state state);
 struct record_cert {
 	enum record_state state;
 	uint8_t csr_sha256[32]; /* of the request it was issued for */
+	uint8_t
+	    level; /* enum assurance that was proven for its key; 0: written before there were levels */
 	uint8_t der[CCERT_CERT_MAX];
 	size_t n;
 };
@@ -56,10 +58,23 @@ void record_free(struct record *r);
  */
 enum err record_request(
     struct record *r, const uint8_t csr_sha256[32], struct errbuf *eb) MUST_CHECK;
-/* A certificate was issued for that request. Others that wait are superseded. */
-enum err record_issue(struct record *r, struct slice der, struct errbuf *eb) MUST_CHECK;
+/* A certificate was issued for that request, whose key has this level. Others that wait are superseded. */
+enum err record_issue(
+    struct record *r, struct slice der, unsigned level, struct errbuf *eb) MUST_CHECK;
 /* The board proved that it holds the newest certificate. ERR_CONFLICT unless that one is issued. */
 enum err record_activate(struct record *r, struct errbuf *eb) MUST_CHECK;
+
+/*
+ * This computer is about to lock the element with this serial number: written down first, so that the
+ * key that speaks for it can be taken down also when the run ends in between. Then that key, once; a
+ * second one is ERR_CONFLICT, and so is a chip that was not about to be locked here.
+ */
+enum err record_element(struct record *r, const uint8_t serial[9], struct errbuf *eb) MUST_CHECK;
+enum err record_attester_put(struct record *r, const uint8_t serial[9], const uint8_t attester[64],
+    struct errbuf *eb) MUST_CHECK;
+/* Whether this chip was locked here; whether the key that speaks for it is known. */
+bool record_is_element(const struct record *r, const uint8_t serial[9]);
+bool record_attester(const struct record *r, const uint8_t serial[9], uint8_t attester[64]);
 
 const char *record_name(const struct record *r);
 /* 36 characters and a NUL. */

@@ -14,7 +14,6 @@
 
 #define TURN_MS 100
 #define WRITE_MS 5000
-#define PROFILE "arduino"
 
 const struct client_step_info client_steps[CLIENT_STEPS] = {
 	[CLIENT_RECORD] = { "record", "Reserve the device id" },
@@ -74,7 +73,8 @@ struct run { /* one client_run call */
 	enum client_step step;
 	double begun;
 	bool lock_asked, complete;
-	bool stored_again;           /* what was issued before is: no request, no new certificate */
+	bool stored_again; /* what was issued before is: no request, no new certificate */
+	struct evidence evidence;
 	struct ccert fields;         /* as issued; over setup */
 	uint8_t der[CCERT_CERT_MAX]; /* as issued */
 	size_t n;
@@ -184,6 +184,10 @@ static enum err request_check(struct run *r, struct slice der, struct csr *csr, 
 	if (!slice_equal(csr->name.at[X509_CN], id))
 		return err_set(
 		    eb, ERR_FORMAT, "request refused: subject: not the device id %.36s", id.p);
+	if ((e = evidence_judge(&r->evidence, r->record, csr, &verifier, eb)) != OK)
+		return e;
+	r->result->level = r->evidence.level;
+	r->result->level_why = r->evidence.why;
 	sha256(csr->der, hash);
 	return record_request(r->record, hash, eb);
 }
@@ -218,7 +222,7 @@ static enum err certificate_get(
 	    (e = issued_check(r, &csr, fields, eb)) != OK)
 		return e;
 	test_hook("inside", client_steps[CLIENT_ISSUE].name);
-	return record_issue(r->record, (struct slice){ r->der, r->n }, eb);
+	return record_issue(r->record, (struct slice){ r->der, r->n }, r->evidence.level, eb);
 }
 
 /* The board has what was signed. */
@@ -462,6 +466,11 @@ static enum err answer(struct run *r, enum err asked, struct errbuf *eb)
 	return OK;
 }
 
+static const char *profile_of(const struct client_run *ask)
+{
+	return ask->profile ? ask->profile : "arduino";
+}
+
 /* For ever, so it is asked for what the chip itself says, and only what the plan allows. */
 static enum err setup_lock(struct run *r, const uint8_t serial[9], struct errbuf *eb)
 {
@@ -470,14 +479,15 @@ static enum err setup_lock(struct run *r, const uint8_t serial[9], struct errbuf
 
 	r->lock_asked = true;
 	step_reach(r, CLIENT_LOCK);
-	if ((e = answer(r, setup_ask_plan(&r->s, PROFILE), eb)) != OK)
+	if ((e = answer(r, setup_ask_plan(&r->s, profile_of(ask)), eb)) != OK)
 		return e;
 	if (r->s.plan.conflict)
 		return err_set(eb, setup_fault_err(SETUP_OTHER_PROFILE), "lock plan: %s",
 		    setup_fault_text(SETUP_OTHER_PROFILE));
 	if (!ask->may_lock || !ask->may_lock(ask->ctx))
 		return err_set(eb, ERR_DENIED, "locking was not allowed; nothing was locked");
-	if ((e = answer(r, setup_ask_lock(&r->s, PROFILE, serial), eb)) == OK)
+	if ((e = record_element(r->record, serial, eb)) == OK &&
+	    (e = answer(r, setup_ask_lock(&r->s, profile_of(ask), serial), eb)) == OK)
 		r->result->locked_now = true;
 	return e;
 }
@@ -500,17 +510,37 @@ static bool waiting_certificate(struct run *r, const struct setup_info *info)
 		return false;
 	memcpy(r->der, c->der, c->n);
 	r->n = c->n;
+	r->result->level = (enum assurance)c->level;
 	return true;
 }
 
-/* A key that no certificate in the chip uses was made by a run that was interrupted: it is kept. */
-static enum err setup_certificate(struct run *r, bool replace, struct errbuf *eb)
+/* A new key within a statement: only so it can be believed that it was made inside. */
+static enum err setup_attest(struct run *r, const uint8_t serial[9], struct errbuf *eb)
+{
+	enum err e;
+
+	if ((e = evidence_challenge(&r->evidence, serial, eb)) != OK ||
+	    (e = answer(r, setup_ask_attest(&r->s, r->evidence.challenge.value, true), eb)) != OK)
+		return e;
+	r->evidence.statement = r->s.attest;
+	r->evidence.stated = true;
+	return OK;
+}
+
+/*
+ * A key that no certificate in the chip uses was made by a run that was interrupted: it is kept,
+ * unless the chip can make one that counts for more.
+ */
+static enum err setup_certificate(
+    struct run *r, const struct setup_info *info, bool replace, struct errbuf *eb)
 {
 	struct slice id = { (const uint8_t *)record_device_id(r->record), CCERT_DEVICE_ID };
+	bool attests = info->attests && r->s.hello.can[SETUP_CAN_ATTEST] == 1;
 	enum err e;
 
 	step_reach(r, CLIENT_CSR);
-	if ((e = answer(r, setup_ask_key(&r->s, replace), eb)) != OK ||
+	if ((e = attests ? setup_attest(r, info->serial, eb)
+	                 : answer(r, setup_ask_key(&r->s, replace), eb)) != OK ||
 	    (e = answer(r, setup_ask_csr(&r->s, id), eb)) != OK)
 		return e;
 	return certificate_get(r, r->s.csr.der, &r->fields, eb);
@@ -574,6 +604,15 @@ static enum err setup_prove(struct run *r, const uint8_t serial[9], struct errbu
 	return OK;
 }
 
+static enum err setup_info_get(struct run *r, struct setup_info *info, struct errbuf *eb)
+{
+	enum err e = answer(r, setup_ask_info(&r->s), eb);
+
+	if (e == OK)
+		*info = r->s.info;
+	return e;
+}
+
 static enum err setup_begin(struct run *r, struct setup_info *info, struct errbuf *eb)
 {
 	enum err e;
@@ -583,9 +622,25 @@ static enum err setup_begin(struct run *r, struct setup_info *info, struct errbu
 	if (r->s.hello.can[SETUP_CAN_CCERT] != 1)
 		return err_set(eb, ERR_CONFLICT,
 		    "the board's program stores certificates in a way that is unknown here");
-	if ((e = answer(r, setup_ask_info(&r->s), eb)) == OK)
-		*info = r->s.info;
+	if (r->ask->network && r->s.hello.can[SETUP_CAN_NETWORK] != 1)
+		return err_set(eb, ERR_CONFLICT, "the board's program takes no network settings");
+	if ((e = setup_info_get(r, info, eb)) == OK)
+		memcpy(r->result->chip_serial, info->serial, sizeof(info->serial));
 	return e;
+}
+
+/* Locks what is open. Who locked a chip knows which key speaks for it. */
+static enum err setup_element(struct run *r, struct setup_info *info, struct errbuf *eb)
+{
+	enum err e;
+
+	if (!info->config_locked || !info->data_locked)
+		if ((e = setup_lock(r, info->serial, eb)) != OK ||
+		    (e = setup_info_get(r, info, eb)) != OK)
+			return e;
+	if (info->attests && record_is_element(r->record, info->serial))
+		return record_attester_put(r->record, info->serial, info->attester, eb);
+	return OK;
 }
 
 static enum err setup_talk(struct run *r, struct errbuf *eb)
@@ -596,12 +651,13 @@ static enum err setup_talk(struct run *r, struct errbuf *eb)
 
 	if ((e = setup_begin(r, &info, eb)) != OK)
 		return e;
-	if (!info.config_locked || !info.data_locked)
-		if ((e = setup_lock(r, info.serial, eb)) != OK)
-			return e;
+	if ((e = setup_element(r, &info, eb)) != OK ||
+	    (r->ask->network &&
+	        (e = answer(r, setup_ask_network(&r->s, r->ask->network), eb)) != OK))
+		return e;
 	replace = info.identity == SETUP_IDENTITY_WHOLE || info.identity == SETUP_IDENTITY_STORED;
 	r->stored_again = waiting_certificate(r, &info);
-	if (!r->stored_again && (e = setup_certificate(r, replace, eb)) != OK)
+	if (!r->stored_again && (e = setup_certificate(r, &info, replace, eb)) != OK)
 		return e;
 	if ((e = setup_store(r, eb)) != OK)
 		return e;
@@ -671,6 +727,7 @@ enum err client_run(const struct client_run *ask, struct client_result *result, 
 	enum err e;
 
 	memset(result, 0, sizeof(*result));
+	result->level_why = "";
 	if (ask->years < 1 || ask->years > 31)
 		return err_set(eb, ERR_ARG, "years: 1 to 31");
 	e = all_steps(&r, eb ? eb : &own);

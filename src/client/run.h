@@ -27,6 +27,7 @@
 #include "console_host.h"
 #include "csr.h"
 #include "errbuf.h"
+#include "evidence.h"
 
 enum client_step {
 	CLIENT_RECORD,
@@ -71,6 +72,10 @@ struct client_run {
 	const char *folder; /* where records are; must exist */
 	const char *name;   /* of the board */
 	unsigned years;     /* 1..31 */
+	/* What an open chip is locked with, by a board that speaks setup; NULL: "arduino". */
+	const char *profile;
+	/* For a board that speaks setup; NULL: it keeps what it has. */
+	const struct setup_network *network;
 	/* How long the board may be silent in one step; 0: each step's own limit. */
 	uint32_t limit_ms;
 	int stop_fd; /* readable: stop in order; -1: none */
@@ -92,8 +97,11 @@ struct client_result {
 	char device_id[CCERT_DEVICE_ID + 1];
 	uint8_t der[CCERT_CERT_MAX]; /* the active certificate; n is 0 before */
 	size_t n;
-	bool locked_now;      /* the chip was locked in this run */
-	bool unconfirmed_end; /* identity complete, but the board's closing words did not come */
+	bool locked_now;        /* the chip was locked in this run */
+	uint8_t chip_serial[9]; /* over setup; else zero */
+	enum assurance level;   /* that was proven for the certificate's key */
+	const char *level_why;  /* why it is no more; "" */
+	bool unconfirmed_end;   /* identity complete, but the board's closing words did not come */
 	/* Of the Wi-Fi module, "" when the board named none; the latest when that is another. */
 	char firmware[CONSOLE_VERSION_MAX], firmware_latest[CONSOLE_VERSION_MAX];
 	enum client_step step;       /* where it failed */

@@ -1,3 +1,4 @@
+#include "assurance.h"
 #include "attest.h"
 #include "sha256.h"
 
@@ -145,7 +146,7 @@ static enum attest_violation speaker_rules(
 {
 	if (memcmp(s->serial, want->serial, sizeof(s->serial)) != 0)
 		return ATTEST_SERIAL;
-	if (s->serial[0] == 0x45 && s->serial[1] == 0x4d && !want->emulated_allowed)
+	if (assurance_emulated(s->serial) && !want->emulated_allowed)
 		return ATTEST_EMULATED;
 	if (want->signer == NULL)
 		return ATTEST_SIGNER_NONE;

@@ -34,7 +34,7 @@ static enum err issue(struct record *r, uint8_t serial, struct errbuf *eb)
 	uint8_t der[CCERT_CERT_MAX];
 	size_t n = certificate(record_device_id(r), serial, der);
 
-	return record_issue(r, (struct slice){ der, n }, eb);
+	return record_issue(r, (struct slice){ der, n }, 1, eb);
 }
 
 /* "SAI": superseded, active, issued. */
@@ -142,12 +142,12 @@ static void refused_to_issue(const char *folder)
 	if (!ok(record_open(folder, "b", &r, &eb) == OK && record_request(r, first_csr, &eb) == OK,
 	        "record b"))
 		return;
-	ok(record_issue(r, (struct slice){ der, n }, &eb) == ERR_FORMAT &&
+	ok(record_issue(r, (struct slice){ der, n }, 1, &eb) == ERR_FORMAT &&
 	        strstr(eb.text, "device id"),
 	    "certificate of another device: %s", eb.text);
-	ok(record_issue(r, (struct slice){ der, n - 1 }, &eb) == ERR_FORMAT, "cut certificate: %s",
-	    eb.text);
-	ok(record_issue(r, SLICE(der), &eb) == ERR_SPACE, "oversized certificate: %s", eb.text);
+	ok(record_issue(r, (struct slice){ der, n - 1 }, 1, &eb) == ERR_FORMAT,
+	    "cut certificate: %s", eb.text);
+	ok(record_issue(r, SLICE(der), 1, &eb) == ERR_SPACE, "oversized certificate: %s", eb.text);
 	is_states(r, "", "nothing was recorded");
 	record_free(r);
 }

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "folder.h"
 #include "local.h"
+#include "network_file.h"
 #include "sha256.h"
 #include "text.h"
 
@@ -32,6 +33,17 @@ static const struct cli_option options[] = {
 	    .max = 31,
 	    .fallback = "31",
 	    .help = "how long the certificate is valid" },
+	{ .name = "profile",
+	    .kind = CLI_CHOICE,
+	    .value = "arduino|attestation-ready",
+	    .fallback = "arduino",
+	    .help = "what an open element is locked with, for ever; the second kind can prove that "
+	            "its key was made inside, and needs our setup program on the board" },
+	{ .name = "network",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .help = "network settings for the board, JSON as arduino-cloud-cli reads it; needs our "
+	            "setup program on the board" },
 	{ .name = "list-steps",
 	    .kind = CLI_SWITCH,
 	    .flag_only = true,
@@ -46,6 +58,7 @@ struct provision {
 	const char *name;
 	const char *board; /* the virtual board behind the port; NULL: a real one */
 	bool begun;        /* its sketch has begun already, perhaps for somebody who was killed */
+	struct network_file *network;
 	json_t *steps;
 };
 
@@ -136,6 +149,18 @@ static bool may_lock(void *ctx)
 
 /* --- results --- */
 
+/* Never more than was seen; and an emulated chip proves nothing to anybody else. */
+static void assurance_print(const struct client_result *result)
+{
+	printf(
+	    "assurance    %s: %s\n", assurance_name(result->level), assurance_text(result->level));
+	if (result->level_why[0])
+		printf("             not more: %s\n", result->level_why);
+	if (assurance_emulated(result->chip_serial))
+		printf(
+		    "             the element is emulated: outside of tests this proves nothing\n");
+}
+
 static enum err done(struct provision *p, const struct client_result *result, struct errbuf *eb)
 {
 	char serial[33], fingerprint[65], file[80], pem[FOLDER_PATH_MAX];
@@ -159,13 +184,16 @@ static enum err done(struct provision *p, const struct client_result *result, st
 		    result->firmware, result->firmware_latest);
 	if (cli_json(p->cli))
 		return cli_json_print(
-		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:b,s:s*,s:O}", "name", p->name, "device_id",
-		        result->device_id, "serial", serial, "fingerprint", fingerprint,
-		        "certificate", pem, "locked_now", result->locked_now, "wifi_firmware",
+		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:b,s:b,s:s*,s:O}", "name", p->name,
+		        "device_id", result->device_id, "serial", serial, "fingerprint",
+		        fingerprint, "certificate", pem, "assurance", (int)result->level,
+		        "emulated", assurance_emulated(result->chip_serial), "locked_now",
+		        result->locked_now, "wifi_firmware",
 		        result->firmware[0] ? result->firmware : NULL, "steps", p->steps),
 		    eb);
 	printf("device       %s\nserial       %s\nfingerprint  %s\ncertificate  %s\n",
 	    result->device_id, serial, fingerprint, pem);
+	assurance_print(result);
 	return OK;
 }
 
@@ -201,6 +229,8 @@ static enum err provision_run(struct provision *p, struct errbuf *eb)
 		.years = (unsigned)cli_number(p->cli, "years"),
 		.limit_ms = (uint32_t)cli_timeout(p->cli, 0) * 1000,
 		.stop_fd = cli_stop_fd(),
+		.profile = cli_text(p->cli, "profile"),
+		.network = p->network ? network_file_settings(p->network) : NULL,
 		.issuer = local_issuer(p->ca),
 		.ctx = p,
 		.restart = p->begun ? restart : NULL,
@@ -217,6 +247,13 @@ static enum err provision_run(struct provision *p, struct errbuf *eb)
 	return done(p, &result, eb);
 }
 
+static enum err network(struct provision *p, struct errbuf *eb)
+{
+	const char *path = cli_text(p->cli, "network");
+
+	return path ? network_file_read(path, &p->network, eb) : OK;
+}
+
 static enum err provision(struct cli *cli, struct errbuf *eb)
 {
 	struct provision p = { .cli = cli, .name = cli_text(cli, "name"), .steps = json_array() };
@@ -229,8 +266,9 @@ static enum err provision(struct cli *cli, struct errbuf *eb)
 		e = err_set(eb, ERR_ARG, "--%s is missing", port ? "name" : "port");
 	else if ((e = port_find(&p, port, eb)) == OK &&
 	         (e = local_authority(cli, cli_text(cli, "ca-dir"), &p.ca, eb)) == OK &&
-	         (e = local_records(cli, p.records, eb)) == OK)
+	         (e = local_records(cli, p.records, eb)) == OK && (e = network(&p, eb)) == OK)
 		e = provision_run(&p, eb);
+	network_file_free(p.network);
 	ca_free(p.ca);
 	json_decref(p.steps);
 	return e;

@@ -240,6 +240,11 @@ static enum err identity_complete(struct run *r, struct errbuf *eb)
 	return OK;
 }
 
+static const char *profile_of(const struct client_run *ask)
+{
+	return ask->profile ? ask->profile : "arduino";
+}
+
 /* --- what the console dialogue asks of us --- */
 
 static enum err request_ready(struct run *r, struct errbuf *eb)
@@ -292,13 +297,29 @@ static enum err failed(struct run *r, struct errbuf *eb)
 	return err_set(eb, e, "%s", console_cause_text(r->h.cause));
 }
 
+/* What Arduino's sketch cannot do is not left out in silence. */
+static enum err console_can(const struct run *r, struct errbuf *eb)
+{
+	if (strcmp(profile_of(r->ask), "arduino") != 0)
+		return err_set(eb, ERR_CONFLICT,
+		    "profile %s: the board runs Arduino's sketch, which locks with Arduino's "
+		    "profile only",
+		    profile_of(r->ask));
+	if (r->ask->network)
+		return err_set(eb, ERR_CONFLICT,
+		    "network settings: the board runs Arduino's sketch, which takes none");
+	return OK;
+}
+
 static enum err handle(struct run *r, enum console_event event, struct errbuf *eb)
 {
+	enum err e;
+
 	switch (event) {
 	case CONSOLE_LOCK_ASKED:
-		return lock_asked(r, eb);
+		return (e = console_can(r, eb)) == OK ? lock_asked(r, eb) : e;
 	case CONSOLE_CSR_READY:
-		return request_ready(r, eb);
+		return (e = console_can(r, eb)) == OK ? request_ready(r, eb) : e;
 	case CONSOLE_CERT_READY:
 		return certificate_ready(r, eb);
 	case CONSOLE_FAILED:
@@ -464,11 +485,6 @@ static enum err answer(struct run *r, enum err asked, struct errbuf *eb)
 			return setup_failed(r, eb);
 	}
 	return OK;
-}
-
-static const char *profile_of(const struct client_run *ask)
-{
-	return ask->profile ? ask->profile : "arduino";
 }
 
 /* For ever, so it is asked for what the chip itself says, and only what the plan allows. */

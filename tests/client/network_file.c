@@ -91,5 +91,5 @@ int main(void)
 		        strstr(eb.text, bad[i].says) && !strstr(eb.text, "geheim"),
 		    "%s: %s", bad[i].what, eb.text);
 	}
-	return tap_done();
+	return done_testing();
 }

@@ -131,7 +131,7 @@ class BoardTest(harness.SystemTest):
             self.assertEqual(chip["certificate"]["belongsToSlot0"] == "yes", self.belongs(name, chip), chip)
         return chip
 
-    def identity(self, name, done):
+    def identity(self, name, done, arduino=True):
         """The run succeeded, and record, chip, certificate and authority agree."""
         self.assertEqual(done.returncode, 0, done)
         result, record = json.loads(done.stdout), self.record(name)
@@ -151,6 +151,6 @@ class BoardTest(harness.SystemTest):
         self.assertEqual(chip["slots"][0]["public_key"], point(certificate), chip)
         self.assertEqual(chip["certificate"]["belongsToSlot0"], "yes", chip)
         self.assertEqual(chip["certificate"]["serial"], result["serial"], chip)
-        self.assertTrue(chip["config_locked"] and chip["data_locked"] and chip["arduino_profile"], chip)
+        self.assertTrue(chip["config_locked"] and chip["data_locked"] and chip["arduino_profile"] == arduino, chip)
         return record
 

@@ -58,7 +58,8 @@ class Output(boards.BoardTest):
         done = self.run_program("imprint", "provision", "--port", "kitchen", "--name", "shelf", "--yes")
         self.assertEqual(done.returncode, 0, done)
         self.assertRegex(done.stdout, r"\Adevice       [0-9a-f-]{36}\nserial       [0-9a-f]{32}\n"
-            r"fingerprint  [0-9a-f]{64}\ncertificate  /.*/runs/shelf\.pem\n\Z")
+            r"fingerprint  [0-9a-f]{64}\ncertificate  /.*/runs/shelf\.pem\nassurance    A1 possession: .*\n"
+            r" +not more: the element cannot make statements about its keys\n\Z")
         self.assertRegex(done.stderr, r"(?m)^made a device authority in /")
         self.assertEqual(len([l for l in done.stderr.splitlines() if " s  done" in l]), len(STEPS), done)
 

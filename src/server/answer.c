@@ -128,11 +128,11 @@ void call_fail(struct call *c, enum err e)
 	char id[ERROR_ID_SIZE];
 
 	error_id_draw(id);
-	if (status >=
-	    500) { /* paths and SQL are for the log; who asked for readiness is the operator */
+	if (status >= 500) {
 		api_log(c->api, id, status, c->eb.text);
-		if (c->route && c->route->access == BEARER)
-			detail = err_text(e);
+		/* Paths and SQL are for the log; what a handler says of itself with 503 is for people. */
+		if (c->status != 503)
+			detail = c->status ? statuses[find_status(status)].title : err_text(e);
 	}
 	if (status == 401)
 		answer_header(c, "WWW-Authenticate", "Bearer realm=\"imprint\"");

@@ -135,6 +135,23 @@ def api_seeds(csr):
     write("event", "plain", b"\x01\x00\x00\xc8" + bytes(64) + part(b"127.0.0.1") + part(b"") + b"\x00")
     write("event", "certificate", b"\x01\x02\x00\xc9" + bytes(range(64)) + part(b"::1") + part(b"name,serial")
         + b"\x02\x00\x00\x00\x00\x01\x00\xff\xff")
+    json_type, form = "Content-Type: application/json\n", "Content-Type: application/x-www-form-urlencoded\n"
+    nobody = "/iot/v2/devices/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64"
+    for name, request in {
+        "token": "\0POST /iot/v1/clients/token\n" + form + "\ngrant_type=client_credentials&client_id=a&client_secret=b",
+        "create": "\1PUT /iot/v2/devices\n" + json_type + "Idempotency-Key: k\n\n" + '{"type":"opta","name":"a"}',
+        "list": "\1GET /iot/v2/devices?serial=1&tags=a:b&tags=c%3Ad&show_deleted=true\nX-Organization: \n\n",
+        "update": "\1POST " + nobody + "\n" + json_type + '\n{"wifi_fw_version":"1.5.0"}',
+        "delete": "\1DELETE " + nobody + "?force=true\n\n",
+        "certificate": "\1PUT " + nobody + "/certs\n" + json_type + "\n" + json.dumps({"csr": csr, "enabled": True}),
+        "one-certificate": "\1GET " + nobody + "/certs/" + "0a" * 16 + "\n\n",
+        "tag": "\1DELETE " + nobody + "/tags/by%40home\n\n",
+        "password": "\1GET " + nobody + "/pass?suggested_password=true\n\n",
+        "credentials": "\1GET /iot/v1/network_credentials/opta?connection=wifi\n\n",
+        "boards": "\1GET /iot/v1/supported/devices\nAccept: application/json\n\n",
+        "other-method": "\1PATCH /iot/v2/devices\nX-Organization: 3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64\n\n",
+    }.items():
+        write("request", name, request.encode())
     write("login", "sketch", b"\ngrant_type=client_credentials&client_id=AbC&client_secret=s%2Bx&audience=https://api2.arduino.cc/iot")
     write("login", "basic", b"Basic QWJDOnM=\ngrant_type=client_credentials&client_id=AbC")
     write("login", "basic-escaped", b"basic QSUyNkI6cw==\nclient_id=other&organization_id=")

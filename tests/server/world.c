@@ -258,7 +258,7 @@ static void found(struct world *w)
 	need(store_commit(w->store, c, &eb) == OK, eb.text);
 }
 
-static void get_token(struct world *w)
+void world_login(struct world *w)
 {
 	char form[256];
 	struct answer a;
@@ -285,7 +285,7 @@ void world_open(struct world *w)
 	need(ca_create(path, utc_now(), &eb) == OK, eb.text);
 	world_start(w);
 	found(w);
-	get_token(w);
+	world_login(w);
 }
 
 void world_restart(struct world *w)

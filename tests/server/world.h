@@ -40,6 +40,8 @@ void world_restart(struct world *w);
 void world_stop(struct world *w);
 void world_start(struct world *w);
 void world_close(struct world *w);
+/* Takes a new token. */
+void world_login(struct world *w);
 
 struct answer {
 	int status;

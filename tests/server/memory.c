@@ -28,10 +28,11 @@ static void end(void *ctx)
 static void sweep(struct world *w, const char *name, const char *method, const char *target,
     const char *body, int status)
 {
-	struct watch watch = { .n = 0 };
+	static struct watch watch;
 	size_t before = count_events(w), failed = 0, wrong = 0;
 	int last;
 
+	watch = (struct watch){ .n = 0 };
 	do {
 		struct answer a;
 
@@ -40,6 +41,7 @@ static void sweep(struct world *w, const char *name, const char *method, const c
 		w->ends = end;
 		a = ask(w, method, target, body);
 		w->begins = w->ends = NULL;
+		w->watching = NULL;
 		last = a.status;
 		if (watch.reached && a.status != status) {
 			failed++;

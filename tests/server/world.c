@@ -314,7 +314,7 @@ void make_csr(const char *cn, char text[2048])
 	struct x509_signer signer;
 	struct slice der;
 	char pem[1500];
-	size_t n, m = 0;
+	size_t n = 0, m = 0;
 
 	need(p256_key_generate(&k, NULL) == OK, "no key");
 	p256_key_public(k, q);

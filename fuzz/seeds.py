@@ -156,6 +156,26 @@ def api_seeds(csr):
     write("login", "basic", b"Basic QWJDOnM=\ngrant_type=client_credentials&client_id=AbC")
     write("login", "basic-escaped", b"basic QSUyNkI6cw==\nclient_id=other&organization_id=")
     write("login", "twice", b"\nclient_secret=a&client_secret=b")
+def answer_seeds(cert):
+    """What a cloud API answers."""
+    ident, begin, sig = cert["device_id"], cert["issue"], cert["signature"]
+    hour = "{}-{:02}-{:02}T{:02}:00:00Z"
+    rest = begin["month"], begin["day"], begin["hour"]
+    compressed = {"serial": cert["serial"], "authority_key_identifier": cert["authority_key_id"],
+        "signature_asn1_x": sig[:64], "signature_asn1_y": sig[64:], "signature": "",
+        "not_before": hour.format(begin["year"], *rest), "not_after": hour.format(begin["year"] + cert["expire_years"], *rest)}
+    issued = {"id": "c1", "device_id": ident, "enabled": True, "href": "/", "pem": "",
+        "der": base64.b64encode(bytes.fromhex(cert["der"])).decode(), "compressed": compressed}
+    device = {"id": ident, "name": "kitchen", "type": "mkrwifi1010", "serial": "", "fqbn": None, "device_status": "ONLINE",
+        "tags": {"room": "1"}, "last_activity_at": "2026-11-23T02:00:00Z"}
+    for name, value in {"cert": issued, "certs": [issued], "device": device, "devices": [device],
+            "token": {"access_token": "abc", "expires_in": 300, "token_type": "Bearer"},
+            "error": {"id": "a", "code": "not_found", "status": 404, "detail": "no such device"}}.items():
+        write("answer", name, json.dumps(value).encode())
+    who = {"client": "c" * 32, "secret": "s" * 64, "organization": ident, "server": "https://localhost:8443", "ca": "/a.pem"}
+    write("credentials", "whole", json.dumps(who).encode())
+    write("credentials", "server", b"https://[::1]:8443/")
+    write("credentials", "up", b'{"schema":1,"pid":1,"credentials":"/a/credentials.json"}')
 
 
 def main():
@@ -209,6 +229,7 @@ def main():
     setup_seeds({row["name"]: row for row in provisioning["device_to_host"] + provisioning["host_to_device"]})
     write("cbor", "map-in-map", bytes.fromhex("a2004101 01a2 20f6 6161 81f5"))
 
+    answer_seeds(certs["typical-31-years"])
     write("der", "certificate", bytes.fromhex(authority["certificates"]["modern_leaf"]))
     write("der", "request", bytes.fromhex(csrs["full-subject"]["der"]))
     write("der", "integer", bytes.fromhex("0209008000000000000001"))

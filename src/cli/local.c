@@ -55,7 +55,7 @@ static bool own(void *ctx, struct slice der)
 
 struct issuer local_issuer(struct ca *ca)
 {
-	return (struct issuer){ ca, issue, own };
+	return (struct issuer){ .ctx = ca, .issue = issue, .own = own };
 }
 
 enum err local_records(const struct cli *cli, char records[FOLDER_PATH_MAX], struct errbuf *eb)

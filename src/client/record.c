@@ -6,11 +6,14 @@
 #include "p256.h"
 #include "sha256.h"
 #include "text.h"
+#include "uuid.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LEVEL_MAX (ASSURANCE_LEVELS - 1)
 #define PEM_MAX (BASE64_SIZE(CCERT_CERT_MAX) + 128)
@@ -128,24 +131,6 @@ static enum err members_check(json_t *object, const char *const *known, struct e
 	return OK;
 }
 
-/* A version 4 UUID in lower case (RFC 9562 section 5.4), as device_id_make writes it. */
-static bool is_device_id(struct slice s)
-{
-	static const char form[] = "xxxxxxxx-xxxx-4xxx-vxxx-xxxxxxxxxxxx";
-
-	if (s.n != CCERT_DEVICE_ID)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		const char *allowed = form[i] == 'x'   ? "0123456789abcdef"
-		                      : form[i] == 'v' ? "89ab"
-		                                       : NULL;
-
-		if (allowed ? !s.p[i] || !strchr(allowed, s.p[i]) : s.p[i] != (uint8_t)form[i])
-			return false;
-	}
-	return true;
-}
-
 static enum err cert_parse(struct record *r, json_t *in, struct errbuf *eb)
 {
 	static const char *const known[] = { "state", "csr_sha256", "level", "der", NULL };
@@ -205,6 +190,7 @@ static enum err head_parse(struct record *r, json_t *in, struct errbuf *eb)
 		"certificates", NULL };
 	struct slice name = text_of(in, "name"), id = text_of(in, "device_id");
 	json_t *schema = json_object_get(in, "schema");
+	uint8_t uuid[16];
 	enum err e;
 
 	if (!json_is_object(in))
@@ -218,8 +204,8 @@ static enum err head_parse(struct record *r, json_t *in, struct errbuf *eb)
 	memcpy(r->name, name.p, name.n);
 	if (record_name_check(r->name, eb) != OK)
 		return ERR_FORMAT;
-	if (!is_device_id(id))
-		return err_set(eb, ERR_FORMAT, "device_id: not a random UUID in lower case");
+	if (uuid_parse(id, uuid) != OK)
+		return err_set(eb, ERR_FORMAT, "device_id: not a UUID in lower case");
 	memcpy(r->device_id, id.p, id.n);
 	r->requested = json_object_get(in, "csr_sha256");
 	if (r->requested && hex_decode(text_of(in, "csr_sha256"), r->csr_sha256, 32) != OK)
@@ -319,7 +305,7 @@ enum err record_print(const struct record *r, char **text, struct errbuf *eb)
 static enum err path_of(const char *folder, const char *name, const char *ending,
     char path[FOLDER_PATH_MAX], struct errbuf *eb)
 {
-	char file[RECORD_NAME_MAX + 8];
+	char file[RECORD_NAME_MAX + CCERT_DEVICE_ID + 8];
 
 	snprintf(file, sizeof(file), "%s%s", name, ending);
 	return folder_join(folder, file, path, eb);
@@ -363,31 +349,26 @@ static enum err save(const struct record *r, struct errbuf *eb)
 
 static enum err device_id_make(char out[CCERT_DEVICE_ID + 1], struct errbuf *eb)
 {
-	char digits[33];
 	uint8_t b[16];
 
 	if (random_bytes(b, sizeof(b)) != OK)
 		return err_set(eb, ERR_IO, "no random numbers for a device id");
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	hex_encode(SLICE(b), HEX_LOWER, digits);
-	snprintf(out, CCERT_DEVICE_ID + 1, "%.8s-%.4s-%.4s-%.4s-%s", digits, digits + 8,
-	    digits + 12, digits + 16, digits + 20);
+	uuid_text(b, out);
+	out[CCERT_DEVICE_ID] = 0;
 	return OK;
 }
 
-static enum err make(const char *name, struct record **out, struct errbuf *eb)
+static enum err make(const char *name, const char device_id[CCERT_DEVICE_ID + 1],
+    struct record **out, struct errbuf *eb)
 {
 	struct record *r = record_new();
-	enum err e;
 
 	if (!r)
 		return err_set(eb, ERR_MEMORY, "no memory for a record");
-	if ((e = device_id_make(r->device_id, eb)) != OK) {
-		record_free(r);
-		return e;
-	}
 	memcpy(r->name, name, strlen(name) + 1);
+	memcpy(r->device_id, device_id, sizeof(r->device_id));
 	*out = r;
 	return OK;
 }
@@ -414,7 +395,74 @@ static enum err load(const char *path, const char *name, struct record **out, st
 	return OK;
 }
 
-enum err record_open(const char *folder, const char *name, struct record **out, struct errbuf *eb)
+/* Another device's certificates are no part of this one's story, but they are kept. */
+static enum err set_aside(const char *folder, const struct record *r, struct errbuf *eb)
+{
+	char path[FOLDER_PATH_MAX], aside[FOLDER_PATH_MAX], pem[FOLDER_PATH_MAX];
+	char ending[CCERT_DEVICE_ID + 8];
+	enum err e;
+
+	snprintf(ending, sizeof(ending), ".%s.old", r->device_id);
+	if ((e = path_of(folder, r->name, ".json", path, eb)) != OK ||
+	    (e = path_of(folder, r->name, ending, aside, eb)) != OK ||
+	    (e = path_of(folder, r->name, ".pem", pem, eb)) != OK)
+		return e;
+	if (rename(path, aside) != 0)
+		return file_error(eb, errno, path, "cannot be set aside");
+	if (unlink(pem) != 0 && errno != ENOENT)
+		return file_error(eb, errno, pem, "cannot be removed");
+	return folder_sync_parent(path, eb);
+}
+
+/* The device of this board; true in *other when that is not the recorded one. */
+static enum err device_ask(const struct record_ids *ids, const char *name,
+    char id[CCERT_DEVICE_ID + 1], bool *other, struct errbuf *eb)
+{
+	char known[CCERT_DEVICE_ID + 1];
+	uint8_t uuid[16];
+	enum err e;
+
+	memcpy(known, id, sizeof(known));
+	if (!ids && !id[0])
+		return device_id_make(id, eb);
+	if (!ids)
+		return OK;
+	if ((e = ids->device(ids->ctx, name, id, eb)) != OK)
+		return e;
+	if (uuid_parse((struct slice){ (const uint8_t *)id, strlen(id) }, uuid) != OK)
+		return err_set(eb, ERR_FORMAT, "the issuer's device id is not a UUID");
+	*other = strcmp(known, id) != 0;
+	return OK;
+}
+
+/* Reads what is there, asks whose it is, and begins anew where it is nobody's or another's. */
+static enum err settle(const char *folder, const char *name, const struct record_ids *ids,
+    struct record **out, bool *made, struct errbuf *eb)
+{
+	char path[FOLDER_PATH_MAX], id[CCERT_DEVICE_ID + 1] = "";
+	bool other = false;
+	enum err e;
+
+	if ((e = path_of(folder, name, ".json", path, eb)) != OK)
+		return e;
+	if ((e = load(path, name, out, eb)) != OK && e != ERR_NOT_FOUND)
+		return e;
+	if (*out)
+		memcpy(id, (*out)->device_id, sizeof(id));
+	if ((e = device_ask(ids, name, id, &other, eb)) != OK)
+		return e;
+	if (*out && other) {
+		if ((e = set_aside(folder, *out, eb)) != OK)
+			return e;
+		record_free(*out);
+		*out = NULL;
+	}
+	*made = !*out;
+	return *made ? make(name, id, out, eb) : OK;
+}
+
+enum err record_open(const char *folder, const char *name, const struct record_ids *ids,
+    struct record **out, struct errbuf *eb)
 {
 	struct file_lock lock = FILE_UNLOCKED;
 	struct record *r = NULL;
@@ -425,14 +473,7 @@ enum err record_open(const char *folder, const char *name, struct record **out, 
 	if ((e = record_name_check(name, eb)) != OK ||
 	    (e = path_of(folder, name, ".lock", path, eb)) != OK ||
 	    (e = file_lock(&lock, path, eb)) != OK ||
-	    (e = path_of(folder, name, ".json", path, eb)) != OK)
-		goto out;
-	e = load(path, name, &r, eb);
-	if (e == ERR_NOT_FOUND) {
-		made = true;
-		e = make(name, &r, eb);
-	}
-	if (e != OK)
+	    (e = settle(folder, name, ids, &r, &made, eb)) != OK)
 		goto out;
 	if (!(r->folder = strdup(folder))) {
 		e = err_set(eb, ERR_MEMORY, "no memory for a record");

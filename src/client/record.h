@@ -1,7 +1,7 @@
 /*
  * record.h -- what is known about the setup of one board: one file, true after any crash.
  *
- * `FOLDER/NAME.json` holds the device id, made once per name; the SHA-256 of the last certification
+ * `FOLDER/NAME.json` holds the device id; the SHA-256 of the last certification
  * request; and every certificate ever issued for the board with its state. It is replaced as a
  * whole and synchronised before the next step begins, so that after kill -9 the file says what had
  * been reached. There is never more than one active certificate: the parser refuses such a file, and
@@ -10,7 +10,7 @@
  * is a copy of the active certificate for other programs; it is mended whenever the record is opened.
  *
  *	struct record *r = NULL;
- *	if ((e = record_open(folder, "greenhouse-07", &r, eb)) != OK ||
+ *	if ((e = record_open(folder, "greenhouse-07", NULL, &r, eb)) != OK ||
  *	    (e = record_request(r, csr_sha256, eb)) != OK ||  // a new key: what was issued lapses
  *	    (e = record_issue(r, der, eb)) != OK || ...       // issued, not yet proven
  *	    (e = record_activate(r, eb)) != OK)               // the board's own copy was equal
@@ -45,10 +45,21 @@ struct record;
 /* ERR_ARG unless 1..64 letters, digits, '.', '_' or '-', not beginning with '.' or '-'. */
 enum err record_name_check(const char *name, struct errbuf *eb) MUST_CHECK;
 
-/* Locks and reads the record of a board, or makes one with a new device id. The folder must exist.
+/* Who says which device a board is. */
+struct record_ids {
+	void *ctx;
+	/* `id` holds the recorded one, or "" without a record; the same or another one on return. */
+	enum err (*device)(
+	    void *ctx, const char *name, char id[CCERT_DEVICE_ID + 1], struct errbuf *eb);
+};
+
+/*
+ * Locks and reads the record of a board, or makes one. The folder must exist. Without `ids` the
+ * device id is made here, once per name. A record of another device than `ids` says is set aside as
+ * NAME.ID.old, and a new one begun.
  */
-enum err record_open(
-    const char *folder, const char *name, struct record **out, struct errbuf *eb) MUST_CHECK;
+enum err record_open(const char *folder, const char *name, const struct record_ids *ids,
+    struct record **out, struct errbuf *eb) MUST_CHECK;
 /* Gives the lock back. NULL is fine. */
 void record_free(struct record *r);
 

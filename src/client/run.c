@@ -228,9 +228,14 @@ static enum err certificate_get(
 /* The board has what was signed. */
 static enum err identity_complete(struct run *r, struct errbuf *eb)
 {
+	const struct issuer *issuer = &r->ask->issuer;
 	enum err e;
 
 	step_reach(r, CLIENT_ACTIVATE);
+	if (issuer->settle && (e = issuer->settle(issuer->ctx, record_device_id(r->record),
+	                           (struct slice){ r->der, r->n }, eb)) != OK)
+		return e;
+	test_hook("inside", client_steps[CLIENT_ACTIVATE].name);
 	if ((e = record_activate(r->record, eb)) != OK)
 		return e;
 	r->complete = true;
@@ -718,13 +723,27 @@ static enum err talk(struct run *r, struct errbuf *eb)
 
 /* --- one board --- */
 
+/* The issuer knows the device before it is written down. */
+static enum err device(void *ctx, const char *name, char id[CCERT_DEVICE_ID + 1], struct errbuf *eb)
+{
+	const struct issuer *issuer = ctx;
+	enum err e;
+
+	if ((e = issuer->device(issuer->ctx, name, id, eb)) == OK)
+		test_hook("inside", client_steps[CLIENT_RECORD].name);
+	return e;
+}
+
 static enum err all_steps(struct run *r, struct errbuf *eb)
 {
 	const struct client_run *ask = r->ask;
+	struct issuer issuer = ask->issuer;
+	struct record_ids ids = { &issuer, device };
 	enum err e;
 
 	step_begin(r, CLIENT_RECORD);
-	if ((e = record_open(ask->folder, ask->name, &r->record, eb)) != OK ||
+	if ((e = record_open(
+	         ask->folder, ask->name, issuer.device ? &ids : NULL, &r->record, eb)) != OK ||
 	    (e = p256_new(&r->p256, eb)) != OK)
 		return e;
 	memcpy(r->result->device_id, record_device_id(r->record), sizeof(r->result->device_id));

@@ -61,10 +61,18 @@ struct client_event {
 /* Who signs. `csr` is verified; the certificate may be at most CCERT_CERT_MAX bytes. */
 struct issuer {
 	void *ctx;
+	/*
+	 * Which device this board is. `id` holds the recorded one, or "" without a record; the same or
+	 * another one on return. NULL: the record's, made here.
+	 */
+	enum err (*device)(
+	    void *ctx, const char *name, char id[CCERT_DEVICE_ID + 1], struct errbuf *eb);
 	enum err (*issue)(void *ctx, const struct csr *csr, const char *device_id, unsigned years,
 	    uint8_t der[CCERT_CERT_MAX], size_t *n, struct errbuf *eb);
 	/* Whether this certificate, issued in an earlier run, is its own. */
 	bool (*own)(void *ctx, struct slice der);
+	/* The board holds this certificate: no other one of the device may stay valid. NULL: nothing. */
+	enum err (*settle)(void *ctx, const char *device_id, struct slice der, struct errbuf *eb);
 };
 
 struct client_run {

@@ -24,7 +24,7 @@ static bool desk_open(struct desk *d, const char *folder)
 	struct slice der;
 	uint8_t q[64];
 
-	if (record_open(folder, "b", &d->record, NULL) != OK || p256_new(&d->p, NULL) != OK ||
+	if (record_open(folder, "b", NULL, &d->record, NULL) != OK || p256_new(&d->p, NULL) != OK ||
 	    p256_key_generate(&d->key, NULL) != OK || p256_key_generate(&d->attester, NULL) != OK)
 		return false;
 	name.at[X509_CN] = (struct slice){ (const uint8_t *)record_device_id(d->record), 36 };

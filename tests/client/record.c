@@ -81,21 +81,21 @@ static void life(const char *folder)
 	char id[CCERT_DEVICE_ID + 1];
 	uint8_t hash[32];
 
-	ok(record_open(folder, "a", &r, &eb) == OK, "a record is made: %s", eb.text);
+	ok(record_open(folder, "a", NULL, &r, &eb) == OK, "a record is made: %s", eb.text);
 	ok(strlen(record_device_id(r)) == CCERT_DEVICE_ID && record_device_id(r)[14] == '4',
 	    "device id %s is a UUID", record_device_id(r));
 	memcpy(id, record_device_id(r), sizeof(id));
 	ok(!record_last_request(r, hash), "no request yet");
 	ok(issue(r, 1, &eb) == ERR_CONFLICT, "no certificate without a request");
 	ok(record_activate(r, &eb) == ERR_CONFLICT, "nothing becomes active before it is issued");
-	ok(record_open(folder, "a", &other, &eb) == ERR_CONFLICT &&
+	ok(record_open(folder, "a", NULL, &other, &eb) == ERR_CONFLICT &&
 	        strstr(eb.text, "held by process"),
 	    "one holder at a time: %s", eb.text);
 	ok(record_request(r, first_csr, &eb) == OK && issue(r, 1, &eb) == OK, "issued");
 	is_states(r, "I", "first attempt");
 	record_free(r);
 
-	ok(record_open(folder, "a", &r, &eb) == OK && strcmp(record_device_id(r), id) == 0,
+	ok(record_open(folder, "a", NULL, &r, &eb) == OK && strcmp(record_device_id(r), id) == 0,
 	    "the device id stays");
 	is_states(r, "I", "read again");
 	ok(record_last_request(r, hash) && memcmp(hash, first_csr, 32) == 0, "so does the request");
@@ -127,7 +127,7 @@ static void pem_mended(const char *folder)
 
 	snprintf(path, sizeof(path), "%s/a.pem", folder);
 	ok(file_write(path, TEXT("older"), 0644, &eb) == OK, "a.pem is out of date");
-	ok(record_open(folder, "a", &r, &eb) == OK && pem_is_active(folder, r),
+	ok(record_open(folder, "a", NULL, &r, &eb) == OK && pem_is_active(folder, r),
 	    "mended when the record is opened: %s", eb.text);
 	record_free(r);
 }
@@ -139,7 +139,8 @@ static void refused_to_issue(const char *folder)
 	uint8_t der[CCERT_CERT_MAX + 1] = { 0 };
 	size_t n = certificate("00000000-0000-4000-8000-000000000000", 1, der);
 
-	if (!ok(record_open(folder, "b", &r, &eb) == OK && record_request(r, first_csr, &eb) == OK,
+	if (!ok(record_open(folder, "b", NULL, &r, &eb) == OK &&
+	            record_request(r, first_csr, &eb) == OK,
 	        "record b"))
 		return;
 	ok(record_issue(r, (struct slice){ der, n }, 1, &eb) == ERR_FORMAT &&
@@ -149,6 +150,76 @@ static void refused_to_issue(const char *folder)
 	    "cut certificate: %s", eb.text);
 	ok(record_issue(r, SLICE(der), 1, &eb) == ERR_SPACE, "oversized certificate: %s", eb.text);
 	is_states(r, "", "nothing was recorded");
+	record_free(r);
+}
+
+/* --- devices that somebody else names --- */
+
+static const char *const device_ids[] = { "0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40",
+	"019aade0-1c00-7000-8000-0000000000ff" };
+
+struct register_of_devices {
+	const char *says;
+	char was_told[CCERT_DEVICE_ID + 1];
+};
+
+static enum err register_device(
+    void *ctx, const char *name, char id[CCERT_DEVICE_ID + 1], struct errbuf *eb)
+{
+	struct register_of_devices *reg = ctx;
+
+	memcpy(reg->was_told, id, sizeof(reg->was_told));
+	if (strcmp(name, "named") != 0 || !reg->says)
+		return err_set(eb, ERR_IO, "the register is closed");
+	snprintf(id, CCERT_DEVICE_ID + 1, "%s", reg->says);
+	return OK;
+}
+
+static bool exists(const char *folder, const char *file)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
+	return access(path, F_OK) == 0;
+}
+
+static void named_by_others(const char *folder)
+{
+	struct register_of_devices reg = { .says = NULL };
+	struct record_ids ids = { &reg, register_device };
+	struct record *r = NULL;
+	struct errbuf eb = { "" };
+
+	ok(record_open(folder, "named", &ids, &r, &eb) == ERR_IO && !exists(folder, "named.json"),
+	    "no device, no record: %s", eb.text);
+	reg.says = "not-a-uuid";
+	ok(record_open(folder, "named", &ids, &r, &eb) == ERR_FORMAT &&
+	        !exists(folder, "named.json"),
+	    "an id that is none: %s", eb.text);
+	reg.says = device_ids[0];
+	ok(record_open(folder, "named", &ids, &r, &eb) == OK && !reg.was_told[0] &&
+	        strcmp(record_device_id(r), device_ids[0]) == 0,
+	    "the device is the one that was named: %s", eb.text);
+	ok(record_request(r, first_csr, &eb) == OK && issue(r, 1, &eb) == OK &&
+	        record_activate(r, &eb) == OK,
+	    "it gets a certificate");
+	record_free(r);
+	ok(record_open(folder, "named", &ids, &r, &eb) == OK &&
+	        strcmp(reg.was_told, device_ids[0]) == 0 && record_count(r) == 1,
+	    "the recorded id is told, and stays");
+	record_free(r);
+	reg.says = device_ids[1];
+	ok(record_open(folder, "named", &ids, &r, &eb) == OK && record_count(r) == 0 &&
+	        strcmp(record_device_id(r), device_ids[1]) == 0,
+	    "another device begins anew");
+	record_free(r);
+	ok(exists(folder, "named.0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40.old") &&
+	        !exists(folder, "named.pem"),
+	    "the other's record is kept, its certificate is this board's no more");
+	reg.says = NULL;
+	ok(record_open(folder, "named", NULL, &r, &eb) == OK &&
+	        strcmp(record_device_id(r), device_ids[1]) == 0,
+	    "without anybody to ask the recorded one is it");
 	record_free(r);
 }
 
@@ -240,8 +311,8 @@ static const struct {
 	    "{\"schema\":1,\"name\":\"a\",\"device_id\":\"0F2B8C1E-7A44-4F0E-9D3B-5C6A1E2D3F40\","
 	    "\"certificates\":[]}",
 	    "device_id", ERR_FORMAT },
-	{ "device id without version",
-	    "{\"schema\":1,\"name\":\"a\",\"device_id\":\"0f2b8c1e-7a44-1f0e-9d3b-5c6a1e2d3f40\","
+	{ "short device id",
+	    "{\"schema\":1,\"name\":\"a\",\"device_id\":\"0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f4\","
 	    "\"certificates\":[]}",
 	    "device_id", ERR_FORMAT },
 	{ "array", "[]", "not an object", ERR_FORMAT },
@@ -294,11 +365,12 @@ static void damaged_file(const char *folder)
 
 	snprintf(path, sizeof(path), "%s/c.json", folder);
 	ok(file_write(path, TEXT("{"), 0600, &eb) == OK, "a damaged record");
-	ok(record_open(folder, "c", &r, &eb) == ERR_FORMAT && strstr(eb.text, "c.json"),
+	ok(record_open(folder, "c", NULL, &r, &eb) == ERR_FORMAT && strstr(eb.text, "c.json"),
 	    "it is refused by name: %s", eb.text);
 	ok(file_write(path, TEXT("{" HEAD ",\"certificates\":[]}"), 0600, &eb) == OK,
 	    "the record of a as c");
-	ok(record_open(folder, "c", &r, &eb) == ERR_FORMAT && strstr(eb.text, "is the record of a"),
+	ok(record_open(folder, "c", NULL, &r, &eb) == ERR_FORMAT &&
+	        strstr(eb.text, "is the record of a"),
 	    "refused: %s", eb.text);
 }
 
@@ -310,8 +382,9 @@ static int attempt(const char *folder)
 	static const uint8_t third_csr[32] = { 3 };
 	struct record *r = NULL;
 
-	if (record_open(folder, "k", &r, NULL) != OK || record_request(r, third_csr, NULL) != OK ||
-	    issue(r, 3, NULL) != OK || record_activate(r, NULL) != OK)
+	if (record_open(folder, "k", NULL, &r, NULL) != OK ||
+	    record_request(r, third_csr, NULL) != OK || issue(r, 3, NULL) != OK ||
+	    record_activate(r, NULL) != OK)
 		return 1;
 	record_free(r);
 	return 0;
@@ -350,7 +423,7 @@ static uint8_t *prepared(
 	uint8_t *text = NULL;
 	bool done;
 
-	done = record_open(folder, "k", &r, NULL) == OK &&
+	done = record_open(folder, "k", NULL, &r, NULL) == OK &&
 	       record_request(r, first_csr, NULL) == OK && issue(r, 1, NULL) == OK &&
 	       record_activate(r, NULL) == OK && record_request(r, second_csr, NULL) == OK &&
 	       issue(r, 2, NULL) == OK;
@@ -392,7 +465,7 @@ static void kill_sweep(const char *folder)
 			return;
 		}
 		killed = kill_at(folder, n);
-		if (record_open(folder, "k", &r, &eb) == OK) {
+		if (record_open(folder, "k", NULL, &r, &eb) == OK) {
 			states(r, got);
 			while (w < COUNT(whole) && strcmp(got, whole[w]) != 0)
 				w++;
@@ -426,6 +499,7 @@ int main(void)
 	life(folder);
 	pem_mended(folder);
 	refused_to_issue(folder);
+	named_by_others(folder);
 	damaged_file(folder);
 	kill_sweep(folder);
 	snprintf(command, sizeof(command), "rm -r %s", folder);

@@ -12,8 +12,12 @@ struct authority {
 	struct p256_key *key;
 	uint8_t serial;
 	unsigned asked;
-	enum err refuse; /* OK: issues */
-	bool replaced;   /* by another: what it issued is not its own */
+	enum err refuse;    /* OK: issues */
+	bool replaced;      /* by another: what it issued is not its own */
+	const char *device; /* it says which device this is; NULL: the record does */
+	char was_told[CCERT_DEVICE_ID + 1];
+	unsigned settled;
+	enum err refuse_to_settle;
 	void (*bend)(struct ccert *c, uint8_t q[64]); /* issues for something else */
 };
 
@@ -56,6 +60,33 @@ static bool authority_own(void *ctx, struct slice der)
 
 	(void)der;
 	return !a->replaced;
+}
+
+static enum err authority_device(
+    void *ctx, const char *name, char id[CCERT_DEVICE_ID + 1], struct errbuf *eb)
+{
+	struct authority *a = ctx;
+
+	(void)name, (void)eb;
+	memcpy(a->was_told, id, sizeof(a->was_told));
+	memcpy(id, a->device, CCERT_DEVICE_ID + 1);
+	return OK;
+}
+
+static enum err authority_settle(
+    void *ctx, const char *device_id, struct slice der, struct errbuf *eb)
+{
+	struct authority *a = ctx;
+	struct ccert fields;
+	uint8_t q[64];
+
+	a->settled++;
+	if (a->refuse_to_settle != OK)
+		return err_set(eb, a->refuse_to_settle, "the line is dead");
+	if (ccert_from_cert(der, &fields, q) != OK ||
+	    memcmp(fields.device_id, device_id, CCERT_DEVICE_ID) != 0)
+		return err_set(eb, ERR_FORMAT, "another certificate than was issued");
+	return OK;
 }
 
 /* --- what a run tells --- */
@@ -127,13 +158,17 @@ static enum err run_once(struct bench *b, struct fake_board *board)
 		.years = 31,
 		.limit_ms = b->limit_ms,
 		.stop_fd = b->stop_fd,
-		.issuer = { &b->authority, authority_issue, authority_own },
+		.issuer = { .ctx = &b->authority, .issue = authority_issue, .own = authority_own },
 		.ctx = &b->watcher,
 		.may_lock = may_lock,
 		.restart = b->watcher.button ? press_reset : NULL,
 		.event = watch };
 	enum err e;
 
+	if (b->authority.device) {
+		ask.issuer.device = authority_device;
+		ask.issuer.settle = authority_settle;
+	}
 	memset(b->watcher.steps, 0, sizeof(b->watcher.steps));
 	memset(b->eb.text, 0, sizeof(b->eb.text));
 	if (!fake_board_start(board)) {
@@ -153,7 +188,7 @@ static const char *states_of(const struct bench *b)
 	struct record *r = NULL;
 	size_t n = 0;
 
-	if (record_open(b->folder, b->name, &r, NULL) != OK)
+	if (record_open(b->folder, b->name, NULL, &r, NULL) != OK)
 		return "unreadable";
 	for (; n < record_count(r) && n < sizeof(out) - 1; n++)
 		out[n] = "IAS"[record_at(r, n)->state];
@@ -759,6 +794,28 @@ static void stopped(const char *folder)
 	done_with(&b, &board);
 }
 
+/* An authority that keeps a register: it names the device, and hears when the board has it. */
+static void registered(const char *folder)
+{
+	static const char id[] = "019aade0-1c00-7000-8000-0000000000ff";
+	struct bench b = bench_of(folder, "registered");
+	struct fake_board board = { .setup = true, .locked = true };
+
+	b.authority.device = id;
+	b.authority.refuse_to_settle = ERR_IO;
+	ok(run_once(&b, &board) == ERR_IO && b.result.step == CLIENT_ACTIVATE &&
+	        strcmp(states_of(&b), "I") == 0,
+	    "the register cannot be reached: nothing is active: %s", b.eb.text);
+	ok(!b.authority.was_told[0] && strcmp(b.result.device_id, id) == 0,
+	    "the device is the one that it named");
+	b.authority.refuse_to_settle = OK;
+	ok(run_once(&b, &board) == OK && strcmp(b.authority.was_told, id) == 0 &&
+	        b.authority.asked == 1 && b.authority.settled == 2 &&
+	        strcmp(states_of(&b), "A") == 0,
+	    "again: the same device and certificate, now active: %s %s", states_of(&b), b.eb.text);
+	done_with(&b, &board);
+}
+
 static void refused_before(const char *folder)
 {
 	struct client_run ask = {
@@ -779,7 +836,7 @@ static void refused_before(const char *folder)
 	ask.port = "/dev/imprint-no-such-port";
 	ok(client_run(&ask, &result, &eb) == ERR_NOT_FOUND && result.step == CLIENT_OPEN,
 	    "no port: %s", eb.text);
-	ok(record_open(folder, "held", &held, &eb) == OK, "somebody has the record");
+	ok(record_open(folder, "held", NULL, &held, &eb) == OK, "somebody has the record");
 	ok(client_run(&ask, &result, &eb) == ERR_CONFLICT && strstr(eb.text, "process"), "held: %s",
 	    eb.text);
 	record_free(held);
@@ -814,6 +871,7 @@ int main(void)
 	setup_again(folder);
 	setup_other_issuer(folder);
 	setup_keeps_key(folder);
+	registered(folder);
 	setup_cheats(folder);
 	setup_refusals(folder);
 	no_frames_unasked(folder);

@@ -1,0 +1,65 @@
+/* Whatever a server answers, what is taken can be shown, and a certificate is one that a board rebuilds. */
+#include "answer.h"
+#include "fuzz.h"
+
+#include <string.h>
+
+static void shown(const char *text)
+{
+	CHECK(answer_printable((struct slice){ (const uint8_t *)text, strlen(text) }));
+}
+
+static void device(const struct cloud_device *d)
+{
+	CHECK(strlen(d->id) == UUID_TEXT);
+	shown(d->name);
+	shown(d->type);
+	shown(d->serial);
+	for (size_t i = 0; i < d->n_tags; i++) {
+		shown(d->tags[i].key);
+		shown(d->tags[i].value);
+	}
+}
+
+static void cert(const struct cloud_cert *c)
+{
+	struct ccert fields;
+	uint8_t q[64];
+
+	CHECK(ccert_from_cert((struct slice){ c->der, c->n }, &fields, q) == OK);
+	CHECK(memcmp(fields.device_id, c->device_id, UUID_TEXT) == 0);
+	CHECK(!strpbrk(c->id, "/.%?#"));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct slice body = { data, size };
+	char said[ANSWER_ERROR_MAX + 1];
+	struct cloud_devices devices;
+	struct cloud_device one;
+	struct cloud_certs certs;
+	struct cloud_cert single;
+	struct cloud_token token;
+
+	answer_error(body, said);
+	shown(said);
+	if (answer_token(body, &token, NULL) == OK)
+		CHECK(!strpbrk(token.text, "\r\n ") && token.text[0]);
+	if (answer_device(body, &one, NULL) == OK) {
+		device(&one);
+		cloud_device_clear(&one);
+	}
+	if (answer_devices(body, &devices, NULL) == OK) {
+		for (size_t i = 0; i < devices.n; i++)
+			device(&devices.at[i]);
+		cloud_devices_clear(&devices);
+	}
+	if (answer_cert(body, &single, NULL) == OK)
+		cert(&single);
+	if (answer_certs(body, &certs, NULL) == OK) {
+		for (size_t i = 0; i < certs.n; i++)
+			cert(&certs.at[i]);
+		cloud_certs_clear(&certs);
+	}
+	return 0;
+}

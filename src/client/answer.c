@@ -1,0 +1,408 @@
+#include "answer.h"
+
+#include "text.h"
+#include "utc.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_MAX 1000000
+
+/* --- members --- */
+
+static struct slice text_of(json_t *object, const char *key)
+{
+	json_t *v = json_object_get(object, key);
+
+	return (struct slice){ (const uint8_t *)json_string_value(v), json_string_length(v) };
+}
+
+/* jansson has checked that it is UTF-8. */
+bool answer_printable(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		const uint8_t *p = s.p + i;
+		size_t left = s.n - i;
+
+		if (p[0] < 0x20 || p[0] == 0x7f)
+			return false;
+		if (p[0] == 0xc2 && left > 1 && p[1] < 0xa0) /* U+0080 to U+009F */
+			return false;
+		if (p[0] == 0xe2 && left > 2 && /* U+2028 to U+202E, U+2066 to U+2069 */
+		    ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
+		        (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
+			return false;
+	}
+	return true;
+}
+
+/* A string for people; missing or null is "" unless it must be there. */
+static enum err take(
+    json_t *in, const char *key, bool must, size_t max, char *out, struct errbuf *eb)
+{
+	json_t *v = json_object_get(in, key);
+	struct slice s = text_of(in, key);
+
+	out[0] = 0;
+	if (!v || json_is_null(v))
+		return must ? err_set(eb, ERR_FORMAT, "%s: missing", key) : OK;
+	if (!json_is_string(v))
+		return err_set(eb, ERR_FORMAT, "%s: not a string", key);
+	if (s.n > max || (must && s.n == 0))
+		return err_set(eb, ERR_FORMAT, "%s: %s", key, s.n ? "too long" : "empty");
+	if (!answer_printable(s))
+		return err_set(eb, ERR_FORMAT, "%s: not text that can be shown", key);
+	memcpy(out, s.p, s.n);
+	out[s.n] = 0;
+	return OK;
+}
+
+static enum err take_uuid(json_t *in, const char *key, char out[UUID_TEXT + 1], struct errbuf *eb)
+{
+	struct slice s = text_of(in, key);
+	uint8_t uuid[16];
+
+	if (uuid_parse(s, uuid) != OK)
+		return err_set(eb, ERR_FORMAT, "%s: not a UUID in lower case", key);
+	memcpy(out, s.p, UUID_TEXT);
+	out[UUID_TEXT] = 0;
+	return OK;
+}
+
+static enum err load(struct slice body, json_t **in, struct errbuf *eb)
+{
+	json_error_t at;
+
+	*in = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &at);
+	return *in ? OK
+	           : err_set(eb, ERR_FORMAT, "line %d, column %d: not JSON, or a member twice",
+	                 at.line, at.column);
+}
+
+static enum err object_check(json_t *in, struct errbuf *eb)
+{
+	return json_is_object(in) ? OK : err_set(eb, ERR_FORMAT, "not an object");
+}
+
+/* --- token --- */
+
+static enum err token_text(json_t *in, struct cloud_token *t, struct errbuf *eb)
+{
+	struct slice s = text_of(in, "access_token");
+
+	if (s.n == 0 || s.n > CLOUD_TOKEN_MAX)
+		return err_set(eb, ERR_FORMAT, "access_token: missing or too long");
+	for (size_t i = 0; i < s.n; i++) /* it goes into a header */
+		if (s.p[i] < 0x21 || s.p[i] > 0x7e)
+			return err_set(eb, ERR_FORMAT, "access_token: not visible ASCII");
+	memcpy(t->text, s.p, s.n);
+	t->text[s.n] = 0;
+	return OK;
+}
+
+static enum err token_seconds(json_t *in, struct cloud_token *t, struct errbuf *eb)
+{
+	json_t *v = json_object_get(in, "expires_in");
+
+	if (!v)
+		return OK;
+	if (!json_is_integer(v) || json_integer_value(v) < 0)
+		return err_set(eb, ERR_FORMAT, "expires_in: not a number of seconds");
+	t->seconds =
+	    json_integer_value(v) > INT32_MAX ? INT32_MAX : (uint32_t)json_integer_value(v);
+	return OK;
+}
+
+enum err answer_token(struct slice body, struct cloud_token *out, struct errbuf *eb)
+{
+	struct cloud_token t = { .seconds = 0 };
+	json_t *in = NULL;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) == OK && (e = object_check(in, eb)) == OK &&
+	    (e = token_text(in, &t, eb)) == OK && (e = token_seconds(in, &t, eb)) == OK)
+		*out = t;
+	wipe(&t, sizeof(t));
+	json_decref(in);
+	return e;
+}
+
+/* --- devices --- */
+
+void cloud_device_clear(struct cloud_device *d)
+{
+	free(d->tags);
+	d->tags = NULL;
+	d->n_tags = 0;
+}
+
+void cloud_devices_clear(struct cloud_devices *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		cloud_device_clear(&list->at[i]);
+	free(list->at);
+	*list = (struct cloud_devices){ NULL, 0 };
+}
+
+static enum err tags_take(json_t *in, struct cloud_device *d, struct errbuf *eb)
+{
+	json_t *tags = json_object_get(in, "tags"), *value;
+	const char *key;
+	enum err e;
+
+	if (!tags || json_is_null(tags))
+		return OK;
+	if (!json_is_object(tags) || json_object_size(tags) > CLOUD_TAGS_MAX)
+		return err_set(
+		    eb, ERR_FORMAT, "tags: not an object of at most %d tags", CLOUD_TAGS_MAX);
+	if (json_object_size(tags) == 0)
+		return OK;
+	if (!(d->tags = calloc(json_object_size(tags), sizeof(*d->tags))))
+		return err_set(eb, ERR_MEMORY, "no memory for tags");
+	json_object_foreach(tags, key, value)
+	{
+		struct cloud_tag *tag = &d->tags[d->n_tags];
+		struct slice k = { (const uint8_t *)key, strlen(key) };
+
+		if (k.n == 0 || k.n > CLOUD_WORD_MAX || !answer_printable(k))
+			return err_set(eb, ERR_FORMAT, "tags: a key that is none");
+		memcpy(tag->key, k.p, k.n + 1);
+		if ((e = take(tags, key, true, CLOUD_WORD_MAX, tag->value, eb)) != OK)
+			return err_within(eb, e, "tags");
+		d->n_tags++;
+	}
+	return OK;
+}
+
+static enum err status_take(json_t *in, struct cloud_device *d, struct errbuf *eb)
+{
+	static const char *const known[] = { "ONLINE", "OFFLINE", "UNKNOWN" };
+	json_t *v = json_object_get(in, "device_status");
+	const char *word = !v || json_is_null(v) ? "UNKNOWN" : json_string_value(v);
+
+	for (size_t i = 0; i < COUNT(known) && word; i++)
+		if (strcmp(word, known[i]) == 0) {
+			memcpy(d->status, known[i], strlen(known[i]) + 1);
+			return OK;
+		}
+	return err_set(eb, ERR_FORMAT, "device_status: not ONLINE, OFFLINE or UNKNOWN");
+}
+
+static enum err device_take(json_t *in, struct cloud_device *out, struct errbuf *eb)
+{
+	struct cloud_device d = { .tags = NULL };
+	char deleted_at[CLOUD_WORD_MAX + 1];
+	const struct {
+		const char *key;
+		bool must;
+		size_t max;
+		char *out;
+	} texts[] = {
+		{ "name", true, CLOUD_NAME_MAX, d.name },
+		{ "type", true, CLOUD_WORD_MAX, d.type },
+		{ "serial", false, CLOUD_WORD_MAX, d.serial },
+		{ "fqbn", false, CLOUD_FQBN_MAX, d.fqbn },
+		{ "connection_type", false, CLOUD_WORD_MAX, d.connection },
+		{ "created_at", false, CLOUD_WORD_MAX, d.created_at },
+		{ "last_activity_at", false, CLOUD_WORD_MAX, d.last_activity_at },
+		{ "deleted_at", false, CLOUD_WORD_MAX, deleted_at },
+	};
+	enum err e;
+
+	if ((e = object_check(in, eb)) != OK || (e = take_uuid(in, "id", d.id, eb)) != OK)
+		return e;
+	for (size_t i = 0; i < COUNT(texts); i++)
+		if ((e = take(in, texts[i].key, texts[i].must, texts[i].max, texts[i].out, eb)) !=
+		    OK)
+			return e;
+	d.deleted = deleted_at[0];
+	if ((e = status_take(in, &d, eb)) != OK || (e = tags_take(in, &d, eb)) != OK) {
+		cloud_device_clear(&d);
+		return e;
+	}
+	*out = d;
+	return OK;
+}
+
+enum err answer_device(struct slice body, struct cloud_device *out, struct errbuf *eb)
+{
+	json_t *in = NULL;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) == OK)
+		e = device_take(in, out, eb);
+	json_decref(in);
+	return e;
+}
+
+static enum err list_check(json_t *in, struct errbuf *eb)
+{
+	return json_is_array(in) && json_array_size(in) <= LIST_MAX
+	           ? OK
+	           : err_set(eb, ERR_FORMAT, "not an array");
+}
+
+enum err answer_devices(struct slice body, struct cloud_devices *out, struct errbuf *eb)
+{
+	struct cloud_devices list = { NULL, 0 };
+	json_t *in = NULL;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) != OK || (e = list_check(in, eb)) != OK)
+		goto out;
+	if (!(list.at = calloc(json_array_size(in) + 1, sizeof(*list.at)))) {
+		e = err_set(eb, ERR_MEMORY, "no memory for %zu devices", json_array_size(in));
+		goto out;
+	}
+	for (size_t i = 0; i < json_array_size(in); i++, list.n++)
+		if ((e = device_take(json_array_get(in, i), &list.at[i], eb)) != OK) {
+			err_within(eb, e, "[%zu]", i);
+			goto out;
+		}
+	*out = list;
+	list = (struct cloud_devices){ NULL, 0 };
+out:
+	cloud_devices_clear(&list);
+	json_decref(in);
+	return e;
+}
+
+/* --- certificates --- */
+
+void cloud_certs_clear(struct cloud_certs *list)
+{
+	free(list->at);
+	*list = (struct cloud_certs){ NULL, 0 };
+}
+
+/* YYYY-MM-DDTHH:00:00Z, of which clients without a certificate parser cut the hour. */
+static bool is_time(json_t *in, const char *key, const struct x509_hour *want)
+{
+	char text[UTC_TEXT_SIZE];
+
+	utc_text(want, text);
+	return slice_equal(
+	    text_of(in, key), (struct slice){ (const uint8_t *)text, UTC_TEXT_SIZE - 1 });
+}
+
+static bool is_hex(json_t *in, const char *key, const uint8_t *want, size_t n)
+{
+	uint8_t got[32];
+
+	return hex_decode(text_of(in, key), got, n) == OK && memcmp(got, want, n) == 0;
+}
+
+/* A board stores these, not the DER: a server that sends others has made a useless certificate. */
+static enum err compressed_check(json_t *in, const struct ccert *c, struct errbuf *eb)
+{
+	struct x509_hour until = x509_hour_add_years(&c->issued, c->years);
+	const char *wrong = NULL;
+
+	if (!json_is_object(in))
+		return err_set(eb, ERR_FORMAT, "compressed: not an object");
+	if (!is_hex(in, "serial", c->serial, sizeof(c->serial)))
+		wrong = "serial";
+	else if (!is_hex(in, "authority_key_identifier", c->aki, sizeof(c->aki)))
+		wrong = "authority_key_identifier";
+	else if (!is_hex(in, "signature_asn1_x", c->sig, 32))
+		wrong = "signature_asn1_x";
+	else if (!is_hex(in, "signature_asn1_y", c->sig + 32, 32))
+		wrong = "signature_asn1_y";
+	else if (!is_time(in, "not_before", &c->issued))
+		wrong = "not_before";
+	else if (!is_time(in, "not_after", &until))
+		wrong = "not_after";
+	return wrong ? err_set(eb, ERR_FORMAT, "compressed.%s: not that of the certificate", wrong)
+	             : OK;
+}
+
+static enum err cert_take(json_t *in, struct cloud_cert *out, struct errbuf *eb)
+{
+	json_t *enabled = json_object_get(in, "enabled");
+	struct cloud_cert c = { .n = 0 };
+	enum err e;
+
+	if ((e = object_check(in, eb)) != OK ||
+	    (e = take(in, "id", true, CLOUD_WORD_MAX, c.id, eb)) != OK ||
+	    (e = take_uuid(in, "device_id", c.device_id, eb)) != OK)
+		return e;
+	/* It becomes part of a path. */
+	if (strspn(c.id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
+	    strlen(c.id))
+		return err_set(eb, ERR_FORMAT, "id: not letters, digits, '-' or '_'");
+	if (!json_is_boolean(enabled))
+		return err_set(eb, ERR_FORMAT, "enabled: neither true nor false");
+	c.enabled = json_is_true(enabled);
+	if (base64_decode(text_of(in, "der"), c.der, sizeof(c.der), &c.n) != OK)
+		return err_set(
+		    eb, ERR_FORMAT, "der: not base64 of at most %zu bytes", sizeof(c.der));
+	if (ccert_from_cert((struct slice){ c.der, c.n }, &c.fields, c.q) != OK)
+		return err_set(eb, ERR_FORMAT, "der: not a certificate that a board can rebuild");
+	if (memcmp(c.fields.device_id, c.device_id, UUID_TEXT) != 0)
+		return err_set(eb, ERR_FORMAT, "der: its subject is not the device");
+	if ((e = compressed_check(json_object_get(in, "compressed"), &c.fields, eb)) == OK)
+		*out = c;
+	return e;
+}
+
+enum err answer_cert(struct slice body, struct cloud_cert *out, struct errbuf *eb)
+{
+	json_t *in = NULL;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) == OK)
+		e = cert_take(in, out, eb);
+	json_decref(in);
+	return e;
+}
+
+enum err answer_certs(struct slice body, struct cloud_certs *out, struct errbuf *eb)
+{
+	struct cloud_certs list = { NULL, 0 };
+	json_t *in = NULL;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) != OK || (e = list_check(in, eb)) != OK)
+		goto out;
+	if (!(list.at = calloc(json_array_size(in) + 1, sizeof(*list.at)))) {
+		e = err_set(eb, ERR_MEMORY, "no memory for %zu certificates", json_array_size(in));
+		goto out;
+	}
+	for (size_t i = 0; i < json_array_size(in); i++, list.n++)
+		if ((e = cert_take(json_array_get(in, i), &list.at[i], eb)) != OK) {
+			err_within(eb, e, "[%zu]", i);
+			goto out;
+		}
+	*out = list;
+	list = (struct cloud_certs){ NULL, 0 };
+out:
+	cloud_certs_clear(&list);
+	json_decref(in);
+	return e;
+}
+
+/* --- errors --- */
+
+void answer_error(struct slice body, char out[ANSWER_ERROR_MAX + 1])
+{
+	static const char *const members[] = { "detail", "error_description", "title", "error",
+		"code" };
+	json_t *in = NULL;
+	struct slice s = { NULL, 0 };
+
+	out[0] = 0;
+	if (load(body, &in, NULL) != OK)
+		return;
+	for (size_t i = 0; i < COUNT(members) && s.n == 0; i++)
+		s = text_of(in, members[i]);
+	if (s.n > 0 && answer_printable(s)) {
+		size_t n = s.n < ANSWER_ERROR_MAX ? s.n : ANSWER_ERROR_MAX;
+
+		while (n < s.n && n > 0 && (s.p[n] & 0xc0) == 0x80) /* not within a character */
+			n--;
+		memcpy(out, s.p, n);
+		out[n] = 0;
+	}
+	json_decref(in);
+}

@@ -1,0 +1,89 @@
+/*
+ * answer.h -- what the cloud API answers, taken only in the form that it must have.
+ *
+ * Unknown members are passed over: a newer server may say more. Members that we use have the right
+ * type and length and hold no control characters, because they end up on a terminal. A certificate
+ * must be one that a board can rebuild, and its `compressed` fields must be those of its DER.
+ * Nothing here does I/O.
+ *
+ *	struct cloud_device d;
+ *	if ((e = answer_device(body, &d, eb)) != OK)       // ERR_FORMAT with the member
+ *		return e;
+ *	cloud_device_clear(&d);
+ */
+#ifndef IMPRINT_ANSWER_H
+#define IMPRINT_ANSWER_H
+
+#include "ccert.h"
+#include "errbuf.h"
+#include "uuid.h"
+
+#define CLOUD_NAME_MAX 256 /* bytes; 64 characters of any script */
+#define CLOUD_WORD_MAX 64
+#define CLOUD_FQBN_MAX 128
+#define CLOUD_TAGS_MAX 256
+#define CLOUD_TOKEN_MAX 1023
+
+struct cloud_tag {
+	char key[CLOUD_WORD_MAX + 1], value[CLOUD_WORD_MAX + 1];
+};
+
+struct cloud_device {
+	char id[UUID_TEXT + 1];
+	char name[CLOUD_NAME_MAX + 1];
+	/* "" where the server says nothing */
+	char type[CLOUD_WORD_MAX + 1], serial[CLOUD_WORD_MAX + 1], fqbn[CLOUD_FQBN_MAX + 1];
+	char connection[CLOUD_WORD_MAX + 1];
+	char status[8]; /* ONLINE, OFFLINE or UNKNOWN */
+	char created_at[CLOUD_WORD_MAX + 1], last_activity_at[CLOUD_WORD_MAX + 1];
+	bool deleted;
+	struct cloud_tag *tags; /* owned */
+	size_t n_tags;
+};
+/* Gives the tags back; cleared already is fine. */
+void cloud_device_clear(struct cloud_device *d);
+
+struct cloud_devices {
+	struct cloud_device *at; /* owned */
+	size_t n;
+};
+void cloud_devices_clear(struct cloud_devices *list);
+
+struct cloud_cert {
+	char id[CLOUD_WORD_MAX + 1];
+	char device_id[UUID_TEXT + 1];
+	bool enabled;
+	struct ccert fields;
+	uint8_t q[64];
+	uint8_t der[CCERT_CERT_MAX];
+	size_t n;
+};
+struct cloud_certs {
+	struct cloud_cert *at; /* owned */
+	size_t n;
+};
+void cloud_certs_clear(struct cloud_certs *list);
+
+struct cloud_token {
+	char text[CLOUD_TOKEN_MAX + 1]; /* a secret */
+	uint32_t seconds;               /* how long it lasts; 0: nobody said */
+};
+
+/* ERR_FORMAT with the member, ERR_MEMORY; the output is untouched then. */
+enum err answer_token(struct slice body, struct cloud_token *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_device(struct slice body, struct cloud_device *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_devices(struct slice body, struct cloud_devices *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_cert(struct slice body, struct cloud_cert *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_certs(struct slice body, struct cloud_certs *out, struct errbuf *eb) MUST_CHECK;
+
+/*
+ * The text of an error: `detail` of an error object or of problem details (RFC 9457), what OAuth
+ * says (RFC 6749 section 5.2), or "". Always text for a terminal, whatever the body is.
+ */
+#define ANSWER_ERROR_MAX 160
+void answer_error(struct slice body, char out[ANSWER_ERROR_MAX + 1]);
+
+/* Whether this may be shown: UTF-8 without control characters or overrides of direction. */
+bool answer_printable(struct slice text);
+
+#endif

@@ -1,0 +1,277 @@
+/* What a server answers: taken only in the form that it must have, and safe to show. */
+#include "answer.h"
+#include "tap.h"
+
+#include "text.h"
+
+#include <string.h>
+
+#define ID "0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40"
+#define DEVICE "\"id\":\"" ID "\",\"name\":\"kitchen\",\"type\":\"mkrwifi1010\""
+
+static struct slice text(const char *s)
+{
+	return (struct slice){ (const uint8_t *)s, strlen(s) };
+}
+
+/* --- tokens --- */
+
+static void tokens(void)
+{
+	static const struct {
+		const char *name, *text, *says;
+		uint32_t seconds;
+		enum err want;
+	} cases[] = {
+		{ "whole",
+		    "{\"access_token\":\"abc\",\"expires_in\":300,\"token_type\":\"Bearer\"}", "",
+		    300, OK },
+		{ "no end", "{\"access_token\":\"abc\"}", "", 0, OK },
+		{ "very long", "{\"access_token\":\"a\",\"expires_in\":99999999999}", "", INT32_MAX,
+		    OK },
+		{ "missing", "{\"expires_in\":300}", "access_token: missing", 0, ERR_FORMAT },
+		{ "empty", "{\"access_token\":\"\"}", "access_token: missing", 0, ERR_FORMAT },
+		{ "number", "{\"access_token\":1}", "access_token: missing", 0, ERR_FORMAT },
+		{ "header injection", "{\"access_token\":\"a\\r\\nX: y\"}", "visible ASCII", 0,
+		    ERR_FORMAT },
+		{ "blank", "{\"access_token\":\"a b\"}", "visible ASCII", 0, ERR_FORMAT },
+		{ "ends before it begins", "{\"access_token\":\"a\",\"expires_in\":-1}",
+		    "expires_in", 0, ERR_FORMAT },
+		{ "end as text", "{\"access_token\":\"a\",\"expires_in\":\"300\"}", "expires_in", 0,
+		    ERR_FORMAT },
+		{ "twice", "{\"access_token\":\"a\",\"access_token\":\"b\"}", "twice", 0,
+		    ERR_FORMAT },
+		{ "array", "[]", "not an object", 0, ERR_FORMAT },
+		{ "page of a proxy", "<html>", "not JSON", 0, ERR_FORMAT },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct cloud_token t = { .seconds = 7 };
+		struct errbuf eb = { "" };
+		enum err e = answer_token(text(cases[i].text), &t, &eb);
+
+		ok(e == cases[i].want && strstr(eb.text, cases[i].says) &&
+		        t.seconds == (e == OK ? cases[i].seconds : 7),
+		    "token, %s: %s", cases[i].name, eb.text);
+	}
+}
+
+/* --- devices --- */
+
+static void devices(void)
+{
+	static const struct {
+		const char *name, *text, *says;
+		enum err want;
+	} cases[] = {
+		{ "smallest", "{" DEVICE "}", "", OK },
+		{ "nulls", "{" DEVICE ",\"fqbn\":null,\"tags\":null,\"device_status\":null}", "",
+		    OK },
+		{ "unknown members", "{" DEVICE ",\"webhooks\":[{}],\"x\":1}", "", OK },
+		{ "umlaut",
+		    "{\"id\":\"" ID "\",\"type\":\"a\",\"name\":\"K\xc3\xbc"
+		    "che\"}",
+		    "", OK },
+		{ "no id", "{\"name\":\"a\",\"type\":\"b\"}", "id: not a UUID", ERR_FORMAT },
+		{ "id with a path",
+		    "{\"id\":\"../../../../../../../../../../../etc\",\"name\":\"a\"}",
+		    "id: not a UUID", ERR_FORMAT },
+		{ "no name", "{\"id\":\"" ID "\",\"type\":\"b\"}", "name: missing", ERR_FORMAT },
+		{ "empty name", "{\"id\":\"" ID "\",\"type\":\"b\",\"name\":\"\"}", "name: empty",
+		    ERR_FORMAT },
+		{ "escape sequence", "{\"id\":\"" ID "\",\"type\":\"b\",\"name\":\"\\u001b[2J\"}",
+		    "name: not text", ERR_FORMAT },
+		{ "C1 control",
+		    "{\"id\":\"" ID "\",\"type\":\"b\",\"name\":\"a\xc2\x9b"
+		    "2J\"}",
+		    "name: not text", ERR_FORMAT },
+		{ "right to left",
+		    "{\"id\":\"" ID "\",\"type\":\"b\",\"name\":\"a\xe2\x80\xae"
+		    "b\"}",
+		    "name: not text", ERR_FORMAT },
+		{ "serial is a number", "{" DEVICE ",\"serial\":5}", "serial: not a string",
+		    ERR_FORMAT },
+		{ "long serial",
+		    "{" DEVICE ",\"serial\":\"0123456789012345678901234567890123456789012345678901"
+		    "2345678901234\"}",
+		    "serial: too long", ERR_FORMAT },
+		{ "made-up status", "{" DEVICE ",\"device_status\":\"FINE\"}", "device_status",
+		    ERR_FORMAT },
+		{ "status is a number", "{" DEVICE ",\"device_status\":1}", "device_status",
+		    ERR_FORMAT },
+		{ "tags as array", "{" DEVICE ",\"tags\":[]}", "tags", ERR_FORMAT },
+		{ "tag is a number", "{" DEVICE ",\"tags\":{\"a\":1}}", "tags: a: not a string",
+		    ERR_FORMAT },
+		{ "tag with a control character", "{" DEVICE ",\"tags\":{\"a\\u0007\":\"b\"}}",
+		    "tags", ERR_FORMAT },
+		{ "array", "[{" DEVICE "}]", "not an object", ERR_FORMAT },
+	};
+	struct cloud_device d = { .tags = NULL };
+	struct errbuf eb = { "" };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		enum err e;
+
+		eb.text[0] = 0;
+		e = answer_device(text(cases[i].text), &d, &eb);
+		ok(e == cases[i].want && strstr(eb.text, cases[i].says), "device, %s: %s",
+		    cases[i].name, eb.text);
+		cloud_device_clear(&d);
+	}
+	ok(answer_device(text("{" DEVICE ",\"device_status\":\"ONLINE\",\"fqbn\":\"a:b:c\","
+	                      "\"tags\":{\"room\":\"1\",\"floor\":\"2\"},\"deleted_at\":\"x\"}"),
+	       &d, &eb) == OK &&
+	        strcmp(d.status, "ONLINE") == 0 && strcmp(d.fqbn, "a:b:c") == 0 && d.n_tags == 2 &&
+	        strcmp(d.tags[0].key, "room") == 0 && strcmp(d.tags[1].value, "2") == 0 &&
+	        d.deleted,
+	    "a device with everything");
+	cloud_device_clear(&d);
+}
+
+static void lists(void)
+{
+	struct cloud_devices list = { NULL, 0 };
+	struct errbuf eb = { "" };
+
+	ok(answer_devices(text("[]"), &list, &eb) == OK && list.n == 0, "no devices");
+	cloud_devices_clear(&list);
+	ok(answer_devices(text("[{" DEVICE "},{" DEVICE "}]"), &list, &eb) == OK && list.n == 2,
+	    "two devices");
+	cloud_devices_clear(&list);
+	ok(answer_devices(text("[{" DEVICE ",\"tags\":{\"a\":\"b\"}},{}]"), &list, &eb) ==
+	            ERR_FORMAT &&
+	        strstr(eb.text, "[1]: id") && list.n == 0,
+	    "the second is none: %s", eb.text);
+	ok(answer_devices(text("{}"), &list, &eb) == ERR_FORMAT, "not an array");
+}
+
+/* --- certificates --- */
+
+static void cert_make(char der64[BASE64_SIZE(CCERT_CERT_MAX) + 1])
+{
+	static const uint8_t q[64] = { 9, 8, 7 };
+	struct ccert c = {
+		.issued = { 2026, 11, 23, 2 }, .years = 31, .serial = { 0x0a, 1 }, .aki = { 7 }
+	};
+	uint8_t der[CCERT_CERT_MAX];
+	struct der_w w = der_writer(der, sizeof(der));
+	struct slice out = { NULL, 0 };
+
+	memset(c.sig, 0x11, sizeof(c.sig));
+	memcpy(c.device_id, ID, CCERT_DEVICE_ID);
+	ccert_cert_put(&w, &c, q);
+	if (der_finish(&w, &out) != OK || base64_encode(out, der64, BASE64_SIZE(416) + 1) != OK)
+		ok(false, "a certificate for the test");
+}
+
+#define ONES "1111111111111111111111111111111111111111111111111111111111111111"
+#define SERIAL "0a010000000000000000000000000000"
+#define AKI "0700000000000000000000000000000000000000"
+
+/* A certificate's answer with one member of `compressed`, or of the rest, replaced. */
+static void certs(void)
+{
+	static const struct {
+		const char *name, *member, *value, *says;
+	} cases[] = {
+		{ "as it should be", "", "", NULL },
+		{ "upper case", "serial",
+		    "\""
+		    "0A010000000000000000000000000000"
+		    "\"",
+		    NULL },
+		{ "leading zero dropped", "serial", "\"a010000000000000000000000000000\"",
+		    "serial" },
+		{ "serial of another", "serial", "\"0b010000000000000000000000000000\"", "serial" },
+		{ "no key id", "authority_key_identifier", "null", "authority_key_identifier" },
+		{ "other signature", "signature_asn1_x", "\"" SERIAL SERIAL "\"",
+		    "signature_asn1_x" },
+		{ "short s", "signature_asn1_y", "\"11\"", "signature_asn1_y" },
+		{ "minutes", "not_before", "\"2026-11-23T02:30:00Z\"", "not_before" },
+		{ "another hour", "not_before", "\"2026-11-23T03:00:00Z\"", "not_before" },
+		{ "shorter", "not_after", "\"2056-11-23T02:00:00Z\"", "not_after" },
+		{ "another device", "device_id", "\"019aade0-1c00-7000-8000-0000000000ff\"",
+		    "der" },
+		{ "not enabled, not disabled", "enabled", "1", "enabled" },
+		{ "id that leads elsewhere", "id", "\"../../..\"", "id" },
+		{ "no id", "id", "null", "id" },
+		{ "no DER", "der", "\"\"", "der" },
+		{ "DER in hex", "der", "\"3082\"", "der" },
+		{ "PEM is not looked at", "pem", "5", NULL },
+	};
+	static const struct {
+		const char *name, *value;
+	} members[] = { { "id", "\"c-1\"" }, { "device_id", "\"" ID "\"" }, { "enabled", "true" },
+		{ "pem", "\"\"" } },
+	  compressed[] = { { "serial", "\"" SERIAL "\"" },
+		  { "authority_key_identifier", "\"" AKI "\"" },
+		  { "signature_asn1_x", "\"" ONES "\"" }, { "signature_asn1_y", "\"" ONES "\"" },
+		  { "not_before", "\"2026-11-23T02:00:00Z\"" },
+		  { "not_after", "\"2057-11-23T02:00:00Z\"" } };
+	char der64[BASE64_SIZE(CCERT_CERT_MAX) + 1];
+
+	cert_make(der64);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char body[4096], der[700];
+		struct cloud_cert cert = { .n = 7 };
+		struct errbuf eb = { "" };
+		size_t n = 0;
+		enum err e;
+
+#define VALUE(name, usual) (strcmp(cases[i].member, name) == 0 ? cases[i].value : (usual))
+#define ADD(...) n += (size_t)snprintf(body + n, sizeof(body) - n, __VA_ARGS__)
+		snprintf(der, sizeof(der), "\"%s\"", der64);
+		ADD("{\"der\":%s", VALUE("der", der));
+		for (size_t k = 0; k < COUNT(members); k++)
+			ADD(",\"%s\":%s", members[k].name,
+			    VALUE(members[k].name, members[k].value));
+		ADD(",\"compressed\":{\"signature\":\"00\"");
+		for (size_t k = 0; k < COUNT(compressed); k++)
+			ADD(",\"%s\":%s", compressed[k].name,
+			    VALUE(compressed[k].name, compressed[k].value));
+		ADD("}}");
+		e = answer_cert(text(body), &cert, &eb);
+		ok(e == (cases[i].says ? ERR_FORMAT : OK) &&
+		        (!cases[i].says || strstr(eb.text, cases[i].says)) &&
+		        (e == OK) == (cert.n != 7),
+		    "certificate, %s: %s", cases[i].name, eb.text);
+	}
+}
+
+/* --- errors --- */
+
+static void errors(void)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "{\"code\":\"not_found\",\"status\":404,\"detail\":\"no such device\"}",
+		    "no such device" },
+		{ "{\"title\":\"Gone\"}", "Gone" },
+		{ "{\"error\":\"invalid_client\",\"error_description\":\"401\"}", "401" },
+		{ "{\"detail\":\"\\u001b[31mred\"}", "" },
+		{ "{\"detail\":5}", "" },
+		{ "<html>", "" },
+		{ "", "" },
+		{ "[1]", "" },
+	};
+	char said[ANSWER_ERROR_MAX + 1], longer[1024];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		answer_error(text(cases[i].text), said);
+		ok(strcmp(said, cases[i].says) == 0, "error %s: '%s'", cases[i].text, said);
+	}
+	snprintf(longer, sizeof(longer), "{\"detail\":\"%0159d\xc3\xbc\"}", 0);
+	answer_error(text(longer), said);
+	ok(strlen(said) == ANSWER_ERROR_MAX - 1, "not cut within a character");
+}
+
+int main(void)
+{
+	tokens();
+	devices();
+	lists();
+	certs();
+	errors();
+	return done_testing();
+}

@@ -1,10 +1,13 @@
-/* `imprint provision`: gives one board its identity, offline, with the authority of this computer. */
+/* `imprint provision`: gives one board its identity, by a server or by the authority of this computer. */
 #include "board.h"
 #include "ca.h"
+#include "cloud_issuer.h"
 #include "commands.h"
 #include "folder.h"
 #include "local.h"
 #include "network_file.h"
+#include "remote.h"
+#include "serial.h"
 #include "sha256.h"
 #include "text.h"
 
@@ -20,19 +23,30 @@ static const struct cli_option options[] = {
 	{ .name = "name",
 	    .kind = CLI_TEXT,
 	    .value = "NAME",
-	    .help = "what the board is called here" },
+	    .help = "what the board is called, here and at the server" },
+	REMOTE_OPTIONS,
+	{ .name = "device",
+	    .kind = CLI_TEXT,
+	    .value = "ID",
+	    .help = "the server's device that this board shall be; else found by name, or new" },
+	{ .name = "type",
+	    .kind = CLI_TEXT,
+	    .value = "TYPE",
+	    .help = "kind of board for a new device; else by its USB number, or mkrwifi1010" },
+	{ .name = "local",
+	    .kind = CLI_SWITCH,
+	    .help = "sign with the authority of this computer; no server knows the device" },
 	{ .name = "ca-dir",
 	    .kind = CLI_DIR,
 	    .value = "DIR",
-	    .help =
-	        "folder of the authority that signs; the one in the state folder unless given" },
+	    .help = "as --local, with the authority in this folder, not the state folder's" },
 	{ .name = "years",
 	    .kind = CLI_NUMBER,
 	    .value = "N",
 	    .min = 1,
 	    .max = 31,
 	    .fallback = "31",
-	    .help = "how long the certificate is valid" },
+	    .help = "how long the certificate is valid; a server signs for 31" },
 	{ .name = "profile",
 	    .kind = CLI_CHOICE,
 	    .value = "arduino|attestation-ready",
@@ -53,7 +67,10 @@ static const struct cli_option options[] = {
 
 struct provision {
 	struct cli *cli;
-	struct ca *ca;
+	struct ca *ca; /* or else a server */
+	struct cloud *cloud;
+	struct cloud_issuer from_cloud;
+	char usb_serial[64];
 	char run[FOLDER_PATH_MAX], port[FOLDER_PATH_MAX], records[FOLDER_PATH_MAX];
 	const char *name;
 	const char *board; /* the virtual board behind the port; NULL: a real one */
@@ -118,11 +135,82 @@ static enum err port_find(struct provision *p, const char *given, struct errbuf 
 	return folder_join(ttys, given, p->port, eb);
 }
 
+/* Which board it is, by its number on the bus; Arduino's vendor number is 2341 hex. */
+static const struct known_board {
+	int usb_pid;
+	const char *type, *fqbn;
+} known_boards[] = {
+	{ 0x8054, "mkrwifi1010", "arduino:samd:mkrwifi1010" },
+	{ 0x8057, "nano_33_iot", "arduino:samd:nano_33_iot" },
+	{ 0x804e, "mkr1000", "arduino:samd:mkr1000" },
+	{ 0x8052, "mkrgsm1400", "arduino:samd:mkrgsm1400" },
+	{ 0x8055, "mkrnb1500", "arduino:samd:mkrnb1500" },
+	{ 0x005e, "nanorp2040connect", "arduino:mbed_nano:nanorp2040connect" },
+	{ 0x025b, "envie_m7", "arduino:mbed_portenta:envie_m7" },
+	{ 0x025f, "nicla_vision", "arduino:mbed_nicla:nicla_vision" },
+	{ 0x0064, "opta", "arduino:mbed_opta:opta" },
+	{ 0x0266, "giga", "arduino:mbed_giga:giga" },
+	{ 0x0068, "portenta_c33", "arduino:renesas_portenta:portenta_c33" },
+	{ 0x1002, "unor4wifi", "arduino:renesas_uno:unor4wifi" },
+};
+
+/* What the server is told about a new device. A virtual board behaves as an MKR WiFi 1010. */
+static void board_describe(struct provision *p)
+{
+	struct cloud_change *board = &p->from_cloud.board;
+	const struct known_board *known = &known_boards[0];
+	const char *type = cli_text(p->cli, "type");
+	struct serial_listed *list = NULL;
+	size_t n = 0;
+
+	if (!p->board && serial_list(NULL, &list, &n, NULL) == OK)
+		for (size_t i = 0; i < n; i++) {
+			if (strcmp(list[i].path, p->port) != 0 || list[i].usb_vid != 0x2341)
+				continue;
+			snprintf(p->usb_serial, sizeof(p->usb_serial), "%s", list[i].usb_serial);
+			for (size_t k = 0; k < COUNT(known_boards); k++)
+				if (known_boards[k].usb_pid == list[i].usb_pid)
+					known = &known_boards[k];
+		}
+	free(list);
+	board->type = type ? type : known->type;
+	board->fqbn = type && strcmp(type, known->type) != 0 ? NULL : known->fqbn;
+	board->serial = p->usb_serial[0] ? p->usb_serial : NULL;
+}
+
 static enum err restart(void *ctx, struct errbuf *eb)
 {
 	const struct provision *p = ctx;
 
 	return board_press(p->run, p->board, BOARD_BUTTON_RESET, eb);
+}
+
+/* --- who signs --- */
+
+static enum err server_open(struct provision *p, struct errbuf *eb)
+{
+	struct cli *cli = p->cli;
+	enum err e = remote_open(cli, &p->cloud, eb);
+
+	if (e == ERR_NOT_FOUND && !cli_text(cli, "credentials"))
+		return err_set(eb, e,
+		    "no server is known: run `imprint up`, or give --credentials FILE; --local "
+		    "signs with the authority of this computer");
+	if (e == OK && cli_number(cli, "years") != 31)
+		return err_set(eb, ERR_ARG, "--years: a server signs for 31; others with --local");
+	p->from_cloud.cloud = p->cloud;
+	p->from_cloud.device = cli_text(cli, "device");
+	board_describe(p);
+	return e;
+}
+
+static enum err issuer_open(struct provision *p, struct errbuf *eb)
+{
+	const char *folder = cli_text(p->cli, "ca-dir");
+
+	if (folder || cli_on(p->cli, "local"))
+		return local_authority(p->cli, folder, &p->ca, eb);
+	return server_open(p, eb);
 }
 
 /* --- the one thing that cannot be undone --- */
@@ -184,12 +272,13 @@ static enum err done(struct provision *p, const struct client_result *result, st
 		    result->firmware, result->firmware_latest);
 	if (cli_json(p->cli))
 		return cli_json_print(
-		    json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:b,s:b,s:s*,s:O}", "name", p->name,
-		        "device_id", result->device_id, "serial", serial, "fingerprint",
-		        fingerprint, "certificate", pem, "assurance", (int)result->level,
-		        "emulated", assurance_emulated(result->chip_serial), "locked_now",
-		        result->locked_now, "wifi_firmware",
-		        result->firmware[0] ? result->firmware : NULL, "steps", p->steps),
+		    json_pack("{s:s,s:s*,s:s,s:s,s:s,s:s,s:i,s:b,s:b,s:s*,s:O}", "name", p->name,
+		        "server", p->cloud ? cloud_server(p->cloud) : NULL, "device_id",
+		        result->device_id, "serial", serial, "fingerprint", fingerprint,
+		        "certificate", pem, "assurance", (int)result->level, "emulated",
+		        assurance_emulated(result->chip_serial), "locked_now", result->locked_now,
+		        "wifi_firmware", result->firmware[0] ? result->firmware : NULL, "steps",
+		        p->steps),
 		    eb);
 	printf("device       %s\nserial       %s\nfingerprint  %s\ncertificate  %s\n",
 	    result->device_id, serial, fingerprint, pem);
@@ -231,7 +320,7 @@ static enum err provision_run(struct provision *p, struct errbuf *eb)
 		.stop_fd = cli_stop_fd(),
 		.profile = cli_text(p->cli, "profile"),
 		.network = p->network ? network_file_settings(p->network) : NULL,
-		.issuer = local_issuer(p->ca),
+		.issuer = p->ca ? local_issuer(p->ca) : cloud_issuer(&p->from_cloud),
 		.ctx = p,
 		.restart = p->begun ? restart : NULL,
 		.restarts = p->board,
@@ -264,12 +353,12 @@ static enum err provision(struct cli *cli, struct errbuf *eb)
 		e = steps_print(cli, eb);
 	else if (!port || !p.name)
 		e = err_set(eb, ERR_ARG, "--%s is missing", port ? "name" : "port");
-	else if ((e = port_find(&p, port, eb)) == OK &&
-	         (e = local_authority(cli, cli_text(cli, "ca-dir"), &p.ca, eb)) == OK &&
+	else if ((e = port_find(&p, port, eb)) == OK && (e = issuer_open(&p, eb)) == OK &&
 	         (e = local_records(cli, p.records, eb)) == OK && (e = network(&p, eb)) == OK)
 		e = provision_run(&p, eb);
 	network_file_free(p.network);
 	ca_free(p.ca);
+	cloud_free(p.cloud);
 	json_decref(p.steps);
 	return e;
 }
@@ -279,11 +368,10 @@ const struct cli_command provision_commands[] = {
 	    .stops = true,
 	    .summary = "give a board its identity",
 	    .about = "Talks to our setup program on the board when it announces itself, else to "
-	             "Arduino's Provisioning sketch; has its request signed by the "
-	             "authority on "
-	             "this computer, sends the certificate's fields and compares what the board "
-	             "rebuilt with what "
-	             "was signed, byte for byte.\n\n"
+	             "Arduino's Provisioning sketch; has its request signed by the server, sends "
+	             "the certificate's fields and compares what the board rebuilt with what "
+	             "was signed, byte for byte. With --local the authority of this computer "
+	             "signs, and no server knows the device.\n\n"
 	             "A run that was interrupted is simply made again: the device keeps its id, "
 	             "and a certificate "
 	             "that was issued but never confirmed is superseded. Locking the secure "

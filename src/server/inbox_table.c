@@ -101,18 +101,14 @@ static void queue_add_first(struct inbox_table *t, struct entry *e)
 	t->oldest = e;
 }
 
-static void forget_oldest(struct inbox_table *t)
+static void forget(struct inbox_table *t, struct entry *e)
 {
-	struct entry *e = t->oldest, **at = bucket_of(t, e->what.device);
+	struct entry **at = bucket_of(t, e->what.device);
 
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
-	t->oldest = e->newer;
-	if (t->oldest)
-		t->oldest->older = NULL;
-	else
-		t->newest = NULL;
+	queue_remove(t, e);
 	free(e);
 	t->n--;
 }
@@ -121,7 +117,7 @@ static void forget_oldest(struct inbox_table *t)
 static void sweep(struct inbox_table *t, int64_t now)
 {
 	while (t->oldest && !t->oldest->waits && t->oldest->due <= now)
-		forget_oldest(t);
+		forget(t, t->oldest);
 }
 
 enum err inbox_table_put(

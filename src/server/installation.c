@@ -2,7 +2,6 @@
 #include "credentials.h"
 #include "digest.h"
 #include "file.h"
-#include "hook.h"
 #include "utc.h"
 
 #include <stdio.h>
@@ -149,10 +148,8 @@ enum err installation_open(struct installation *in, const char *state, struct st
 		return e;
 	e = store_tenant_first(store, &tenant, eb);
 	if (e == ERR_NOT_FOUND) {
-		if ((e = authority_make(in, folder, options, now, eb)) == OK) {
-			test_hook("inside", "authority");
+		if ((e = authority_make(in, folder, options, now, eb)) == OK)
 			e = rows_make(in, store, now, eb);
-		}
 		goto out;
 	}
 	if (e != OK ||
@@ -326,7 +323,6 @@ static enum err place_new(const struct installation *in, const struct installati
 	struct credentials c;
 	enum err e = client_make(in, how, store, &c, eb);
 
-	test_hook("inside", "credentials");
 	if (e == OK)
 		e = save_with_folder(places->path[*chosen], &c, eb);
 	if (e != OK && how->file == NULL && *chosen + 1 < places->n) {

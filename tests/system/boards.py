@@ -37,6 +37,15 @@ def wait_stopped(process):
     raise AssertionError(f"{' '.join(process.argv)}: neither stopped nor ended")
 
 
+def wait_until(condition):
+    """Returns when it holds; fails when it does not within the usual patience."""
+    for _ in range(100 * harness.PATIENCE):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("what must happen did not")
+
+
 def go_on(process):
     process.send(signal.SIGCONT)
 
@@ -82,7 +91,7 @@ class BoardTest(harness.SystemTest):
         return process, socket
 
     def provision(self, name, *options, board=None, **kwargs):
-        return self.run_program("imprint", "provision", "--port", board or name, "--name", name, "--yes", "--json",
+        return self.run_program("imprint", "provision", "--local", "--port", board or name, "--name", name, "--yes", "--json",
             *options, **kwargs)
 
     def settle(self, name):

@@ -54,7 +54,7 @@ class BadLuck(boards.BoardTest):
 
     def stopped_at(self, name, when, step):
         """A provisioning that keeps still there, or None when it ended without coming by."""
-        run = self.start("imprint", "provision", "--port", name, "--name", name, "--yes", "--timeout", "5",
+        run = self.start("imprint", "provision", "--local", "--port", name, "--name", name, "--yes", "--timeout", "5",
             env={"IMPRINT_TEST_STOP": f"{when}:{step}"})
         if boards.wait_stopped(run):
             self.note(when, step)

@@ -245,7 +245,7 @@ class BadLuck(BoardTest):
         board.kill()
         self.assertTrue(os.path.islink(board.port))
         self.assertIsNone(self.status())
-        done = self.run_program("imprint", "provision", "--port", board.port, "--name", "kitchen")
+        done = self.run_program("imprint", "provision", "--local", "--port", board.port, "--name", "kitchen")
         self.assertEqual(done.returncode, 3, done)
         done = self.run_program("imprint", "board", "reset", "kitchen")
         self.assertEqual(done.returncode, 3, done)

@@ -55,7 +55,7 @@ class Output(boards.BoardTest):
 
     def test_result_and_progress(self):
         self.board("kitchen")
-        done = self.run_program("imprint", "provision", "--port", "kitchen", "--name", "shelf", "--yes")
+        done = self.run_program("imprint", "provision", "--local", "--port", "kitchen", "--name", "shelf", "--yes")
         self.assertEqual(done.returncode, 0, done)
         self.assertRegex(done.stdout, r"\Adevice       [0-9a-f-]{36}\nserial       [0-9a-f]{32}\n"
             r"fingerprint  [0-9a-f]{64}\ncertificate  /.*/runs/shelf\.pem\nassurance    A1 possession: .*\n"
@@ -71,14 +71,14 @@ class Output(boards.BoardTest):
 
     def test_failures(self):
         self.board("kitchen")
-        base = ("imprint", "provision", "--port", "kitchen", "--name", "kitchen")
+        base = ("imprint", "provision", "--local", "--port", "kitchen", "--name", "kitchen")
         for name, argv, status, says in (
             ("no port", ("imprint", "provision", "--name", "a"), 2, "--port is missing"),
-            ("no name", ("imprint", "provision", "--port", "a"), 2, "--name is missing"),
+            ("no name", ("imprint", "provision", "--local", "--port", "a"), 2, "--name is missing"),
             ("bad name", (*base[:-1], "../a", "--yes"), 2, "name: 1 to 64"),
             ("bad years", (*base, "--years", "32"), 2, "years"),
-            ("unknown board", ("imprint", "provision", "--port", "x", "--name", "x"), 3, "neither a virtual board"),
-            ("not a port", ("imprint", "provision", "--port", "/dev/null", "--name", "x"), 2, "not a serial port"),
+            ("unknown board", ("imprint", "provision", "--local", "--port", "x", "--name", "x"), 3, "neither a virtual board"),
+            ("not a port", ("imprint", "provision", "--local", "--port", "/dev/null", "--name", "x"), 2, "not a serial port"),
             ("no authority", (*base, "--ca-dir", self.folder / "none"), 3, "no authority in --ca-dir"),
             ("lock not allowed", base, 4, "kept         the device id"),
         ):
@@ -92,7 +92,7 @@ class Output(boards.BoardTest):
 
     def test_failure_as_json(self):
         self.board("kitchen")
-        done = self.run_program("imprint", "provision", "--port", "kitchen", "--name", "kitchen", "--json")
+        done = self.run_program("imprint", "provision", "--local", "--port", "kitchen", "--name", "kitchen", "--json")
         error = json.loads(done.stdout)["error"]
         self.assertEqual((error["name"], error["exit"], error["step"]), ("ERR_DENIED", 4, "lock"), done)
         self.assertEqual(error["said"], "That's all folks", done)
@@ -103,7 +103,7 @@ class Output(boards.BoardTest):
         ours, theirs = os.openpty()
         with os.fdopen(ours, "wb", buffering=0) as keyboard, os.fdopen(theirs) as terminal:
             keyboard.write(typed)
-            run = subprocess.run([harness.program("imprint"), "provision", "--port", "kitchen", "--name", "kitchen"],
+            run = subprocess.run([harness.program("imprint"), "provision", "--local", "--port", "kitchen", "--name", "kitchen"],
                 stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.env, timeout=60, check=False)
         return run.returncode, run.stdout.decode()
 
@@ -130,7 +130,7 @@ class Output(boards.BoardTest):
         return os.ttyname(theirs)
 
     def test_interrupted(self):
-        run = self.start("imprint", "provision", "--port", self.silent_port(), "--name", "a", "--timeout", "60")
+        run = self.start("imprint", "provision", "--local", "--port", self.silent_port(), "--name", "a", "--timeout", "60")
         run.wait_for("^Open the port .* done$")
         run.send(signal.SIGINT)
         self.assertEqual(run.wait(), 130, run.output)
@@ -147,7 +147,7 @@ class Output(boards.BoardTest):
         if not boards.has_hooks():
             self.skipTest("release build: no place to stop at")
         self.board("kitchen")
-        first = self.start("imprint", "provision", "--port", "kitchen", "--name", "kitchen", "--yes",
+        first = self.start("imprint", "provision", "--local", "--port", "kitchen", "--name", "kitchen", "--yes",
             env={"IMPRINT_TEST_STOP": "before:talk"})
         boards.wait_stopped(first)
         same_name = self.provision("kitchen")

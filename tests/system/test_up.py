@@ -119,7 +119,7 @@ class Up(harness.SystemTest):
     def test_stay(self):
         run = self.start("imprint", "up", "--stay", "--name", "here")
         port = run.wait_for(r"^here stays plugged in at (/\S+); Ctrl-C ends it$").group(1)
-        done = self.run_program("imprint", "provision", "--port", port, "--name", "here", "--yes")
+        done = self.run_program("imprint", "provision", "--local", "--port", port, "--name", "here", "--yes")
         self.assertEqual(done.returncode, 0, done)
         run.send(signal.SIGINT)
         self.assertEqual(run.wait(), 130, run.output)

@@ -18,14 +18,14 @@
  */
 static struct {
 	OSSL_PROVIDER *whole;
-	OSSL_ALGORITHM decoders[KEPT_MAX], encoders[KEPT_MAX];
+	OSSL_ALGORITHM decoders[KEPT_MAX], encoders[KEPT_MAX], keys[KEPT_MAX];
 } kept;
 static pthread_once_t kept_once = PTHREAD_ONCE_INIT;
 
 /* Names are "EC:id-ecPublicKey:1.2.840.10045.2.1"; whole up to the colon. */
 static bool is_needed(const OSSL_ALGORITHM *a)
 {
-	static const char *const names[] = { "EC", "X25519", "ED25519", "DER" };
+	static const char *const names[] = { "EC", "X25519", "ED25519", "DER", "HMAC" };
 	size_t n = strcspn(a->algorithm_names, ":");
 
 	if (strstr(a->property_definition, "output=text") ||
@@ -56,6 +56,7 @@ static void keep_once(void)
 		return;
 	keep(OSSL_PROVIDER_query_operation(kept.whole, OSSL_OP_DECODER, &no_cache), kept.decoders);
 	keep(OSSL_PROVIDER_query_operation(kept.whole, OSSL_OP_ENCODER, &no_cache), kept.encoders);
+	keep(OSSL_PROVIDER_query_operation(kept.whole, OSSL_OP_KEYMGMT, &no_cache), kept.keys);
 }
 
 /* --- the provider --- */
@@ -68,6 +69,8 @@ static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
 		return kept.decoders;
 	if (operation == OSSL_OP_ENCODER)
 		return kept.encoders;
+	if (operation == OSSL_OP_KEYMGMT)
+		return kept.keys;
 	return OSSL_PROVIDER_query_operation(kept.whole, operation, no_cache);
 }
 

@@ -9,7 +9,17 @@
 #include <openssl/core_names.h>
 #include <openssl/provider.h>
 
-#define KEPT_MAX 48
+#define KEPT_MAX 24
+
+/* What is kept of these operations; of all others everything is. */
+static const struct few {
+	int operation;
+	const char *names[4];
+} few[] = {
+	{ OSSL_OP_DECODER, { "EC", "DER" } }, /* DER: PEM, and what SubjectPublicKeyInfo holds */
+	{ OSSL_OP_ENCODER, { "EC" } },
+	{ OSSL_OP_KEYMGMT, { "EC", "X25519", "HMAC" } }, /* HMAC: TLS 1.3 binds sessions by it */
+};
 
 /*
  * Written once. OpenSSL gives a provider's query function nothing but the context that the default
@@ -18,34 +28,20 @@
  */
 static struct {
 	OSSL_PROVIDER *whole;
-	OSSL_ALGORITHM decoders[KEPT_MAX], encoders[KEPT_MAX], keys[KEPT_MAX];
+	OSSL_ALGORITHM tables[COUNT(few)][KEPT_MAX];
 } kept;
 static pthread_once_t kept_once = PTHREAD_ONCE_INIT;
 
 /* Names are "EC:id-ecPublicKey:1.2.840.10045.2.1"; whole up to the colon. */
-static bool is_needed(const OSSL_ALGORITHM *a)
+static bool is_named(const OSSL_ALGORITHM *a, const struct few *by)
 {
-	static const char *const names[] = { "EC", "X25519", "ED25519", "DER", "HMAC" };
 	size_t n = strcspn(a->algorithm_names, ":");
 
-	if (strstr(a->property_definition, "output=text") ||
-	    strstr(a->property_definition, "output=blob"))
-		return false;
-	for (size_t i = 0; i < COUNT(names); i++) {
-		if (strlen(names[i]) == n && memcmp(names[i], a->algorithm_names, n) == 0)
+	for (size_t i = 0; i < COUNT(by->names) && by->names[i]; i++) {
+		if (strlen(by->names[i]) == n && memcmp(by->names[i], a->algorithm_names, n) == 0)
 			return true;
 	}
 	return false;
-}
-
-static void keep(const OSSL_ALGORITHM *from, OSSL_ALGORITHM to[KEPT_MAX])
-{
-	size_t n = 0;
-
-	for (; from && from->algorithm_names && n < KEPT_MAX - 1; from++) {
-		if (is_needed(from))
-			to[n++] = *from;
-	}
 }
 
 static void keep_once(void)
@@ -54,9 +50,16 @@ static void keep_once(void)
 
 	if (!(kept.whole = OSSL_PROVIDER_try_load(NULL, "default", 1)))
 		return;
-	keep(OSSL_PROVIDER_query_operation(kept.whole, OSSL_OP_DECODER, &no_cache), kept.decoders);
-	keep(OSSL_PROVIDER_query_operation(kept.whole, OSSL_OP_ENCODER, &no_cache), kept.encoders);
-	keep(OSSL_PROVIDER_query_operation(kept.whole, OSSL_OP_KEYMGMT, &no_cache), kept.keys);
+	for (size_t i = 0; i < COUNT(few); i++) {
+		const OSSL_ALGORITHM *a =
+		    OSSL_PROVIDER_query_operation(kept.whole, few[i].operation, &no_cache);
+		size_t n = 0;
+
+		for (; a && a->algorithm_names && n < KEPT_MAX - 1; a++) {
+			if (is_named(a, &few[i]))
+				kept.tables[i][n++] = *a;
+		}
+	}
 }
 
 /* --- the provider --- */
@@ -65,12 +68,10 @@ static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
 {
 	(void)provctx;
 	*no_cache = 0;
-	if (operation == OSSL_OP_DECODER)
-		return kept.decoders;
-	if (operation == OSSL_OP_ENCODER)
-		return kept.encoders;
-	if (operation == OSSL_OP_KEYMGMT)
-		return kept.keys;
+	for (size_t i = 0; i < COUNT(few); i++) {
+		if (few[i].operation == operation)
+			return kept.tables[i];
+	}
 	return OSSL_PROVIDER_query_operation(kept.whole, operation, no_cache);
 }
 

@@ -3,8 +3,8 @@
  *
  * OpenSSL 3.0 builds a new chain of decoders for every public key in a certificate and walks the
  * names of all that it knows each time. A slim context knows the default provider's algorithms, but
- * only those decoders and encoders that P-256, P-384, X25519 and Ed25519 keys in DER and PEM need.
- * Digests, KDFs, ciphers and signatures are all there.
+ * only those decoders and key managers that certificates with elliptic curves (P-256, P-384), in DER
+ * and PEM, and key agreement by X25519 need. No RSA. Digests, KDFs, ciphers are all there.
  *
  *	struct slim *slim = NULL;
  *	if ((e = slim_new(&slim, eb)) != OK)

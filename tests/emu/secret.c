@@ -716,7 +716,7 @@ static enum err do_write(struct bench *b)
 static enum err do_privwrite(struct bench *b)
 {
 	enum err e = se_privwrite(&b->se, &with3, 0, boot_scalar);
-	uint8_t q[64], want[64];
+	uint8_t q[64] = { 0 }, want[64];
 
 	if (e == OK)
 		e = se_public(&b->se, 0, q);

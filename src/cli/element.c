@@ -235,7 +235,7 @@ static json_t *certificate_json(const struct chip *c)
 	    c->ccert.issued.year % 10000u, c->ccert.issued.month % 100u, c->ccert.issued.day % 100u,
 	    c->ccert.issued.hour % 100u);
 	return json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:s}", "device_id", id, "serial", serial,
-	    "issued", issued, "years", c->ccert.years, "authority_key_id", aki, "belongsToSlot0",
+	    "issued", issued, "years", c->ccert.years, "authority_key_id", aki, "belongs_to_slot0",
 	    words[c->belongs], "text", chip_belongs_text(c->belongs));
 }
 

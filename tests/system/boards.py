@@ -137,7 +137,7 @@ class BoardTest(harness.SystemTest):
         """A certificate for another key is never shown as this chip's."""
         chip = self.chip(name)
         if chip["certificate"] is not None:
-            self.assertEqual(chip["certificate"]["belongsToSlot0"] == "yes", self.belongs(name, chip), chip)
+            self.assertEqual(chip["certificate"]["belongs_to_slot0"] == "yes", self.belongs(name, chip), chip)
         return chip
 
     def identity(self, name, done, arduino=True):
@@ -158,7 +158,7 @@ class BoardTest(harness.SystemTest):
             self.assertEqual(x509.load_pem_x509_certificate(pem.read()), certificate)
         chip = self.honest(name)
         self.assertEqual(chip["slots"][0]["public_key"], point(certificate), chip)
-        self.assertEqual(chip["certificate"]["belongsToSlot0"], "yes", chip)
+        self.assertEqual(chip["certificate"]["belongs_to_slot0"], "yes", chip)
         self.assertEqual(chip["certificate"]["serial"], result["serial"], chip)
         self.assertTrue(chip["config_locked"] and chip["data_locked"] and chip["arduino_profile"] == arduino, chip)
         return record

@@ -484,12 +484,12 @@ class Info(Element):
     def belongs(self, path, *options):
         seen = self.info(path, *options)
         self.assertEqual(seen["certificate_state"], "present")
-        return seen["certificate"]["belongsToSlot0"]
+        return seen["certificate"]["belongs_to_slot0"]
 
     def test_certificate_that_fits(self):
         path = self.put(key="golden-device-1", certificate=TYPICAL)
         seen = self.info(path)
-        self.assertEqual(seen["certificate"]["belongsToSlot0"], "yes")
+        self.assertEqual(seen["certificate"]["belongs_to_slot0"], "yes")
         self.assertEqual(seen["certificate"]["device_id"], TYPICAL["device_id"])
         self.assertEqual(seen["certificate"]["serial"], TYPICAL["serial"])
         self.assertEqual(seen["certificate"]["issued"], "2020-08-31T10:00:00Z")
@@ -524,7 +524,7 @@ class Info(Element):
                 with self.subTest(slot=slot, at=at):
                     seen = self.info(self.put(key="golden-device-1", certificate=TYPICAL, edit=edit))
                     if seen["certificate_state"] == "present":
-                        self.assertEqual(seen["certificate"]["belongsToSlot0"], "no")
+                        self.assertEqual(seen["certificate"]["belongs_to_slot0"], "no")
                     else:
                         self.assertEqual(seen["certificate_state"], "malformed")
 

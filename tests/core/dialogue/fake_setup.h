@@ -12,6 +12,7 @@
 struct fake_setup {
 	uint8_t out[4096];
 	size_t out_n;
+	bool attests; /* slot 1 of its chip is for statements */
 	bool config_locked, data_locked, conflict, stored;
 	unsigned keys, locks, stores, wipes, restarts, networks, csrs, signs;
 	enum err fail; /* of the functions that change or use something */
@@ -95,7 +96,7 @@ static inline enum err fake_info(void *ctx, struct setup_info *info)
 	info->slots_locked = 0x8001;
 	info->has_key = f->keys > 0;
 	fake_q(f, info->q);
-	info->attests = true;
+	info->attests = f->attests;
 	memset(info->attester, 0xa7, sizeof(info->attester));
 	info->identity = f->stored ? SETUP_IDENTITY_WHOLE : SETUP_IDENTITY_NONE;
 	return OK;

@@ -252,6 +252,7 @@ static void answers(void)
 	static struct line l;
 
 	ok(setup(&l, NO_TROUBLE, 0) && done_once(&l), "a setup without trouble");
+	l.fake.attests = true;
 	ok(setup_ask_hello(&l.host) == OK && talk(&l) == SETUP_ANSWERED &&
 	        setup_ask_info(&l.host) == OK && talk(&l) == SETUP_ANSWERED &&
 	        l.host.info.has_key && l.host.info.config_locked &&

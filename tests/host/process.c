@@ -81,6 +81,8 @@ static void ends(void)
 		{ "exit 0", ERR_IO, "status 0" },
 		{ "echo one; echo two; echo; exit 4", ERR_DENIED, "status 4: two" },
 		{ "exit 77", ERR_IO, "status 77" },
+		{ "echo 'error failed exit=6 reason=\"port 1 is taken\" x=1'; exit 6", ERR_CONFLICT,
+		    "status 6: port 1 is taken" },
 		{ "echo last; kill -9 $$", ERR_IO, "signal 9; its last words: last" },
 		{ "printf 'a\\033[2Jb\\n'; exit 5", ERR_FORMAT, "status 5: a?[2Jb" },
 	};

@@ -17,6 +17,7 @@
 
 #define LOG_MAX (1 << 20)
 #define STEP_MS 20
+#define REASON " reason=\""
 
 /* --- starting --- */
 
@@ -41,6 +42,11 @@ static enum err log_open(struct process *p, const char *log, int *fd, struct err
 /* Nothing but system calls: other threads may have held any lock when we forked. */
 _Noreturn static void child(const char *const *argv, pid_t parent, int log, int ready, int failed)
 {
+	/* POSIX's prototype is older than const; it changes nothing. */
+	union {
+		const char *const *ours;
+		char *const *theirs;
+	} words = { argv };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
 
@@ -61,7 +67,7 @@ _Noreturn static void child(const char *const *argv, pid_t parent, int log, int 
 	if (ready >= 0)
 		dup2(ready, PROCESS_READY);
 	close_range((unsigned)PROCESS_READY + (ready >= 0), ~0U, CLOSE_RANGE_CLOEXEC);
-	execv(argv[0], (char *const *)(uintptr_t)argv);
+	execv(argv[0], words.theirs);
 	(void)!write(failed, &errno, sizeof(errno));
 	_exit(127);
 }
@@ -214,7 +220,8 @@ enum err process_ready(
 /* The last line that is not empty of what it said; "" without one. */
 static void last_words(const struct process *p, char *text, size_t cap)
 {
-	char tail[2048];
+	char tail[2048 + 1];
+	const char *reason;
 	int fd = open(p->log, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
 	size_t n, at;
@@ -224,7 +231,8 @@ static void last_words(const struct process *p, char *text, size_t cap)
 	if (fd < 0)
 		return;
 	end = lseek(fd, 0, SEEK_END);
-	at = end - p->log_from > (off_t)sizeof(tail) ? sizeof(tail) : (size_t)(end - p->log_from);
+	at = end - p->log_from > (off_t)sizeof(tail) - 1 ? sizeof(tail) - 1
+	                                                 : (size_t)(end - p->log_from);
 	got = end > p->log_from ? pread(fd, tail, at, end - (off_t)at) : 0;
 	close(fd);
 	n = got > 0 ? (size_t)got : 0;
@@ -232,7 +240,12 @@ static void last_words(const struct process *p, char *text, size_t cap)
 		n--;
 	for (at = n; at > 0 && tail[at - 1] != '\n'; at--)
 		;
-	snprintf(text, cap, "%.*s", (int)(n - at), tail + at);
+	tail[n] = 0;
+	snprintf(text, cap, "%.*s", (int)cap - 1, tail + at);
+	/* Of a line of our own log the reason alone: the rest is for machines. */
+	if ((reason = strstr(tail + at, REASON)))
+		snprintf(text, cap, "%.*s", (int)strcspn(reason + sizeof(REASON) - 1, "\""),
+		    reason + sizeof(REASON) - 1);
 	/* Another program's bytes on our terminal. */
 	for (char *c = text; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)

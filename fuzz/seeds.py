@@ -92,6 +92,24 @@ def mqtt_seeds():
     write("mqtt", "too-long", online + b"\x00" + part(b"\x30\xd0\x0f\x00\x2e" + down) + b"\x00\xff" * 9)
 
 
+def up_file_seeds():
+    up = {"schema": 1, "pid": 12, "server": "https://localhost:8443", "credentials": "/home/a/.config/imprint/credentials.json",
+        "broker": {"host": "localhost", "port": 8885}, "run": "/run/user/1000/imprint",
+        "boards": [{"name": "demo", "port": "/run/user/1000/imprint/tty/demo", "device_id": "a4b0acd9-1e8b-4ca6-b85b-ea3a4db3d31f"},
+            {"name": "demo-2", "port": "", "device_id": ""}], "imprintd": {"pid": 13}, "mosquitto": {"pid": 14}}
+    write("up_file", "two-boards", json.dumps(up).encode())
+    write("up_file", "port-0", json.dumps({**up, "broker": {"host": "localhost", "port": 0}}).encode())
+    write("up_file", "no-broker", json.dumps({**up, "broker": 1}).encode())
+    ready = {"schema": 1, "server": "https://localhost:8443", "port": 8443, "pid": 123, "credentials": "/c", "state": "/s",
+        "organization": "a4b0acd9-1e8b-4ca6-b85b-ea3a4db3d31f"}
+    write("ready", "line", json.dumps(ready).encode())
+    write("ready", "port-65536", json.dumps({**ready, "port": 65536}).encode())
+    write("ready", "pid-true", json.dumps({**ready, "pid": True}).encode())
+    write("ready", "twice", json.dumps(ready)[:-1].encode() + b',"port":1}')
+    write("up_file", "33-boards", json.dumps({**up, "boards": 33 * [{}]}).encode())
+    write("up_file", "long-name", json.dumps({**up, "boards": [{"name": 65 * "x", "port": "", "device_id": ""}]}).encode())
+
+
 def ini_seeds():
     write("ini", "sections", b"; a comment\nlisten = 127.0.0.1\r\n[log]\nlevel: debug ; why\n\n[public]\nname=a,b\n")
     write("ini", "twice", b"port = 1\nport = 2\n")
@@ -185,6 +203,7 @@ def main():
     write("inbox", "waits-ten-seconds", bytes([1, 0, 1, 1, 50, 1, 1, 50, 1, 2, 0, 1, 1, 100, 1]))
     write("inbox", "no-room", bytes(b for board in range(12) for b in (board, 1, board // 6)))
     http_seeds()
+    up_file_seeds()
     golden, authority, provisioning = (json.loads((VECTORS / name).read_text(encoding="utf-8"))
         for name in ("certificates.json", "authority.json", "provisioning2.json"))
     csrs = {csr["name"]: csr for csr in golden["csr"]}

@@ -4,6 +4,9 @@
 
 const struct cli_command *const cli_commands[] = {
 	up_commands,
+	down_commands,
+	status_commands,
+	reset_commands,
 	board_commands,
 	broker_commands,
 	ports_commands,

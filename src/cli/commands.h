@@ -5,6 +5,9 @@
 #include "cli.h"
 
 extern const struct cli_command up_commands[];          /* up.c */
+extern const struct cli_command down_commands[];        /* down.c */
+extern const struct cli_command status_commands[];      /* status.c */
+extern const struct cli_command reset_commands[];       /* reset.c */
 extern const struct cli_command board_commands[];       /* board.c */
 extern const struct cli_command broker_commands[];      /* broker.c */
 extern const struct cli_command ports_commands[];       /* ports.c */

@@ -1,299 +1,138 @@
-/* `imprint up`: a virtual board from a blank chip to its identity, every step shown. */
-#include "board.h"
-#include "chip.h"
+/* `imprint up`: server, broker and virtual boards, until the server says that each is ONLINE. */
+#include "cloud.h"
 #include "commands.h"
+#include "guests.h"
 #include "local.h"
-#include "p256.h"
-#include "sha256.h"
-#include "text.h"
+#include "services.h"
+#include "steps.h"
+#include "up_file.h"
 #include "utc.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <errno.h>
+#include <net/if.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#define READY_MS 30000 /* for a service to start */
+#define ONLINE_S 60    /* for all boards, without --timeout */
+#define LOOK_MS 200    /* between two questions to the server while boards come */
+#define WATCH_MS 2000  /* and afterwards */
+
 static const struct cli_option options[] = {
+	{ .name = "once",
+	    .kind = CLI_SWITCH,
+	    .flag_only = true,
+	    .help = "end when every board is ONLINE" },
+	{ .name = "boards",
+	    .kind = CLI_NUMBER,
+	    .value = "N",
+	    .min = 1,
+	    .max = UP_BOARDS_MAX,
+	    .fallback = "1",
+	    .flag_only = true,
+	    .help = "how many virtual boards: NAME, NAME-2, NAME-3, ..." },
+	{ .name = "no-board",
+	    .kind = CLI_SWITCH,
+	    .flag_only = true,
+	    .help = "no virtual board: server and broker alone" },
 	{ .name = "name",
 	    .kind = CLI_TEXT,
 	    .value = "NAME",
 	    .fallback = "demo",
+	    .flag_only = true,
 	    .help = "name of the virtual board" },
 	{ .name = "fresh",
 	    .kind = CLI_SWITCH,
 	    .flag_only = true,
-	    .help = "throw its emulated chip away and begin with a blank one" },
-	{ .name = "once",
+	    .help = "throw these boards' emulated chips, records and devices away first" },
+	{ .name = "lan",
 	    .kind = CLI_SWITCH,
 	    .flag_only = true,
-	    .help = "end when the identity is made; so it is without --stay too" },
-	{ .name = "stay",
-	    .kind = CLI_SWITCH,
+	    .help = "listen on all addresses; this computer's names and addresses come into the "
+	            "certificates" },
+	{ .name = "port",
+	    .kind = CLI_NUMBER,
+	    .value = "N",
+	    .min = 1,
+	    .max = 65535,
 	    .flag_only = true,
-	    .help = "keep the virtual board running until interrupted" },
+	    .help = "port of the server; 8443, or the next that is free" },
+	{ .name = "broker-port",
+	    .kind = CLI_NUMBER,
+	    .value = "N",
+	    .min = 1,
+	    .max = 65535,
+	    .flag_only = true,
+	    .help = "port of the broker; 8885, or the next that is free" },
+	{ .name = "mosquitto",
+	    .kind = CLI_FILE,
+	    .value = "PROGRAM",
+	    .help = "the broker's program; found in PATH or /usr/sbin unless given" },
 	{ 0 },
 };
 
 struct up {
 	struct cli *cli;
-	const char *name;
+	struct steps *steps;
+	struct file_lock lock, run_lock;
+	struct services services;
+	struct services_options how;
+	struct up_file file;
+	struct credentials credentials;
+	struct cloud *cloud;
+	struct guests *guests;
 	char state[FOLDER_PATH_MAX], run[FOLDER_PATH_MAX], records[FOLDER_PATH_MAX];
-	struct ca *ca;
-	struct board *board;
-	struct chip *chip;
-	struct client_result result;
-	json_t *steps;
-	struct timespec began;
+	char anchor[FOLDER_PATH_MAX], broker[300];
+	char names[SERVICES_NAMES_MAX][256];
 };
 
-static double seconds(const struct up *u)
-{
-	struct timespec now;
+/* --- places --- */
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - u->began.tv_sec) +
-	       (double)(now.tv_nsec - u->began.tv_nsec) / 1e9;
-}
-
-/* A step of our own; those of the run come from its table. */
-static void begin(struct up *u)
+static enum err real_path(char path[FOLDER_PATH_MAX], struct errbuf *eb)
 {
-	clock_gettime(CLOCK_MONOTONIC, &u->began);
-}
+	char *real = realpath(path, NULL);
+	enum err e;
 
-static enum err ended(
-    struct up *u, const char *name, const char *text, enum err e, const char *detail)
-{
-	local_line(u->cli, u->steps, name, text, seconds(u), e == OK ? CLIENT_DONE : CLIENT_FAILED,
-	    e == OK ? detail : "");
+	if (!real)
+		return file_error(eb, errno, path, "cannot be found");
+	e = folder_join("", real, path, eb);
+	free(real);
 	return e;
 }
 
-/* --- what is needed --- */
-
-static enum err authority(struct up *u, struct errbuf *eb)
+/* Who has the state folder already, for people. */
+static enum err runs_already(const struct up *u, enum err e, struct errbuf *eb)
 {
-	char id[41] = "";
-	enum err e;
+	struct up_file *other = calloc(1, sizeof(*other));
 
-	begin(u);
-	if ((e = local_authority(u->cli, NULL, &u->ca, eb)) == OK)
-		hex_encode((struct slice){ ca_key_id(u->ca), 20 }, HEX_LOWER, id);
-	return ended(u, "authority", "Open or make an authority", e, id);
-}
-
-/* The state file is opened first: then no other process has it. */
-static enum err chip_forget(struct up *u, struct errbuf *eb)
-{
-	struct emu_options o = { .how = EMU_OPEN_ONLY };
-	char folder[FOLDER_PATH_MAX], file[80], path[FOLDER_PATH_MAX];
-	struct emu *emu = NULL;
-	enum err e;
-
-	snprintf(file, sizeof(file), "%s.se", u->name);
-	if ((e = folder_join(u->state, "elements", folder, eb)) != OK ||
-	    (e = folder_join(folder, file, path, eb)) != OK)
-		return e;
-	if ((e = emu_open(path, &o, &emu, eb)) == ERR_NOT_FOUND)
-		return OK;
-	if (e == OK && unlink(path) != 0)
-		e = err_set(eb, ERR_IO, "%s: cannot be removed", path);
-	emu_free(emu);
+	if (other && e == ERR_CONFLICT && up_file_read(u->state, other, NULL) == OK)
+		err_set(eb, e,
+		    "runs already, as process %ld: server %s, broker %s:%u, %zu board%s; `imprint "
+		    "status` shows it, `imprint down` ends it",
+		    other->pid, other->server, other->host, other->broker_port, other->n_boards,
+		    other->n_boards == 1 ? "" : "s");
+	free(other);
 	return e;
 }
 
-static enum err virtual_board(struct up *u, struct errbuf *eb)
+/* Sockets and links of boards have one place for all state folders. */
+static enum err run_lock(struct up *u, struct errbuf *eb)
 {
-	struct board_options o = { .name = u->name,
-		.state = u->state,
-		.run = u->run,
-		.chip = { .family = EMU_ATECC608B, .timing = EMU_TYPICAL } };
+	char path[FOLDER_PATH_MAX];
 	enum err e;
 
-	begin(u);
-	if ((e = board_name_check(u->name, eb)) == OK &&
-	    (!cli_on(u->cli, "fresh") || (e = chip_forget(u, eb)) == OK) &&
-	    (e = board_new(&o, &u->board, eb)) == OK)
-		e = board_start(u->board, eb);
-	return ended(u, "board", "Start a virtual board", e, e == OK ? board_port(u->board) : "");
-}
-
-/* --- the run --- */
-
-static void show(void *ctx, const struct client_event *event)
-{
-	const struct up *u = ctx;
-
-	local_step(u->cli, u->steps, event);
-}
-
-/* An emulated chip is locked for as long as its file exists, which hurts nobody. */
-static bool may_lock(void *ctx)
-{
-	(void)ctx;
-	return true;
-}
-
-static enum err provision(struct up *u, struct errbuf *eb)
-{
-	struct client_run run = { .port = board_port(u->board),
-		.folder = u->records,
-		.name = u->name,
-		.years = 31,
-		.limit_ms = (uint32_t)cli_timeout(u->cli, 0) * 1000,
-		.stop_fd = cli_stop_fd(),
-		.issuer = local_issuer(u->ca),
-		.ctx = u,
-		.may_lock = may_lock,
-		.event = show };
-	enum err e = client_run(&run, &u->result, eb);
-
-	if (e != OK)
-		fprintf(
-		    stderr, "kept         %s\nwhat to do   %s\n", u->result.kept, u->result.remedy);
-	return e;
-}
-
-/* --- believing nothing of it --- */
-
-/* What the chip itself says, read over its bus, past the sketch. */
-static enum err read_back(struct up *u, struct errbuf *eb)
-{
-	struct x509_cert authority_cert;
-	uint8_t der[CCERT_CERT_MAX];
-	struct der_w w = der_writer(der, sizeof(der));
-	struct slice rebuilt;
-	struct ccert fields;
-	enum err e;
-
-	if ((e = x509_cert_parse(ca_certificate(u->ca), &authority_cert)) != OK)
-		return err_set(eb, e, "the authority's own certificate cannot be read");
-	if ((e = chip_open(u->state, u->run, board_element(u->board), &u->chip, eb)) != OK ||
-	    (e = chip_read(u->chip, authority_cert.tbs.q, eb)) != OK)
+	if ((e = folder_make(u->run, 0700, eb)) != OK || (e = folder_private(u->run, eb)) != OK ||
+	    (e = folder_join(u->run, "up.lock", path, eb)) != OK)
 		return e;
-	if (u->chip->certificate != CHIP_CERTIFICATE)
-		return err_set(eb, ERR_DEVICE, "the chip's slots 10 to 12 hold no certificate");
-	ccert_cert_put(&w, &u->chip->ccert, u->chip->slots[SE_SLOT_DEVICE_KEY].q);
-	if (der_finish(&w, &rebuilt) != OK ||
-	    !slice_equal(rebuilt, (struct slice){ u->result.der, u->result.n }))
-		return err_set(
-		    eb, ERR_DEVICE, "the chip's certificate is not the one that was signed");
-	return ca_verify(u->ca, rebuilt, &fields, eb);
-}
-
-/* The chip signs a number that nobody knew before. */
-static enum err challenge(struct up *u, struct errbuf *eb)
-{
-	const struct chip_slot *key = &u->chip->slots[SE_SLOT_DEVICE_KEY];
-	uint8_t number[32], sig[64];
-	struct p256 *p = NULL;
-	enum err e;
-
-	if ((e = p256_new(&p, eb)) != OK)
-		return e;
-	if ((e = random_bytes(number, sizeof(number))) != OK)
-		err_set(eb, e, "no random numbers");
-	else if ((e = se_sign(&u->chip->se, SE_SLOT_DEVICE_KEY, number, sig)) != OK)
-		err_set(eb, e, "the chip does not sign: %s", se_fault_text(u->chip->se.fault));
-	else if ((e = p256_verify(p, key->q, number, sig)) != OK)
-		err_set(eb, e, "the chip's signature is wrong");
-	p256_free(p);
-	return e;
-}
-
-static enum err verify(struct up *u, struct errbuf *eb)
-{
-	enum err e;
-
-	begin(u);
-	e = ended(u, "read-back", "Read the chip back", read_back(u, eb),
-	    "its certificate is the one that was signed");
-	if (e != OK)
-		return e;
-	begin(u);
-	return ended(u, "challenge", "Challenge the key", challenge(u, eb),
-	    "the key in the chip has signed it");
-}
-
-/* --- what was made, and where --- */
-
-struct made {
-	char chip_serial[19], serial[33], fingerprint[65], key[65], aki[41], from[UTC_TEXT_SIZE],
-	    until[UTC_TEXT_SIZE];
-	char slot10[145], slot11[73];
-	char pem[FOLDER_PATH_MAX], element[FOLDER_PATH_MAX], authority[FOLDER_PATH_MAX];
-};
-
-static void made_fill(const struct up *u, struct made *m)
-{
-	const struct ccert *c = &u->chip->ccert;
-	struct x509_hour until = x509_hour_add_years(&c->issued, c->years);
-	uint8_t hash[32];
-
-	sha256((struct slice){ u->result.der, u->result.n }, hash);
-	hex_encode(SLICE(u->chip->serial), HEX_UPPER, m->chip_serial);
-	hex_encode(SLICE(c->serial), HEX_LOWER, m->serial);
-	hex_encode(SLICE(c->aki), HEX_LOWER, m->aki);
-	hex_encode(SLICE(hash), HEX_LOWER, m->fingerprint);
-	hex_encode((struct slice){ u->chip->slots[SE_SLOT_CERT].bytes, 72 }, HEX_LOWER, m->slot10);
-	hex_encode(
-	    (struct slice){ u->chip->slots[SE_SLOT_SERIAL_AKI].bytes, 36 }, HEX_LOWER, m->slot11);
-	chip_fingerprint(u->chip->slots[SE_SLOT_DEVICE_KEY].q, m->key);
-	utc_text(&c->issued, m->from);
-	utc_text(&until, m->until);
-	snprintf(m->pem, sizeof(m->pem), "%.900s/%s.pem", u->records, u->name);
-	snprintf(m->element, sizeof(m->element), "%.900s/elements/%s.se", u->state, u->name);
-	snprintf(m->authority, sizeof(m->authority), "%.900s/ca", u->state);
-}
-
-static void made_print(const struct up *u, const struct made *m)
-{
-	printf("board        %s, %s %s (%s)\n", u->name, chip_model(u->chip), m->chip_serial,
-	    chip_origin(u->chip));
-	printf("subject      CN=%s\n", u->result.device_id);
-	printf("issuer       C=US, O=Arduino LLC US, OU=IT, CN=Arduino; key %s\n", m->aki);
-	printf("valid        %s to %s\n", m->from, m->until);
-	printf("serial       %s\n", m->serial);
-	printf("fingerprint  %s\n", m->fingerprint);
-	printf("slot 0       private key, made in the chip; public key %s\n", m->key);
-	printf("slot 10      %.72s\n             %s\n", m->slot10, m->slot10 + 72);
-	printf("slot 11      %s\n", m->slot11);
-	printf("slot 12      %s\n", u->result.device_id);
-	printf("certificate  %s\n", m->pem);
-	printf("chip         %s\n", m->element);
-	printf("authority    %s\n", m->authority);
-}
-
-static enum err report(struct up *u, struct errbuf *eb)
-{
-	struct made m;
-
-	made_fill(u, &m);
-	if (!cli_json(u->cli)) {
-		made_print(u, &m);
-		fflush(stdout);
-		return OK;
-	}
-	return cli_json_print(
-	    json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:O}", "name", u->name,
-	        "device_id", u->result.device_id, "chip_serial", m.chip_serial, "serial", m.serial,
-	        "fingerprint", m.fingerprint, "key", m.key, "not_before", m.from, "not_after",
-	        m.until, "certificate", m.pem, "element", m.element, "authority", m.authority,
-	        "steps", u->steps),
-	    eb);
-}
-
-/* --- the command --- */
-
-static void stay(struct up *u)
-{
-	struct pollfd p = { .fd = cli_stop_fd(), .events = POLLIN };
-
-	if (!cli_on(u->cli, "stay"))
-		return;
-	cli_say(u->cli, "%s stays plugged in at %s; Ctrl-C ends it", u->name, board_port(u->board));
-	while (!cli_stopping() && poll(&p, 1, -1) < 0)
-		;
+	e = file_lock(&u->run_lock, path, eb);
+	return e == ERR_CONFLICT ? err_within(eb, e,
+	                               "another `imprint up` uses this run folder; set "
+	                               "XDG_RUNTIME_DIR to run two")
+	                         : e;
 }
 
 static enum err places(struct up *u, struct errbuf *eb)
@@ -301,38 +140,367 @@ static enum err places(struct up *u, struct errbuf *eb)
 	enum err e;
 
 	if ((e = folder_state(cli_text(u->cli, "state"), u->state, eb)) != OK ||
-	    (e = folder_run(u->run, eb)) != OK)
+	    (e = folder_make(u->state, 0700, eb)) != OK || (e = real_path(u->state, eb)) != OK ||
+	    (e = folder_run(u->run, eb)) != OK ||
+	    (e = folder_join(u->state, "tls/service-root.pem", u->anchor, eb)) != OK)
+		return e;
+	if ((e = up_file_lock(u->state, &u->lock, eb)) != OK)
+		return runs_already(u, e, eb);
+	if ((e = run_lock(u, eb)) != OK)
 		return e;
 	return local_records(u->cli, u->records, eb);
 }
 
-static enum err up(struct cli *cli, struct errbuf *eb)
+/* --- what a crash left --- */
+
+/* Whether the process is one of ours: its number may be another's by now. */
+static bool is_program(long pid, const char *name)
 {
-	struct up u = { .cli = cli, .name = cli_text(cli, "name"), .steps = json_array() };
+	char path[64], comm[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(comm, sizeof(comm), f))
+		comm[0] = 0;
+	fclose(f);
+	comm[strcspn(comm, "\n")] = 0;
+	return strcmp(comm, name) == 0;
+}
+
+/* The kernel has asked them to stop when their `up` died; they may need a moment. */
+static enum err leftovers(struct up *u, struct errbuf *eb)
+{
+	char path[FOLDER_PATH_MAX];
+	uint8_t *text = NULL;
+	size_t n;
 	enum err e;
 
-	if (cli_on(cli, "once") && cli_on(cli, "stay"))
-		e = err_set(eb, ERR_ARG, "--once and --stay exclude each other");
-	else if ((e = places(&u, eb)) == OK && (e = authority(&u, eb)) == OK &&
-	         (e = virtual_board(&u, eb)) == OK && (e = provision(&u, eb)) == OK &&
-	         (e = verify(&u, eb)) == OK && (e = report(&u, eb)) == OK)
-		stay(&u);
-	chip_close(u.chip);
-	board_free(u.board);
-	ca_free(u.ca);
-	json_decref(u.steps);
+	if ((e = folder_join(u->state, "up.json", path, eb)) != OK)
+		return e;
+	if (file_read_private(path, 1 << 18, &text, &n, NULL) != OK)
+		return OK;
+	cli_say(u->cli, "the last `imprint up` did not end in order; what it left is put in order");
+	if (up_file_parse((struct slice){ text, n }, &u->file, NULL) == OK)
+		for (int i = 0; e == OK && (is_program(u->file.imprintd, "imprintd") ||
+		                               is_program(u->file.mosquitto, "mosquitto"));
+		     i++) {
+			if (i == 200)
+				e = err_set(eb, ERR_CONFLICT,
+				    "processes %ld and %ld of the last `imprint up` do not end",
+				    u->file.imprintd, u->file.mosquitto);
+			usleep(50000);
+		}
+	free(text);
+	u->file = (struct up_file){ 0 };
+	if (e == OK)
+		up_file_remove(u->state);
+	return e;
+}
+
+/* --- options of the services --- */
+
+/* Names and addresses by which others reach this computer. */
+static void lan_names(struct up *u)
+{
+	struct ifaddrs *all = NULL;
+	char host[256];
+	size_t n = 0;
+
+	if (gethostname(host, sizeof(host)) == 0 && memchr(host, 0, sizeof(host)) && host[0])
+		snprintf(u->names[n++], sizeof(u->names[0]), "%s", host);
+	if (getifaddrs(&all) != 0)
+		all = NULL;
+	for (const struct ifaddrs *i = all; i && n < SERVICES_NAMES_MAX; i = i->ifa_next) {
+		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET ||
+		    (i->ifa_flags & IFF_LOOPBACK))
+			continue;
+		if (inet_ntop(AF_INET,
+		        &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr,
+		        u->names[n], sizeof(u->names[n])))
+			n++;
+	}
+	freeifaddrs(all);
+	for (size_t i = 0; i < n; i++)
+		u->how.names[i] = u->names[i];
+	u->how.n_names = n;
+}
+
+static uint16_t port_option(const struct cli *cli, const char *name)
+{
+	return cli_given(cli, name) ? (uint16_t)cli_number(cli, name) : 0;
+}
+
+static void how(struct up *u)
+{
+	u->how = (struct services_options){ .state = u->state,
+		.run = u->run,
+		.address = cli_on(u->cli, "lan") ? "0.0.0.0" : "127.0.0.1",
+		.port = port_option(u->cli, "port"),
+		.broker_port = port_option(u->cli, "broker-port"),
+		.limit_ms = READY_MS,
+		.stop_fd = cli_stop_fd() };
+	if (cli_on(u->cli, "lan"))
+		lan_names(u);
+}
+
+/* --- services --- */
+
+static enum err server(struct up *u, struct errbuf *eb)
+{
+	int row = steps_begin(u->steps, "imprintd", "server", "Start the server");
+	struct cloud_options to = { .credentials = &u->credentials,
+		.version = u->cli->program->version,
+		.stop_fd = cli_stop_fd() };
+	struct credentials_where where = { .file = u->services.credentials };
+	enum err e;
+
+	if ((e = services_server(&u->services, &u->how, eb)) == OK &&
+	    (e = credentials_find(&where, &u->credentials, eb)) == OK &&
+	    (e = cloud_open(&to, &u->cloud, eb)) == OK)
+		e = cloud_sign_in(u->cloud, eb);
+	steps_end(u->steps, row, e == OK ? CLIENT_DONE : CLIENT_FAILED,
+	    e == OK ? u->services.server : "");
+	return e;
+}
+
+static enum err broker(struct up *u, struct errbuf *eb)
+{
+	int row = steps_begin(u->steps, "mosquitto", "broker", "Start the broker");
+	enum err e = services_broker(&u->services, &u->how, eb);
+
+	snprintf(u->broker, sizeof(u->broker), "localhost:%u", (unsigned)u->services.broker_port);
+	steps_end(u->steps, row, e == OK ? CLIENT_DONE : CLIENT_FAILED, e == OK ? u->broker : "");
+	return e;
+}
+
+static enum err announce(struct up *u, struct errbuf *eb)
+{
+	struct up_file *f = &u->file;
+
+	f->pid = (long)getpid();
+	f->imprintd = (long)u->services.imprintd.pid;
+	f->mosquitto = (long)u->services.mosquitto.pid;
+	snprintf(f->server, sizeof(f->server), "%s", u->services.server);
+	snprintf(f->credentials, sizeof(f->credentials), "%s", u->services.credentials);
+	snprintf(f->host, sizeof(f->host), "localhost");
+	f->broker_port = u->services.broker_port;
+	snprintf(f->run, sizeof(f->run), "%s", u->run);
+	f->n_boards = guests_count(u->guests);
+	for (size_t i = 0; i < f->n_boards; i++) {
+		const struct guest *g = guests_at(u->guests, i);
+		struct up_board *b = &f->boards[i];
+
+		memcpy(b->name, g->name, sizeof(b->name));
+		memcpy(b->port, g->port, sizeof(b->port));
+		memcpy(b->device_id, g->device_id, sizeof(b->device_id));
+	}
+	return up_file_write(u->state, f, eb);
+}
+
+/* --- until all are online, and afterwards --- */
+
+static enum err pause_ms(int ms, struct errbuf *eb)
+{
+	struct pollfd p = { .fd = cli_stop_fd(), .events = POLLIN };
+
+	(void)poll(&p, 1, ms);
+	return cli_stopping() ? err_set(eb, ERR_CONFLICT, "interrupted") : OK;
+}
+
+/* A service that is gone is a better reason than a question it did not answer. */
+static enum err ask(struct up *u, size_t *missing, struct errbuf *eb)
+{
+	enum err e = services_alive(&u->services, eb), gone;
+
+	if (e != OK || (e = guests_look(u->guests, u->cloud, missing, eb)) == OK)
+		return e;
+	gone = services_alive(&u->services, eb);
+	return gone != OK ? gone : e;
+}
+
+static enum err wait_online(struct up *u, struct errbuf *eb)
+{
+	long limit = cli_timeout(u->cli, ONLINE_S);
+	int64_t until = utc_now_ms() + limit * 1000;
+	size_t missing = 0;
+	enum err e;
+
+	while ((e = ask(u, &missing, eb)) == OK && missing > 0) {
+		if (utc_now_ms() > until)
+			return guests_late(u->guests, limit, eb);
+		if ((e = pause_ms(LOOK_MS, eb)) != OK)
+			return e;
+	}
+	return e;
+}
+
+/* Boards come and go, until somebody ends it or a service does by itself. */
+static enum err watch(struct up *u, struct errbuf *eb)
+{
+	bool answered = true;
+	size_t missing;
+
+	while (pause_ms(WATCH_MS, eb) == OK) {
+		enum err e = ask(u, &missing, eb);
+
+		if (e != OK && services_alive(&u->services, eb) != OK)
+			return e;
+		if (e != OK && answered)
+			steps_say(u->steps, "the server does not answer: %s", eb->text);
+		answered = e == OK;
+	}
+	return OK;
+}
+
+/* --- what is there now --- */
+
+static json_t *boards_json(const struct up *u)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < guests_count(u->guests); i++) {
+		const struct guest *g = guests_at(u->guests, i);
+
+		json_array_append_new(
+		    all, json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", g->name, "device_id",
+		             g->device_id, "port", g->port, "device_status", g->status,
+		             "last_activity_at", g->activity));
+	}
+	return all;
+}
+
+static enum err report(struct up *u, struct errbuf *eb)
+{
+	const char *host = u->how.n_names > 0 ? u->names[0] : NULL;
+	size_t n = strlen(u->state);
+	/* The user's own credentials are of another server, and stay so. */
+	bool other =
+	    strncmp(u->services.credentials, u->state, n) == 0 && u->services.credentials[n] == '/';
+
+	if (cli_json(u->cli))
+		return cli_json_print(
+		    json_pack("{s:s,s:{s:s,s:i},s:s,s:s,s:s,s:o,s:o}", "server", u->services.server,
+		        "broker", "host", "localhost", "port", (int)u->services.broker_port,
+		        "credentials", u->services.credentials, "organization",
+		        u->services.organization, "state", u->state, "boards", boards_json(u),
+		        "steps", steps_json(u->steps)),
+		    eb);
+	printf("server       %s\n", u->services.server);
+	printf("broker       %s, for boards with a certificate of this authority\n", u->broker);
+	if (host)
+		printf("from outside %s\n", host);
+	printf("credentials  %s\n", u->services.credentials);
+	printf("state        %s\n", u->state);
+	for (size_t i = 0; i < guests_count(u->guests); i++) {
+		const struct guest *g = guests_at(u->guests, i);
+
+		printf("board        %s is %s%s%s, device %s\n", g->name,
+		    cli_ink(u->cli, stdout, CLI_GREEN), g->status,
+		    cli_ink(u->cli, stdout, CLI_PLAIN), g->device_id);
+	}
+	if (!cli_on(u->cli, "once"))
+		printf("look         imprint status; imprint device list%s%s\n"
+		       "end          Ctrl-C, or imprint down\n",
+		    other ? " --credentials " : "", other ? u->services.credentials : "");
+	fflush(stdout);
+	return OK;
+}
+
+/* --- the command --- */
+
+static enum err boards(struct up *u, struct errbuf *eb)
+{
+	struct guests_options with = { .state = u->state,
+		.run = u->run,
+		.records = u->records,
+		.broker = u->broker,
+		.anchor = u->anchor,
+		.credentials = &u->credentials,
+		.version = u->cli->program->version,
+		.steps = u->steps };
+	enum err e;
+
+	if ((e = guests_delete(u->guests, u->cloud, u->cli, eb)) != OK ||
+	    (e = guests_start(u->guests, &with, eb)) != OK)
+		return e;
+	return wait_online(u, eb);
+}
+
+static enum err all_up(struct up *u, struct errbuf *eb)
+{
+	enum err e;
+
+	if ((e = services_find(&u->services, cli_text(u->cli, "mosquitto"), eb)) != OK ||
+	    (e = places(u, eb)) != OK || (e = leftovers(u, eb)) != OK)
+		return e;
+	if (cli_on(u->cli, "fresh") &&
+	    (e = guests_forget(u->guests, u->state, u->records, u->cli, eb)) != OK)
+		return e;
+	/* Told twice: who looks meanwhile finds the services, and later the boards' ids. */
+	if ((e = server(u, eb)) != OK || (e = broker(u, eb)) != OK || (e = announce(u, eb)) != OK ||
+	    (e = boards(u, eb)) != OK)
+		return e;
+	return announce(u, eb);
+}
+
+static void all_down(struct up *u)
+{
+	guests_free(u->guests);
+	cloud_free(u->cloud);
+	services_stop(&u->services);
+	wipe(&u->credentials, sizeof(u->credentials));
+	/* In this order: who finds no file and no lock may begin. */
+	if (u->lock.fd >= 0)
+		up_file_remove(u->state);
+	file_unlock(&u->run_lock);
+	file_unlock(&u->lock);
+	steps_free(u->steps);
+}
+
+static enum err up(struct cli *cli, struct errbuf *eb)
+{
+	size_t n = cli_on(cli, "no-board") ? 0 : (size_t)cli_number(cli, "boards");
+	struct up *u;
+	enum err e;
+
+	if (cli_on(cli, "no-board") && cli_given(cli, "boards"))
+		return err_set(eb, ERR_ARG, "--no-board and --boards exclude each other");
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return err_set(eb, ERR_MEMORY, "no memory");
+	u->cli = cli;
+	u->lock = u->run_lock = FILE_UNLOCKED;
+	u->services = SERVICES_NONE;
+	how(u);
+	if ((e = guests_new(cli_text(cli, "name"), n, &u->guests, eb)) == OK &&
+	    (e = steps_new(cli, &u->steps, eb)) == OK && (e = all_up(u, eb)) == OK &&
+	    (e = report(u, eb)) == OK && !cli_on(cli, "once"))
+		e = watch(u, eb);
+	all_down(u);
+	free(u);
 	return e;
 }
 
 const struct cli_command up_commands[] = {
 	{ .name = "up",
 	    .stops = true,
-	    .summary = "take a virtual board from a blank chip to its identity",
-	    .about = "Makes a device authority in the state folder, unless there is one, starts a "
-	             "virtual board, gives it an identity over its serial port, and then believes "
-	             "nothing of it: the chip is read over its own bus, its certificate compared "
-	             "with the one that was signed, and its key asked to sign a fresh number. What "
-	             "was started is stopped again; what was made stays in the state folder.",
+	    .summary = "run server, broker and a virtual board, until it is ONLINE and on",
+	    .about =
+	        "Starts imprintd and mosquitto with the state folder, which they make at the "
+	        "first time: organization, device authority, credentials, certificates of the "
+	        "servers. Then virtual boards, each from its chip to its identity: request, "
+	        "certificate from the server, compare, and into its program, which connects to "
+	        "the broker with the key in its chip. A board is ONLINE when the server says so: "
+	        "it has received a message of this run on the topic that the broker leaves to "
+	        "that board's certificate alone.\n\n"
+	        "It stays until Ctrl-C or `imprint down` and says which boards come and go. With "
+	        "--once it ends when all are ONLINE, with status 0, or with the reason why not. "
+	        "What it started, it stops; what was made stays in the state folder.\n\n"
+	        "--fresh throws away what belongs to these virtual boards, and nothing else: "
+	        "`imprint reset` throws away all.",
 	    .options = options,
 	    .run = up },
 	{ 0 },

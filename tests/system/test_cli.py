@@ -110,7 +110,7 @@ class Usage(CliTest):
             self.usage(["--timeout", number, "board", "list"], f"--timeout: {number} is outside 1 to 86400")
         for number in ("", "ten", "1.5", "1s", " 1", "99999999999999999999"):
             self.usage(["board", "list", "--timeout", number], f"--timeout: '{number}' is not a whole number")
-        self.usage(["up", "--once", "--stay"], "--once and --stay exclude each other")
+        self.usage(["up", "--no-board", "--boards", "2"], "--no-board and --boards exclude each other")
 
     def test_environment(self):
         self.usage(["board", "list"], "IMPRINT_TIMEOUT: 'soon' is not a whole number", env={"IMPRINT_TIMEOUT": "soon"})

@@ -1,130 +1,272 @@
-"""`imprint up`: from a blank chip to the identity, again and again, interrupted and killed."""
+"""`imprint up` and what belongs to it: the real server, the real broker, boards until they are ONLINE."""
 
-import hashlib
+import datetime
 import json
+import os
 import signal
+import socket
+import stat
+import time
 import unittest
+from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 import harness
 
-STEPS = ["authority", "board", "record", "open", "talk", "lock", "csr", "check", "issue", "send", "store", "compare",
-    "activate", "finish", "read-back", "challenge"]
+SETUP = ["board", "record", "open", "talk", "lock", "csr", "check", "issue", "send", "store", "compare", "activate", "finish"]
+LIMIT = ("--timeout", "120") # for the sanitizers, on a machine with company
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class Up(harness.SystemTest):
-    def up(self, *options, want=0):
-        done = self.run_program("imprint", "up", "--json", *options)
+    def once(self, *options, want=0, env=None):
+        done = self.run_program("imprint", "up", "--once", "--json", *LIMIT, *options, env=env, timeout=180)
         self.assertEqual(done.returncode, want, done)
-        self.leaves_nothing_running()
-        return json.loads(done.stdout)
+        self.leaves_nothing()
+        return json.loads(done.stdout) if done.stdout else done
 
-    def leaves_nothing_running(self):
-        left = [path for path in (self.run_folder / "imprint").rglob("*")
-            if not path.is_dir() and not path.name.endswith(".lock")]
+    def stay(self, *options, env=None):
+        """An `up` that runs, with its boards ONLINE."""
+        run = self.start("imprint", "up", *LIMIT, *options, env=env)
+        run.wait_for("^end .* Ctrl-C", timeout=150)
+        return run
+
+    def status(self, *options):
+        done = self.run_program("imprint", "status", "--json", *options)
+        return done.returncode, json.loads(done.stdout)
+
+    def children(self):
+        """Processes that have this test's folder in their command line, the `imprint` of the test aside."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if any(str(self.folder).encode() in word for word in words):
+                found[int(folder.name)] = Path(words[0].decode()).name
+        return found
+
+    def until(self, question, what):
+        limit = time.monotonic() + 60
+        while not question():
+            self.assertLess(time.monotonic(), limit, what)
+            time.sleep(0.05)
+
+    def leaves_nothing(self):
+        self.assertEqual(self.children(), {})
+        left = [path for path in self.run_folder.rglob("*") if not path.is_dir() and not path.name.endswith(".lock")]
         self.assertEqual(left, [])
+        self.assertFalse((self.state / "up.json").exists())
         self.assertEqual(self.run_program("imprint", "board", "list", "--json").stdout, "")
 
-    def record(self, name="demo"):
-        return json.loads((self.state / f"runs/{name}.json").read_text())
-
-    def states(self, name="demo"):
-        return [one["state"] for one in self.record(name)["certificates"]]
-
-    def proves(self, made):
-        """The files say what the program said, by another library's reading."""
-        pem = (self.state / f"runs/{made['name']}.pem").read_bytes()
-        self.assertEqual(made["certificate"], str(self.state / f"runs/{made['name']}.pem"))
-        certificate = x509.load_pem_x509_certificate(pem)
-        authority = x509.load_pem_x509_certificate((self.state / "ca/certificate.pem").read_bytes())
-        authority.public_key().verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
-        self.assertEqual(certificate.issuer, authority.subject)
-        self.assertEqual(certificate.subject.rfc4514_string(), f"CN={made['device_id']}")
-        self.assertEqual(f"{certificate.serial_number:032x}", made["serial"])
-        der = certificate.public_bytes(serialization.Encoding.DER)
-        self.assertEqual(hashlib.sha256(der).hexdigest(), made["fingerprint"])
-        spki = certificate.public_key().public_bytes(serialization.Encoding.DER,
-            serialization.PublicFormat.SubjectPublicKeyInfo)
-        self.assertEqual(hashlib.sha256(spki).hexdigest(), made["key"])
-        info = self.run_program("imprint", "element", "info", made["name"], "--ca", self.state / "ca/certificate.pem")
-        self.assertEqual(info.returncode, 0, info)
-        self.assertIn(made["chip_serial"], info.stdout)
-        self.assertIn(made["serial"], info.stdout)
-
-    def test_blank_chip(self):
-        made = self.up()
-        self.assertEqual([step["step"] for step in made["steps"]], STEPS)
+    def test_once(self):
+        before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        made = self.once()
+        (board,) = made["boards"]
+        self.assertEqual((board["name"], board["device_status"]), ("demo", "ONLINE"))
+        self.assertGreaterEqual(datetime.datetime.fromisoformat(board["last_activity_at"].replace("Z", "+00:00")), before)
+        steps = [(step["who"], step["step"]) for step in made["steps"]]
+        self.assertEqual(steps, [("imprintd", "server"), ("mosquitto", "broker"), *(("demo", step) for step in SETUP), ("demo", "online")])
         self.assertEqual({step["state"] for step in made["steps"]}, {"done"})
-        self.assertRegex(made["chip_serial"], r"^454D[0-9A-F]{12}4D$")
-        self.proves(made)
-        self.assertEqual(self.states(), ["active"])
-
-    def test_shown(self):
-        done = self.run_program("imprint", "up", "--once", "--name", "kitchen")
+        certificate = x509.load_pem_x509_certificate((self.state / "runs/demo.pem").read_bytes())
+        self.assertEqual(certificate.subject.rfc4514_string(), f"CN={board['device_id']}")
+        # The credentials are the user's, and for the user alone.
+        credentials = Path(made["credentials"])
+        self.assertEqual(credentials, self.folder / "config/imprint/credentials.json")
+        self.assertEqual(stat.S_IMODE(credentials.stat().st_mode), 0o600)
+        for secret in ("ca/key.pem", "tls/api.key", "tls/broker.key", "broker/internal.key", "broker/internal.pw"):
+            self.assertEqual(stat.S_IMODE((self.state / secret).stat().st_mode), 0o600, secret)
+        # Again: the same device with another certificate; --fresh: another one.
+        (again,) = self.once()["boards"]
+        self.assertEqual(again["device_id"], board["device_id"])
+        done = self.run_program("imprint", "up", "--once", "--fresh", *LIMIT, timeout=180)
         self.assertEqual(done.returncode, 0, done)
-        for words in ("Make key and request", "Challenge the key", "Read the chip back"):
-            self.assertIn(words, done.stderr)
-        self.assertRegex(done.stdout, r"(?m)^board        kitchen, ATECC608B 454D\w{12}4D \(emulated\)$")
-        shown = {line[:13].strip(): line[13:] for line in done.stdout.splitlines()}
-        self.assertIn(shown["serial"], shown["slot 11"])
-        self.assertEqual(f"CN={shown['slot 12']}", shown["subject"])
-        self.assertTrue((self.state / "runs/kitchen.pem").is_file())
+        self.assertIn("threw away   demo: its emulated chip and its record", done.stderr)
+        self.assertIn(f"threw away   demo: its device {board['device_id']}", done.stderr)
+        self.assertRegex(done.stdout, rf"(?m)^board        demo is ONLINE, device {UUID}$")
+        self.assertNotIn(board["device_id"], done.stdout)
 
-    def test_again_and_fresh(self):
-        first = self.up()
-        again = self.up()
-        self.assertEqual([step["step"] for step in again["steps"] if step["state"] == "skipped"], ["lock"])
-        self.assertEqual(again["chip_serial"], first["chip_serial"])
-        fresh = self.up("--fresh")
-        self.assertNotEqual(fresh["chip_serial"], first["chip_serial"])
-        for later in (again, fresh):
-            self.assertEqual(later["device_id"], first["device_id"])
-            self.assertNotEqual(later["key"], first["key"])
-        self.proves(fresh)
-        self.assertEqual(self.states(), ["superseded", "superseded", "active"])
+    def test_three_boards_and_status(self):
+        run = self.stay("--boards", "3", "--name", "b")
+        code, status = self.status()
+        self.assertEqual((code, status["ok"], status["running"]), (0, True, True), status)
+        self.assertEqual([(b["name"], b["device_status"]) for b in status["boards"]],
+            [("b", "ONLINE"), ("b-2", "ONLINE"), ("b-3", "ONLINE")])
+        self.assertEqual(len({b["device_id"] for b in status["boards"]}), 3)
+        self.assertEqual(status["pid"], run.pid)
+        self.assertEqual({status["server"]["pid"]: "imprintd", status["broker"]["pid"]: "mosquitto"}, self.children())
+        ends = {c["name"]: c["not_after"] for c in status["certificates"]}
+        self.assertEqual(set(ends), {"server", "broker", "issuing", "service root", "device authority"})
+        for name, file in (("server", "tls/api.pem"), ("broker", "tls/broker.pem")):
+            certificate = x509.load_pem_x509_certificate((self.state / file).read_bytes())
+            self.assertEqual(ends[name], certificate.not_valid_after.isoformat() + "Z")
+        shown = self.run_program("imprint", "status")
+        self.assertEqual(shown.returncode, 0, shown)
+        self.assertRegex(shown.stdout, rf"(?m)^b-2 +ONLINE +{UUID}, last heard of ")
+        # A second one says where the first runs, and disturbs nothing.
+        second = self.run_program("imprint", "up", "--once")
+        self.assertEqual(second.returncode, 6, second)
+        self.assertIn(f"runs already, as process {run.pid}: server {status['server']['url']}, broker localhost:", second.stderr)
+        other = self.run_program("imprint", "up", "--once", "--state", self.folder / "other")
+        self.assertEqual(other.returncode, 6, other)
+        self.assertIn("XDG_RUNTIME_DIR", other.stderr)
+        self.assertEqual(self.run_program("imprint", "reset", "--yes").returncode, 6)
+        self.assertEqual(self.status()[0], 0)
+        down = self.run_program("imprint", "down", "--json")
+        self.assertEqual((down.returncode, json.loads(down.stdout)), (0, {"schema": 1, "ended": True, "pid": run.pid}))
+        self.assertEqual(run.wait(), 0, run.output)
+        self.leaves_nothing()
+        code, status = self.status()
+        self.assertEqual((code, status["running"], status["boards"]), (3, False, []))
+        down = self.run_program("imprint", "down", "--json")
+        self.assertEqual((down.returncode, json.loads(down.stdout)["ended"]), (0, False))
 
-    def test_name_in_use(self):
-        self.up()
-        self.start("imprint", "board", "demo").wait_for("^/")
-        for options in ((), ("--fresh",)):
-            done = self.run_program("imprint", "up", *options)
-            self.assertEqual(done.returncode, 6, done)
-        self.assertTrue((self.state / "elements/demo.se").is_file(), "the chip of a running board stays")
-
-    def test_bad_name(self):
-        self.assertEqual(self.run_program("imprint", "up", "--name", "../x").returncode, 2)
+    def test_a_board_goes_and_comes(self):
+        clock = self.folder / "clock"
+        clock.write_text("0")
+        run = self.stay("--name", "b", env={"IMPRINT_TEST_CLOCK": str(clock)})
+        self.assertEqual(self.run_program("imprint", "board", "unplug", "b").returncode, 0)
+        clock.write_text("100") # a minute and a half without a word
+        run.wait_for("^b +OFFLINE, last heard of ")
+        code, status = self.status()
+        self.assertEqual((code, status["ok"], status["reason"]), (8, False, "b is OFFLINE"))
+        self.assertEqual(self.run_program("imprint", "board", "plug", "b").returncode, 0)
+        run.wait_for("^b +ONLINE, last heard of ", timeout=60)
+        self.assertEqual(self.status()[0], 0)
 
     def test_interrupted(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            run = self.start("imprint", "up", "--fresh")
-            run.wait_for("Start a virtual board")
+        for number, step, want in ((signal.SIGINT, "Make key and request", 130), (signal.SIGTERM, "Start the broker", 130)):
+            run = self.start("imprint", "up", "--fresh", *LIMIT)
+            run.wait_for(step, timeout=60)
             run.send(number)
-            self.assertEqual(run.wait(), 130, run.output)
-            self.leaves_nothing_running()
-        self.proves(self.up())
-        self.assertEqual(self.states().count("active"), 1)
+            self.assertEqual(run.wait(60), want, run.output)
+            self.leaves_nothing()
+        run = self.stay()
+        run.send(signal.SIGINT)
+        self.assertEqual(run.wait(60), 130, run.output)
+        self.leaves_nothing()
 
     def test_killed(self):
-        for step in ("Start a virtual board", "Lock the element", "Make key", "Issue the", "Store it", "Hear the board"):
-            with self.subTest(step):
-                run = self.start("imprint", "up", "--name", "killed")
-                run.wait_for(step)
-                run.kill()
-                self.proves(self.up("--name", "killed"))
-                self.assertEqual(self.states("killed").count("active"), 1)
+        run = self.stay()
+        both = self.children()
+        self.assertEqual(sorted(name for name in both.values() if name != "imprint"), ["imprintd", "mosquitto"])
+        os.kill(run.pid, signal.SIGKILL) # that process alone: nobody tells its children but the kernel
+        run.wait()
+        self.until(lambda: not self.children(), "orphans")
+        code, status = self.status()
+        self.assertEqual((code, status["running"]), (3, False))
+        self.assertIn("did not end in order", status["reason"])
+        self.once()
 
-    def test_stay(self):
-        run = self.start("imprint", "up", "--stay", "--name", "here")
-        port = run.wait_for(r"^here stays plugged in at (/\S+); Ctrl-C ends it$").group(1)
-        done = self.run_program("imprint", "provision", "--local", "--port", port, "--name", "here", "--yes")
-        self.assertEqual(done.returncode, 0, done)
-        run.send(signal.SIGINT)
-        self.assertEqual(run.wait(), 130, run.output)
-        self.leaves_nothing_running()
-        self.assertEqual(self.states("here"), ["superseded", "active"])
+    def test_a_service_dies(self):
+        for name in ("imprintd", "mosquitto"):
+            with self.subTest(name):
+                run = self.stay()
+                (pid,) = [pid for pid, program in self.children().items() if program == name]
+                os.kill(pid, signal.SIGKILL)
+                self.assertEqual(run.wait(60), 8, run.output)
+                self.assertIn(f"{name} was ended by signal 9", run.output)
+                self.leaves_nothing()
+
+    def test_a_board_that_lies(self):
+        """It says that it is online, everywhere one can ask it. The server knows better."""
+        done = self.run_program("imprint", "up", "--once", "--timeout", "8", env={"IMPRINT_TEST_LIAR": "1"}, timeout=120)
+        self.assertEqual(done.returncode, 9, done)
+        self.assertIn("the server has no message from it", done.stderr)
+        self.assertIn("the board itself says: online", done.stderr)
+        self.leaves_nothing()
+
+    def test_mosquitto_is_missing(self):
+        done = self.run_program("imprint", "up", "--once", "--mosquitto", "/nowhere/mosquitto")
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn("apt-get install mosquitto", done.stderr)
+        self.leaves_nothing()
+
+    def test_a_broker_that_ends_at_once(self):
+        broker = self.folder / "broker"
+        broker.write_text("#!/bin/sh\necho no such thing >&2\nexit 1\n")
+        broker.chmod(0o700)
+        done = self.run_program("imprint", "up", "--once", "--mosquitto", broker, *LIMIT)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("mosquitto ended with status 1: no such thing", done.stderr)
+        self.leaves_nothing()
+
+    def test_ports(self):
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as broker:
+            for option, taken in (("--port", server), ("--broker-port", broker)):
+                port = taken.getsockname()[1]
+                done = self.run_program("imprint", "up", "--once", option, port, *LIMIT, timeout=120)
+                self.assertEqual(done.returncode, 6, done)
+                self.assertIn(str(port), done.stderr)
+                self.leaves_nothing()
+        self.assertTrue(self.once("--no-board", "--port", port)["server"].endswith(f":{port}"))
+
+    def test_no_board(self):
+        made = self.once("--no-board")
+        self.assertEqual((made["boards"], [s["step"] for s in made["steps"]]), ([], ["server", "broker"]))
+        # Another installation of the same user leaves the first one's credentials alone.
+        own = self.folder / "config/imprint/credentials.json"
+        before = own.read_text()
+        other = self.once("--no-board", "--state", self.folder / "other")
+        self.assertEqual((other["credentials"], own.read_text()), (str(self.folder / "other/credentials.json"), before))
+        run = self.stay("--no-board", "--state", self.folder / "other")
+        run.wait_for(f"^look .* --credentials {other['credentials']}$")
+        self.assertEqual(run.stop(), 0, run.output)
+        done = self.run_program("imprint", "up", "--no-board", "--boards", "2")
+        self.assertEqual(done.returncode, 2, done)
+
+    def test_lan(self):
+        self.once("--no-board", "--lan")
+        certificate = x509.load_pem_x509_certificate((self.state / "tls/broker.pem").read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+        self.assertIn("localhost", names)
+        self.assertIn(socket.gethostname().lower(), names)
+        self.assertIn("\nlistener 8", (self.state / "broker/mosquitto.conf").read_text())
+        self.assertIn(" 0.0.0.0\n", (self.state / "broker/mosquitto.conf").read_text())
+
+    def test_state_that_cannot_be_written(self):
+        (self.folder / "file").write_text("")
+        done = self.run_program("imprint", "up", "--once", "--state", self.folder / "file")
+        self.assertEqual(done.returncode, 6, done)
+        self.assertIn("file", done.stderr)
+        if os.geteuid() != 0: # whom no mode keeps out
+            self.state.chmod(0o500)
+            done = self.run_program("imprint", "up", "--once")
+            self.state.chmod(0o700)
+            self.assertEqual(done.returncode, 4, done)
+            self.assertIn("Permission denied", done.stderr)
+        done = self.run_program("imprint", "up", "--once", "--state", "/proc/imprint")
+        self.assertNotEqual(done.returncode, 0, done)
+        self.assertIn("/proc/imprint", done.stderr)
+
+    def test_names(self):
+        for name in ("../x", "", "x" * 51):
+            self.assertEqual(self.run_program("imprint", "up", "--name", name).returncode, 2, name)
+        self.start("imprint", "board", "demo").wait_for("^/")
+        done = self.run_program("imprint", "up", "--once", "--fresh", *LIMIT, timeout=120)
+        self.assertEqual(done.returncode, 6, done)
+        self.assertTrue((self.state / "elements/demo.se").is_file(), "the chip of a running board stays")
+
+    def test_reset(self):
+        self.once()
+        mine = self.state / "notes.txt"
+        mine.write_text("not theirs")
+        outside = self.folder / "outside"
+        outside.mkdir()
+        (outside / "kept").write_text("")
+        (self.state / "logs/link").symlink_to(outside)
+        for options, want in (((), 4), (("--yes",), 0), (("--yes",), 0)):
+            done = self.run_program("imprint", "reset", *options)
+            self.assertEqual(done.returncode, want, done)
+            self.assertEqual((self.state / "imprint.db").exists(), want != 0)
+        self.assertEqual([path.name for path in self.state.iterdir() if path.suffix != ".lock"], ["notes.txt"])
+        self.assertTrue((outside / "kept").exists(), "a link goes, what it leads to stays")
+        self.assertFalse((self.folder / "config/imprint/credentials.json").exists())
+        done = self.run_program("imprint", "reset", "--yes", "--state", self.folder)
+        self.assertEqual((done.returncode, mine.exists()), (0, True))
+        self.once("--no-board")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,368 @@
+#include "guests.h"
+#include "board.h"
+#include "cloud_issuer.h"
+#include "file.h"
+#include "record.h"
+#include "utc.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NAME_MAX_BASE 50
+#define BOARD_TYPE "mkrwifi1010" /* a board with such a chip, as the server knows them */
+
+struct one {
+	struct guests *all;
+	struct guest show;          /* of the main thread */
+	bool seen;                  /* the end of its setup has been looked at */
+	char forget[UUID_TEXT + 1]; /* its device, which is thrown away; "": none */
+	struct board *board;
+	pthread_t thread;
+	bool has_thread;
+	int row; /* of the present step: the thread's, later the main thread's */
+	/* Written by the thread before `set_up`, read afterwards. */
+	struct client_result result;
+	struct errbuf eb;
+	enum err e;
+	int64_t since; /* in seconds: before it the certificate of this run was not there */
+	atomic_bool set_up;
+};
+
+struct guests {
+	struct guests_options o;
+	int cancel; /* readable: threads stop */
+	size_t n;
+	struct one at[];
+};
+
+enum err guests_new(const char *name, size_t n, struct guests **guests, struct errbuf *eb)
+{
+	struct guests *all;
+	enum err e;
+
+	if ((e = board_name_check(name, eb)) != OK)
+		return e;
+	if (strlen(name) > NAME_MAX_BASE)
+		return err_set(eb, ERR_ARG, "the name is longer than %d characters", NAME_MAX_BASE);
+	all = calloc(1, sizeof(*all) + n * sizeof(all->at[0]));
+	if (!all)
+		return err_set(eb, ERR_MEMORY, "no memory for %zu boards", n);
+	all->n = n;
+	all->cancel = eventfd(0, EFD_CLOEXEC);
+	if (all->cancel < 0) {
+		free(all);
+		return err_set(eb, ERR_IO, "eventfd: %s", strerror(errno));
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct one *g = &all->at[i];
+
+		g->all = all;
+		g->row = -1;
+		if (i == 0)
+			snprintf(g->show.name, sizeof(g->show.name), "%s", name);
+		else
+			snprintf(g->show.name, sizeof(g->show.name), "%.*s-%u", NAME_MAX_BASE, name,
+			    (unsigned)i + 1);
+	}
+	*guests = all;
+	return OK;
+}
+
+void guests_free(struct guests *all)
+{
+	if (!all)
+		return;
+	(void)!write(all->cancel, &(uint64_t){ 1 }, sizeof(uint64_t));
+	for (size_t i = 0; i < all->n; i++)
+		if (all->at[i].has_thread)
+			pthread_join(all->at[i].thread, NULL);
+	for (size_t i = 0; i < all->n; i++)
+		board_free(all->at[i].board);
+	close(all->cancel);
+	free(all);
+}
+
+size_t guests_count(const struct guests *all)
+{
+	return all->n;
+}
+
+const struct guest *guests_at(const struct guests *all, size_t i)
+{
+	return &all->at[i].show;
+}
+
+/* --- one board's setup, in its thread --- */
+
+static void show(void *ctx, const struct client_event *event)
+{
+	struct one *g = ctx;
+
+	if (event->step == CLIENT_ISSUE && event->state != CLIENT_DONE)
+		g->since = utc_now();
+	steps_event(g->all->o.steps, &g->row, g->show.name, event);
+}
+
+/* An emulated chip is locked for as long as its file exists, which hurts nobody. */
+static bool may_lock(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+static enum err plug(struct one *g, struct errbuf *eb)
+{
+	const struct guests_options *o = &g->all->o;
+	struct board_options with = { .name = g->show.name,
+		.state = o->state,
+		.run = o->run,
+		.setup = true,
+		.broker = o->broker,
+		.anchor = o->anchor,
+		.chip = { .family = EMU_ATECC608B, .timing = EMU_TYPICAL } };
+	enum err e;
+
+	g->row = steps_begin(o->steps, g->show.name, "board", "Start a virtual board");
+	if ((e = board_new(&with, &g->board, eb)) == OK)
+		e = board_start(g->board, eb);
+	steps_end(o->steps, g->row, e == OK ? CLIENT_DONE : CLIENT_FAILED,
+	    e == OK ? board_port(g->board) : "");
+	return e;
+}
+
+static enum err provision(struct one *g, struct errbuf *eb)
+{
+	const struct guests_options *o = &g->all->o;
+	struct cloud_options to = {
+		.credentials = o->credentials, .version = o->version, .stop_fd = g->all->cancel
+	};
+	struct cloud_issuer issuer = { .board = { .type = BOARD_TYPE } };
+	struct client_run run = { .port = board_port(g->board),
+		.folder = o->records,
+		.name = g->show.name,
+		.years = 31,
+		.stop_fd = g->all->cancel,
+		.ctx = g,
+		.may_lock = may_lock,
+		.event = show };
+	enum err e;
+
+	if ((e = cloud_open(&to, &issuer.cloud, eb)) != OK)
+		return e;
+	run.issuer = cloud_issuer(&issuer);
+	e = client_run(&run, &g->result, eb);
+	cloud_free(issuer.cloud);
+	return e;
+}
+
+static void *set_up(void *ctx)
+{
+	struct one *g = ctx;
+
+	if ((g->e = plug(g, &g->eb)) == OK)
+		g->e = provision(g, &g->eb);
+	atomic_store(&g->set_up, true);
+	return NULL;
+}
+
+enum err guests_start(struct guests *all, const struct guests_options *o, struct errbuf *eb)
+{
+	all->o = *o;
+	for (size_t i = 0; i < all->n; i++) {
+		struct one *g = &all->at[i];
+
+		if (pthread_create(&g->thread, NULL, set_up, g) != 0)
+			return err_set(eb, ERR_MEMORY, "no thread for board %s", g->show.name);
+		g->has_thread = true;
+	}
+	return OK;
+}
+
+/* --- ONLINE --- */
+
+/* "2026-11-23T05:12:44.123Z" as seconds since 1970; -1 when it is none. */
+static int64_t seconds_of(const char *text)
+{
+	struct tm t = { 0 };
+
+	return strptime(text, "%Y-%m-%dT%H:%M:%S", &t) ? (int64_t)timegm(&t) : -1;
+}
+
+static enum err ended(struct one *g, struct errbuf *eb)
+{
+	g->seen = true;
+	if (g->e != OK) {
+		if (g->result.kept)
+			steps_say(g->all->o.steps, "kept         %s\nwhat to do   %s",
+			    g->result.kept, g->result.remedy);
+		*eb = g->eb;
+		return err_within(eb, g->e, "%s", g->show.name);
+	}
+	snprintf(g->show.port, sizeof(g->show.port), "%s", board_port(g->board));
+	memcpy(g->show.device_id, g->result.device_id, sizeof(g->show.device_id));
+	g->row = steps_begin(g->all->o.steps, g->show.name, "online", "Come online");
+	return OK;
+}
+
+/* The first time it is the end of a step; later it comes and goes. */
+static void told(struct one *g, const struct cloud_device *d)
+{
+	bool online =
+	    strcmp(d->status, "ONLINE") == 0 && seconds_of(d->last_activity_at) >= g->since;
+	char detail[160];
+
+	memcpy(g->show.status, d->status, sizeof(g->show.status));
+	memcpy(g->show.activity, d->last_activity_at, sizeof(g->show.activity));
+	if (online != g->show.online && g->row >= 0) {
+		snprintf(detail, sizeof(detail), "ONLINE, the server has its message of %.40s",
+		    d->last_activity_at);
+		steps_end(g->all->o.steps, g->row, CLIENT_DONE, detail);
+		g->row = -1;
+	} else if (online != g->show.online) {
+		steps_say(g->all->o.steps, "%-10s %s, last heard of %s", g->show.name, d->status,
+		    d->last_activity_at);
+	}
+	g->show.online = online;
+}
+
+enum err guests_look(struct guests *all, struct cloud *cloud, size_t *missing, struct errbuf *eb)
+{
+	enum err e = OK;
+
+	*missing = 0;
+	for (size_t i = 0; e == OK && i < all->n; i++) {
+		struct one *g = &all->at[i];
+		struct cloud_device d = { 0 };
+
+		if (!g->seen && atomic_load(&g->set_up))
+			e = ended(g, eb);
+		if (e == OK && g->seen &&
+		    (e = cloud_device_get(cloud, g->show.device_id, &d, eb)) == OK) {
+			told(g, &d);
+			cloud_device_clear(&d);
+		}
+		*missing += !g->show.online;
+	}
+	return e;
+}
+
+enum err guests_late(struct guests *all, long seconds, struct errbuf *eb)
+{
+	struct board_status status;
+	struct one *g = NULL;
+
+	for (struct one *i = all->at; i < all->at + all->n; i++) {
+		if (i->show.online)
+			continue;
+		g = g ? g : i;
+		if (i->seen)
+			steps_end(all->o.steps, i->row, CLIENT_FAILED, "");
+		if (i->seen)
+			i->row = -1;
+	}
+	if (!g)
+		return OK;
+	if (!g->seen)
+		return err_set(
+		    eb, ERR_TIMEOUT, "%s: not set up after %ld s", g->show.name, seconds);
+	if (board_status_get(all->o.run, g->show.name, &status, NULL) != OK) {
+		snprintf(status.state, sizeof(status.state), "nothing");
+		status.step[0] = 0;
+	}
+	return err_set(eb, ERR_TIMEOUT,
+	    "%s: after %ld s the server has no message from it on /a/d/%s/c/up; the board itself "
+	    "says: %s%s%.80s",
+	    g->show.name, seconds, g->show.device_id, status.state, status.step[0] ? ", " : "",
+	    status.step);
+}
+
+/* --- starting anew --- */
+
+/* The state file is opened first: then no other process has it. */
+static enum err chip_forget(const char *state, const char *name, bool *was, struct errbuf *eb)
+{
+	struct emu_options o = { .how = EMU_OPEN_ONLY };
+	char folder[FOLDER_PATH_MAX], file[80], path[FOLDER_PATH_MAX];
+	struct emu *emu = NULL;
+	enum err e;
+
+	snprintf(file, sizeof(file), "%s.se", name);
+	if ((e = folder_join(state, "elements", folder, eb)) != OK ||
+	    (e = folder_join(folder, file, path, eb)) != OK)
+		return e;
+	if ((e = emu_open(path, &o, &emu, eb)) == ERR_NOT_FOUND)
+		return OK;
+	if (e == OK && unlink(path) != 0)
+		e = file_error(eb, errno, path, "cannot be removed");
+	*was = e == OK;
+	emu_free(emu);
+	return e;
+}
+
+/* Keeps the id, by which the server knows the device. */
+static enum err record_forget(struct one *g, const char *records, bool *was, struct errbuf *eb)
+{
+	static const char *const ends[] = { "json", "pem" };
+	struct record *record = NULL;
+	char file[80], path[FOLDER_PATH_MAX];
+	enum err e;
+
+	snprintf(file, sizeof(file), "%s.json", g->show.name);
+	if ((e = folder_join(records, file, path, eb)) != OK || access(path, F_OK) != 0)
+		return e;
+	if ((e = record_open(records, g->show.name, NULL, &record, eb)) != OK)
+		return e;
+	snprintf(g->forget, sizeof(g->forget), "%s", record_device_id(record));
+	for (size_t i = 0; e == OK && i < COUNT(ends); i++) {
+		snprintf(file, sizeof(file), "%s.%s", g->show.name, ends[i]);
+		if ((e = folder_join(records, file, path, eb)) == OK && unlink(path) != 0 &&
+		    errno != ENOENT)
+			e = file_error(eb, errno, path, "cannot be removed");
+	}
+	*was = e == OK;
+	record_free(record);
+	return e;
+}
+
+enum err guests_forget(struct guests *all, const char *state, const char *records,
+    const struct cli *cli, struct errbuf *eb)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct one *g = &all->at[i];
+		bool chip = false, record = false;
+		enum err e;
+
+		if ((e = chip_forget(state, g->show.name, &chip, eb)) != OK ||
+		    (e = record_forget(g, records, &record, eb)) != OK)
+			return e;
+		if (chip || record)
+			cli_say(cli, "threw away   %s: %s%s%s", g->show.name,
+			    chip ? "its emulated chip" : "", chip && record ? " and " : "",
+			    record ? "its record" : "");
+	}
+	return OK;
+}
+
+enum err guests_delete(
+    struct guests *all, struct cloud *cloud, const struct cli *cli, struct errbuf *eb)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		const struct one *g = &all->at[i];
+		enum err e;
+
+		if (!g->forget[0])
+			continue;
+		e = cloud_device_delete(cloud, g->forget, true, eb);
+		if (e != OK && e != ERR_NOT_FOUND)
+			return err_within(eb, e, "the device of %s", g->show.name);
+		if (e == OK)
+			cli_say(cli, "threw away   %s: its device %s", g->show.name, g->forget);
+	}
+	return OK;
+}

@@ -1,0 +1,70 @@
+/*
+ * services.h -- imprintd and mosquitto, as `imprint up` runs them: started in order, watched, stopped.
+ *
+ * imprintd says on a descriptor when it accepts requests, where, and who we are there. The broker's
+ * configuration is written from what imprintd made, and the broker serves when it lets the other one in
+ * by its socket. Neither is started again when it ends: `up` says why, and ends too.
+ *
+ *	struct services s = SERVICES_NONE;
+ *	if ((e = services_find(&s, NULL, eb)) != OK || (e = services_server(&s, &o, eb)) != OK ||
+ *	    (e = services_broker(&s, &o, eb)) != OK)
+ *		goto out;
+ *	...
+ *	e = services_alive(&s, eb);
+ * out:
+ *	services_stop(&s);
+ */
+#ifndef IMPRINT_SERVICES_H
+#define IMPRINT_SERVICES_H
+
+#include "process.h"
+
+#define SERVICES_NAMES_MAX 32
+
+struct services {
+	struct process imprintd, mosquitto;
+	char imprintd_path[FOLDER_PATH_MAX], mosquitto_path[FOLDER_PATH_MAX];
+	/* from the line of imprintd */
+	char server[256], credentials[FOLDER_PATH_MAX], organization[40];
+	uint16_t broker_port;
+	char socket[FOLDER_PATH_MAX]; /* of the broker, for the server; "" before */
+};
+#define SERVICES_NONE ((struct services){ .imprintd = PROCESS_NONE, .mosquitto = PROCESS_NONE })
+
+struct services_options {
+	const char *state, *run;               /* absolute; both exist */
+	const char *address;                   /* numeric, to listen on */
+	uint16_t port, broker_port;            /* 0: the usual one, or the next that is free */
+	const char *names[SERVICES_NAMES_MAX]; /* more names and addresses of this computer */
+	size_t n_names;
+	unsigned limit_ms; /* for each to be ready */
+	int stop_fd;
+};
+
+/*
+ * mosquitto: where it is; NULL: in PATH or /usr/sbin. ERR_NOT_FOUND: a program is missing, with the
+ * package that has it.
+ */
+enum err services_find(struct services *s, const char *mosquitto, struct errbuf *eb) MUST_CHECK;
+enum err services_server(
+    struct services *s, const struct services_options *o, struct errbuf *eb) MUST_CHECK;
+/* ERR_CONFLICT: broker_port was given and is taken. */
+enum err services_broker(
+    struct services *s, const struct services_options *o, struct errbuf *eb) MUST_CHECK;
+/* From any process: whether somebody listens on the broker's socket in this run folder. */
+bool services_broker_answers(const char *run);
+/* OK, or why one of them has ended. */
+enum err services_alive(struct services *s, struct errbuf *eb) MUST_CHECK;
+/* The broker first: what it still hands over, the server still stores. */
+void services_stop(struct services *s);
+
+/* The line with which imprintd says that it is ready. ERR_FORMAT with the member. */
+struct services_ready {
+	char server[256], credentials[FOLDER_PATH_MAX], organization[40];
+	unsigned port;
+	long pid;
+};
+enum err services_ready_parse(
+    struct slice line, struct services_ready *ready, struct errbuf *eb) MUST_CHECK;
+
+#endif

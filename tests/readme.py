@@ -6,8 +6,9 @@
 
 A made block is a ```console block behind the line `<!-- made by tests/readme.py -->`. Its lines that begin
 with "$ " are commands of one shell session, run in order in an empty state folder, with the built programs
-first in PATH; one that ends with " &" is shown with the first line it prints and runs to the end. `make up` stands
-for what it runs after building. Compared are lines with everything masked
+first in PATH; one that ends with " &" is shown with the first line it prints and runs to the end of its block.
+`make up` stands for what it runs after building; it is shown until it says how to end it, and runs to the end of
+the page. Compared are lines with everything masked
 that differs from run to run: times, serial numbers, keys, signatures, device ids. Folders are shown as a user finds them.
 """
 
@@ -24,10 +25,13 @@ README = SOURCE / "README.md"
 MARK = "<!-- made by tests/readme.py -->\n```console\n"
 # The last line of the rule, which runs what the lines before it have built.
 MAKE_UP = re.search(r"^up:\n(?:\t.*\n)*\tbuild/host/(.*)\n\n", (SOURCE / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-STANDS_FOR = {"make up": MAKE_UP.group(1)}
+STAYS = {"make up": MAKE_UP.group(1)}
+LAST_LINE = "end  " # of a command that stays
 MASKS = (
     (re.compile(r"\b\d+(\.\d+)? ?(s|ms)\b"), "TIME"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d(:\d\d){0,2}Z?)?"), "DATE"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d([T ]\d\d(:\d\d){0,2}(\.\d+)?Z?)?"), "DATE"),
+    (re.compile(r"\blocalhost:\d+"), "localhost:PORT"),
+    (re.compile(r"\bprocess \d+"), "process PID"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "DEVICE-ID"),
     (re.compile(r"\b(454D|454d)[0-9A-Fa-f]{12}(4D|4d)\b"), "CHIP"),
     (re.compile(r"\b([0-9A-Fa-f]{2}[: ]?){8,}\b"), "HEX"),
@@ -45,12 +49,26 @@ def usual(line, folder):
     return line.replace(f"{folder}/run", "/run/user/1000").replace(folder, "~")
 
 
-def run(command, env, folder, behind):
+def stay(command, env, folder, stays):
+    process = subprocess.Popen(["sh", "-c", "exec " + STAYS[command]], env=env, cwd=folder, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    stays.append(process)
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip())
+        if line.startswith(LAST_LINE):
+            return lines
+    return [*lines, f"(exit status {process.wait()})"]
+
+
+def run(command, env, folder, behind, stays):
+    if command in STAYS:
+        return stay(command, env, folder, stays)
     if command.endswith(" &"):
         behind.append(subprocess.Popen(["sh", "-c", "exec " + command[:-2]], env=env, cwd=folder, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
         return [behind[-1].stdout.readline().rstrip()]
-    done = subprocess.run(["sh", "-c", STANDS_FOR.get(command, command)], env=env, cwd=folder, timeout=240,
+    done = subprocess.run(["sh", "-c", command], env=env, cwd=folder, timeout=240,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout.splitlines() + ([f"(exit status {done.returncode})"] if done.returncode else [])
 
@@ -72,29 +90,33 @@ def blocks(text):
 
 def main(write):
     text = README.read_text(encoding="utf-8")
-    made, points, failed, at, behind = "", 0, 0, 0, []
+    made, points, failed, at, behind, stays = "", 0, 0, 0, [], []
     with tempfile.TemporaryDirectory(prefix="im", dir="/tmp") as folder:
         env = {name: value for name, value in os.environ.items() if not name.startswith("IMPRINT_")}
         env.update(PATH=f"{BUILD}:{env['PATH']}", IMPRINT_BUILD=str(BUILD), HOME=folder,
             IMPRINT_STATE=f"{folder}/.local/state/imprint", XDG_RUNTIME_DIR=f"{folder}/run",
-            XDG_CONFIG_HOME=f"{folder}/config", NO_COLOR="1", LC_ALL="C.UTF-8")
+            XDG_CONFIG_HOME=f"{folder}/.config", NO_COLOR="1", LC_ALL="C.UTF-8")
         os.mkdir(f"{folder}/run", 0o700)
-        for start, end in blocks(text):
-            shown = text[start:end].splitlines()
-            got = []
-            for command in (line[2:] for line in shown if line.startswith("$ ")):
-                got += ["$ " + command, *(usual(line, folder) for line in run(command, env, folder, behind))]
-            made += text[at:start] + "".join(line.rstrip() + "\n" for line in got)
-            at = end
-            while behind:
-                stop(behind.pop())
-            points += 1
-            same = [masked(line) for line in shown] == [masked(line) for line in got]
-            if not write:
-                failed += not same
-                print(f"{'' if same else 'not '}ok {points} - README.md, the block of {shown[0]}")
-                for line in () if same else got:
-                    print("# " + line)
+        try:
+            for start, end in blocks(text):
+                shown = text[start:end].splitlines()
+                got = []
+                for command in (line[2:] for line in shown if line.startswith("$ ")):
+                    got += ["$ " + command, *(usual(line, folder) for line in run(command, env, folder, behind, stays))]
+                made += text[at:start] + "".join(line.rstrip() + "\n" for line in got)
+                at = end
+                while behind:
+                    stop(behind.pop())
+                points += 1
+                same = [masked(line) for line in shown] == [masked(line) for line in got]
+                if not write:
+                    failed += not same
+                    print(f"{'' if same else 'not '}ok {points} - README.md, the block of {shown[0]}")
+                    for line in () if same else got:
+                        print("# " + line)
+        finally:
+            for process in behind + stays:
+                stop(process)
     if write:
         README.write_text(made + text[at:], encoding="utf-8")
     else:

@@ -23,7 +23,7 @@
 
 #define PORT_LATER 8444 /* is for callers with a client certificate */
 #define PORT_TRIES 64
-#define DRAIN_MS 10000
+#define DRAIN_MS 5000
 #define LOOK_EVERY_MS 60000
 #define YEAR_2000 INT64_C(946684800)
 #define YEAR_2032 INT64_C(1956528000)

@@ -363,6 +363,9 @@ class End(ServerTest):
         server = self.server()
         server.fetch_token()
         device = server.device()
+        idle = server.connect()
+        self.addCleanup(idle.close)
+        self.assertEqual(server.request("GET", "/healthz", connection=idle)[0], 200) # stays open and stops nobody
         slow = server.connect()
         body = json.dumps({"name": "renamed"}).encode()
         slow.putrequest("POST", f"/iot/v2/devices/{device}")
@@ -448,31 +451,40 @@ class BadLuck(ServerTest):
         (self.state / "ca/key.pem").chmod(0o644)
         self.fails(want=4, words="key.pem: mode 0644 lets others in; make it 0600")
 
-    def as_nobody(self, *argv):
-        """Root may write anywhere, so somebody else tries."""
-        argv = [harness.program("imprintd"), "--port", "0", *argv]
-        return subprocess.run(argv if os.geteuid() else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv],
-            env=self.env, cwd="/", capture_output=True, text=True, timeout=60, check=False)
+    def of_nobody(self, mode):
+        """A state folder of a user who is not root, and how to become that user: root may write anywhere."""
+        state = self.folder / "state of nobody"
+        state.mkdir(mode=mode)
+        if os.geteuid() != 0:
+            return state, []
+        os.chown(state, 65534, 65534)
+        self.folder.chmod(0o755)
+        become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        if subprocess.run([*become, harness.program("imprintd"), "--version"], capture_output=True, check=False).returncode:
+            self.skipTest("the build folder is closed to others")
+        return state, become
 
     def test_read_only(self):
-        state = self.folder / "closed"
-        state.mkdir(mode=0o500)
-        if os.geteuid() == 0:
-            os.chown(state, 65534, 65534)
-            self.folder.chmod(0o755)
-        done = self.as_nobody("--state", state)
-        if "cannot open shared object" in done.stderr or done.returncode == 126:
-            self.skipTest("the build folder is closed to others")
+        state, become = self.of_nobody(0o500)
+        done = self.run_program(*become, harness.program("imprintd"), "--port", "0", "--state", state)
         self.assertEqual(done.returncode, 4, done)
         self.assertRegex(done.stderr, rf"{state}/imprintd.lock: .*Permission denied")
-        state.chmod(0o700)
+        self.assertEqual(list(state.iterdir()), [])
+
+    def test_any_user(self):
+        """Neither root nor a home is needed, only the folder."""
+        state, become = self.of_nobody(0o700)
+        process = self.start(*become, "env", "-u", "HOME", "-u", "XDG_CONFIG_HOME", harness.program("imprintd"), "--port",
+            "0", "--state", state)
+        process.wait_for(rf"info ready .* credentials=\"{state}/credentials.json\"")
+        self.assertEqual(process.stop(), 0)
 
     @unittest.skipUnless(HOOKS, "needs a build whose clock can be set")
     def test_clock(self):
         clock = self.folder / "clock"
         env = {"IMPRINT_TEST_CLOCK": str(clock)}
         now = int(time.time())
-        clock.write_text(str(946684799 - now)) # 1999-12-31T23:59:59Z
+        clock.write_text(str(946684800 - 1800 - now)) # 1999-12-31T23:30:00Z
         self.fails(want=6, env=env, words="the clock says 1999-12-31T23:00:00Z: no certificate can begin before 2000; set the clock")
         self.assertEqual(list(self.state.iterdir()), [])
         self.made()

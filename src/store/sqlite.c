@@ -902,8 +902,7 @@ static enum err migrate(struct sqlite *s, int64_t now, struct errbuf *eb)
 
 /* --- checking --- */
 
-/* Runs "quick_check" or "integrity_check", whose first line is "ok" or the first fault. */
-static enum err pages_check(
+static enum err pages_check_once(
     const struct sqlite *s, sqlite3 *db, const char *which, struct errbuf *eb)
 {
 	char sql[40];
@@ -926,6 +925,18 @@ static enum err pages_check(
 	}
 	sqlite3_finalize(stmt);
 	return e != OK ? e : fail(s, db, rc, eb);
+}
+
+/*
+ * Runs "quick_check" or "integrity_check", whose first line is "ok" or the first fault. Both take
+ * a page that could not be read this time (no memory) for a damaged one: hence a second look.
+ */
+static enum err pages_check(
+    const struct sqlite *s, sqlite3 *db, const char *which, struct errbuf *eb)
+{
+	enum err e = pages_check_once(s, db, which, eb);
+
+	return e == ERR_FORMAT ? pages_check_once(s, db, which, eb) : e;
 }
 
 static enum err walk(const struct sqlite *s, struct connection *c, enum sql sql,

@@ -124,6 +124,7 @@ static void settings(struct rig *r)
 	ok(store_setting_get(r->store, 1, "empty", &value, &r->eb) == OK && value && !*value,
 	    "an empty one is there");
 	free(value);
+	value = NULL;
 	c = store_change_new(1);
 	store_setting_put(c, "large", "small");
 	store_setting_put(c, "empty", NULL);

@@ -211,7 +211,7 @@ static void deaths(struct rig *r, const char *template, enum disk how, long step
 	}
 	if (fault)
 		printf("# at operation %ld: %s\n", n, fault);
-	ok(!fault && n >= 60, "%s, at every %ld. of %ld operations: %ld acknowledged, %ld there",
+	ok(!fault && n >= 40, "%s, at every %ld. of %ld operations: %ld acknowledged, %ld there",
 	    name, step, n, acknowledged, present);
 }
 

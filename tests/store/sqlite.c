@@ -543,6 +543,62 @@ static void upkeep(struct rig *r)
 	rig_close(r);
 }
 
+/* --- too much at once --- */
+
+struct flood {
+	pthread_mutex_t gate, lock;
+	unsigned good, refused;
+	pthread_t refused_on;
+};
+
+static void wait_at_gate(void *ctx, struct store_change **changes, size_t n)
+{
+	struct flood *f = ctx;
+
+	(void)changes, (void)n;
+	pthread_mutex_lock(&f->gate);
+	pthread_mutex_unlock(&f->gate);
+}
+
+static void flooded(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
+{
+	struct flood *f = ctx;
+
+	(void)seq;
+	pthread_mutex_lock(&f->lock);
+	f->good += e == OK;
+	f->refused += e == ERR_IO && strstr(eb->text, "too many");
+	if (e != OK)
+		f->refused_on = pthread_self();
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void flood(struct rig *r)
+{
+	struct flood f = { .gate = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct store_options options = { .prepare = wait_at_gate, .ctx = &f };
+	struct store_stats stats = { .waiting = 1 };
+
+	rig_empty(r);
+	if (!rig_open(r, &options))
+		bail("no store");
+	pthread_mutex_lock(&f.gate);
+	store_submit(r->store, store_change_new(1), flooded, &f);
+	while (stats.waiting) { /* until the thread has it */
+		usleep(1000);
+		store_stats(r->store, &stats);
+	}
+	for (unsigned i = 0; i < STORE_WAITING_MAX + 3; i++)
+		store_submit(r->store, store_change_new(1), flooded, &f);
+	store_stats(r->store, &stats);
+	ok(stats.waiting == STORE_WAITING_MAX && f.refused == 3 &&
+	        pthread_equal(f.refused_on, pthread_self()),
+	    "%u changes wait, more are refused at once", stats.waiting);
+	pthread_mutex_unlock(&f.gate);
+	rig_close(r);
+	ok(f.good == STORE_WAITING_MAX + 1, "closing writes what waits");
+}
+
 int main(void)
 {
 	struct rig r;
@@ -561,6 +617,7 @@ int main(void)
 	held(&r);
 	backup(&r);
 	upkeep(&r);
+	flood(&r);
 	rig_free(&r);
 	return done_testing();
 }

@@ -11,6 +11,7 @@ const struct cli_command *const cli_commands[] = {
 	broker_commands,
 	ports_commands,
 	provision_commands,
+	device_commands,
 	element_commands,
 	certificate_commands,
 	help_commands,

@@ -63,7 +63,7 @@ struct cloud_filter {
 	const char *serial;
 	const struct cloud_tag *tags; /* each must be there */
 	size_t n_tags;
-	bool deleted; /* the deleted ones */
+	bool deleted; /* also those that are */
 };
 /* What is filled is the caller's to clear. */
 enum err cloud_device_create(struct cloud *c, const struct cloud_change *with,

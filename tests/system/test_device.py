@@ -1,0 +1,176 @@
+"""imprint device, and imprint provision, with the real server."""
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import termios
+import unittest
+
+import boards
+import harness
+from server import Server
+
+
+class DeviceTest(boards.BoardTest):
+    def setUp(self):
+        super().setUp()
+        self.server = Server(self)
+
+    def device(self, *argv, want=0, **how):
+        done = self.run_program("imprint", "device", *argv, **how)
+        self.assertEqual(done.returncode, want, done)
+        return done
+
+    def create(self, name, *argv):
+        return self.device("create", name, *argv).stdout.strip()
+
+    def listed(self, *argv):
+        return [json.loads(line) for line in self.device("list", "--json", *argv).stdout.splitlines()]
+
+    def names(self, *argv):
+        return [d["name"] for d in self.listed(*argv)]
+
+    def shown(self, name):
+        return json.loads(self.device("show", name, "--json").stdout)
+
+
+class Life(DeviceTest):
+    def test_create_list_show_update_delete(self):
+        done = self.device("list")
+        self.assertEqual(done.stdout, "")
+        self.assertIn("no device", done.stderr)
+        kitchen = self.create("kitchen", "--type", "opta", "--fqbn", "arduino:mbed_opta:opta", "--serial", "0123",
+            "--connection", "eth", "--tag", "floor=1", "--tag", "room=kitchen")
+        attic = self.create("attic")
+        self.assertEqual(self.names(), ["attic", "kitchen"])
+        self.assertEqual(self.names("--tag", "floor=1"), ["kitchen"])
+        self.assertEqual(self.names("--tag", "floor=1", "--tag", "room=attic"), [])
+        self.assertEqual(self.names("--status", "UNKNOWN"), ["attic", "kitchen"])
+        self.assertEqual(self.names("--status", "ONLINE"), [])
+        shown = self.shown("kitchen")
+        self.assertEqual(shown, {**shown, "schema": 1, "id": kitchen, "type": "opta", "fqbn": "arduino:mbed_opta:opta",
+            "serial": "0123", "connection": "eth", "status": "UNKNOWN", "deleted": False, "certificates": [],
+            "tags": {"floor": "1", "room": "kitchen"}})
+        self.assertRegex(shown["created_at"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        text = self.device("update", attic, "--name", "roof", "--tag", "floor=9", "--serial", "77").stdout
+        self.assertRegex(text, r"(?m)^name +roof$")
+        self.assertRegex(text, r"(?m)^tags +floor=9$")
+        self.device("update", "roof", "--untag", "floor")
+        self.assertEqual((self.shown("roof")["tags"], self.shown("roof")["serial"]), ({}, "77"))
+        self.device("delete", "kitchen", "--yes")
+        self.assertEqual((self.names(), self.names("--deleted")), (["roof"], ["kitchen"]))
+        self.device("delete", kitchen, "--yes", want=3)
+        self.device("delete", kitchen, "roof", "--forget", "--yes")
+        self.assertEqual((self.names(), self.names("--deleted")), ([], []))
+
+    def test_refused(self):
+        first, second = self.create("twin"), self.create("twin")
+        for argv, want, says in (
+            (("show", "twin"), 6, "2 devices are named twin; give the id of one"),
+            (("show", "nobody"), 3, "no device is named nobody"),
+            (("show", "0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40"), 3, "(404)"),
+            (("create", "a", "--type", "toaster"), 5, "type"),
+            (("create", "a\tb"), 5, "name"),
+            (("create", "a", "--serial", "x" * 65), 5, "serial"),
+            (("create", "a", "--tag", "floor"), 2, "--tag: not KEY=VALUE"),
+            (("create", "a", "--tag", "=1"), 2, "1 to 64 characters"),
+            (("update", first), 2, "nothing to change was given"),
+            (("update", first, "--tag", "a b=c"), 5, "key"),
+            (("delete", first), 4, "Not confirmed"),
+            (("list", "--server", "ftp://localhost"), 5, "server: not https://"),
+            (("list", "--credentials", self.folder / "none.json"), 3, "none.json"),
+        ):
+            with self.subTest(argv):
+                done = self.device(*argv, want=want)
+                self.assertIn(says, done.stderr, done)
+                self.assertEqual(done.stdout, "")
+        self.assertEqual([d["id"] for d in self.listed()], sorted([first, second]))
+
+    def test_error_as_json(self):
+        error = json.loads(self.device("show", "nobody", "--json", want=3).stdout)["error"]
+        self.assertEqual((error["name"], error["exit"]), ("ERR_NOT_FOUND", 3))
+
+    def test_server_is_gone(self):
+        self.server.process.stop()
+        done = self.device("list", want=8)
+        self.assertIn(f"https://localhost:{self.server.port}", done.stderr)
+
+
+class Table(DeviceTest):
+    def on_terminal(self, columns, *argv):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        env = {**self.env, "TERM": "xterm"}
+        env.pop("NO_COLOR")
+        with os.fdopen(theirs) as terminal:
+            subprocess.run([harness.program("imprint"), *argv], stdout=terminal, stderr=subprocess.DEVNULL, env=env,
+                timeout=60, check=True)
+        shown = os.read(ours, 65536).decode()
+        os.close(ours)
+        return shown.replace("\r\n", "\n")
+
+    def test_aligned_and_cut(self):
+        self.create("kitchen", "--tag", "room=" + "k" * 60)
+        self.create("Küche im ersten Stock")
+        plain = self.device("list").stdout.splitlines()
+        self.assertEqual(len({line.index("mkrwifi1010") for line in plain[1:]}), 1, plain)
+        self.assertEqual(plain[0].index("TYPE"), plain[1].index("mkrwifi1010"), plain)
+        self.assertTrue(plain[2].endswith("k" * 60), plain)
+        self.assertNotIn("\033", "".join(plain))
+        shown = self.on_terminal(130, "device", "list")
+        self.assertIn("\033[2mUNKNOWN\033[0m", shown)
+        for line in shown.replace("\033[2m", "").replace("\033[0m", "").splitlines():
+            self.assertLessEqual(len(line), 130, shown)
+
+
+class Provision(DeviceTest):
+    def via_api(self, name, *options, **kwargs):
+        return self.run_program("imprint", "provision", "--port", name, "--name", name, "--yes", "--json", *options, **kwargs)
+
+    def valid(self, name):
+        return [c for c in self.shown(name)["certificates"] if c["enabled"]]
+
+    def done(self, name, run):
+        record = self.identity(name, run)
+        result = json.loads(run.stdout)
+        self.assertEqual(result["server"], f"https://localhost:{self.server.port}")
+        self.assertEqual(self.shown(name)["id"], record["device_id"])
+        self.assertEqual([(c["serial"], c["fingerprint"]) for c in self.valid(name)],
+            [(result["serial"], result["fingerprint"])])
+
+    def test_every_board(self):
+        for name, options in (("sketch", ()), ("old", ("--sketch", "2020")), ("setup", ("--sketch", "setup"))):
+            with self.subTest(name):
+                board = self.board(name, *options)
+                self.done(name, self.via_api(name))
+                self.done(name, self.via_api(name))
+                board.stop()
+        self.assertEqual(self.names(), ["old", "setup", "sketch"])
+
+    def test_device_deleted_meanwhile(self):
+        self.board("kitchen")
+        self.done("kitchen", self.via_api("kitchen"))
+        first = self.shown("kitchen")["id"]
+        self.device("delete", "kitchen", "--yes")
+        self.done("kitchen", self.via_api("kitchen"))
+        self.assertNotEqual(self.shown("kitchen")["id"], first)
+
+    def test_server_restarts_meanwhile(self):
+        self.board("kitchen")
+        self.done("kitchen", self.via_api("kitchen"))
+        self.server.process.stop()
+        self.server = Server(self, port=str(self.server.port))
+        self.done("kitchen", self.via_api("kitchen"))
+
+    @unittest.skipUnless(boards.has_hooks(), "release build: no place to die at")
+    def test_killed(self):
+        self.board("kitchen", "--sketch", "setup")
+        for at in ("inside:record", "inside:issue", "after:store", "inside:activate"):
+            with self.subTest(at):
+                self.assertLess(self.via_api("kitchen", env={"IMPRINT_TEST_CRASH": at}).returncode, 0)
+                self.settle("kitchen")
+                self.done("kitchen", self.via_api("kitchen"))
+        self.assertEqual(self.names(), ["kitchen"])

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -184,7 +185,12 @@ static enum err broker_try(
 		return file_error(eb, errno, s->socket, "cannot be removed");
 	if ((e = log_path(o->state, "mosquitto.log", log, eb)) != OK ||
 	    (e = broker_configure(o->state, o->address, port, s->socket, conf, eb)) != OK ||
-	    (e = process_start(&s->mosquitto, "mosquitto", argv, log, false, eb)) != OK)
+	    (e = folder_join(o->state, "tls/broker.pem", s->chain, eb)) != OK)
+		return e;
+	/* Looked at before it is read: at worst it is read twice. */
+	if (stat(s->chain, &s->chain_read) != 0)
+		return file_error(eb, errno, s->chain, "cannot be examined");
+	if ((e = process_start(&s->mosquitto, "mosquitto", argv, log, false, eb)) != OK)
 		return e;
 	s->broker_port = port;
 	return broker_wait(s, o, eb);
@@ -229,6 +235,20 @@ enum err services_alive(struct services *s, struct errbuf *eb)
 		if (all[i]->name && !process_runs(all[i]))
 			return process_ended(all[i], eb);
 	return OK;
+}
+
+/* Renewed is replaced, as a whole: another inode. Keys stay the same, so half of it cannot be read. */
+bool services_renewed(struct services *s)
+{
+	struct stat now;
+
+	if (!process_runs(&s->mosquitto) || stat(s->chain, &now) != 0 ||
+	    (now.st_ino == s->chain_read.st_ino &&
+	        now.st_mtim.tv_sec == s->chain_read.st_mtim.tv_sec &&
+	        now.st_mtim.tv_nsec == s->chain_read.st_mtim.tv_nsec))
+		return false;
+	s->chain_read = now;
+	return kill(s->mosquitto.pid, SIGHUP) == 0;
 }
 
 void services_stop(struct services *s)

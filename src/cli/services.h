@@ -19,6 +19,8 @@
 
 #include "process.h"
 
+#include <sys/stat.h>
+
 #define SERVICES_NAMES_MAX 32
 
 struct services {
@@ -28,6 +30,8 @@ struct services {
 	char server[256], credentials[FOLDER_PATH_MAX], organization[40];
 	uint16_t broker_port;
 	char socket[FOLDER_PATH_MAX]; /* of the broker, for the server; "" before */
+	char chain[FOLDER_PATH_MAX];  /* the broker's own certificate */
+	struct stat chain_read;       /* as the broker has read it */
 };
 #define SERVICES_NONE ((struct services){ .imprintd = PROCESS_NONE, .mosquitto = PROCESS_NONE })
 
@@ -55,6 +59,8 @@ enum err services_broker(
 bool services_broker_answers(const char *run);
 /* OK, or why one of them has ended. */
 enum err services_alive(struct services *s, struct errbuf *eb) MUST_CHECK;
+/* Has the broker read its own certificate again when imprintd has renewed it: true, when it had to. */
+bool services_renewed(struct services *s);
 /* The broker first: what it still hands over, the server still stores. */
 void services_stop(struct services *s);
 

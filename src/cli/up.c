@@ -351,6 +351,8 @@ static enum err watch(struct up *u, struct errbuf *eb)
 		if (e != OK && answered)
 			steps_say(u->steps, "the server does not answer: %s", eb->text);
 		answered = e == OK;
+		if (services_renewed(&u->services))
+			steps_say(u->steps, "the broker reads its renewed certificate");
 	}
 	return OK;
 }

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import stat
 import time
 import unittest
@@ -135,6 +136,20 @@ class Up(harness.SystemTest):
         self.assertEqual(self.run_program("imprint", "board", "plug", "b").returncode, 0)
         run.wait_for("^b +ONLINE, last heard of ", timeout=60)
         self.assertEqual(self.status()[0], 0)
+
+    def test_the_broker_reads_its_renewed_certificate(self):
+        clock = self.folder / "clock"
+        clock.write_text("0")
+        run = self.stay("--no-board", env={"IMPRINT_TEST_CLOCK": str(clock)})
+        status = self.status()[1]
+        broker = ("127.0.0.1", status["broker"]["port"])
+        first = ssl.get_server_certificate(broker)
+        self.assertIn(first, (self.state / "tls/broker.pem").read_text())
+        clock.write_text(str(70 * 86400)) # of the 90 days
+        os.kill(status["server"]["pid"], signal.SIGHUP)
+        run.wait_for("^the broker reads its renewed certificate$")
+        self.until(lambda: ssl.get_server_certificate(broker) != first, "the old certificate")
+        self.assertIn(ssl.get_server_certificate(broker), (self.state / "tls/broker.pem").read_text())
 
     def test_interrupted(self):
         for number, step, want in ((signal.SIGINT, "Make key and request", 130), (signal.SIGTERM, "Start the broker", 130)):

@@ -147,7 +147,7 @@ static struct {
 static void agree(int curve)
 {
 	EVP_PKEY *own = NULL;
-	EVP_PKEY_CTX *ctx;
+	EVP_PKEY_CTX *ctx = NULL;
 	unsigned char secret[32];
 	size_t n = sizeof(secret);
 

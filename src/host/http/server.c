@@ -1,7 +1,6 @@
 #include "loop.h"
 #include "tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -171,59 +170,65 @@ enum err http_server_new(
 	return e;
 }
 
-static enum err address_parse(const char *text, uint16_t port, struct sockaddr_storage *address,
-    socklen_t *n, struct errbuf *eb)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)address;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
 
+static enum err address_parse(
+    const char *text, uint16_t port, union address *address, socklen_t *n, struct errbuf *eb)
+{
 	memset(address, 0, sizeof(*address));
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		*n = sizeof(*v4);
-		return OK;
-	}
-	if (uv_ip6_addr(text, port, v6) == 0) {
-		*n = sizeof(*v6);
-		return OK;
-	}
-	return err_set(eb, ERR_ARG, "%s is not an IP address", text);
+	if (uv_ip4_addr(text, port, &address->v4) == 0)
+		*n = sizeof(address->v4);
+	else if (uv_ip6_addr(text, port, &address->v6) == 0)
+		*n = sizeof(address->v6);
+	else
+		return err_set(eb, ERR_ARG, "%s is not an IP address", text);
+	return OK;
 }
 
-static enum err bind_socket(const struct sockaddr_storage *address, socklen_t n, int *fd)
+static enum err bind_socket(const union address *address, socklen_t n, int *fd)
 {
-	int one = 1,
-	    made = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1, family = address->any.sa_family,
+	    made = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	*fd = made;
 	if (made >= 0 && setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-	    (address->ss_family != AF_INET6 ||
+	    (family != AF_INET6 ||
 	        setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) == 0) &&
-	    bind(made, (const struct sockaddr *)address, n) == 0 && listen(made, BACKLOG) == 0)
+	    bind(made, &address->any, n) == 0 && listen(made, BACKLOG) == 0)
 		return OK;
-	return errno == EADDRINUSE                         ? ERR_CONFLICT
-	       : errno == EACCES                           ? ERR_DENIED
-	       : errno == EADDRNOTAVAIL || errno == EINVAL ? ERR_ARG
-	                                                   : ERR_IO;
+	switch (errno) {
+	case EADDRINUSE:
+		return ERR_CONFLICT;
+	case EACCES:
+		return ERR_DENIED;
+	case EADDRNOTAVAIL:
+	case EINVAL:
+		return ERR_ARG;
+	default:
+		return ERR_IO;
+	}
 }
 
 static enum err bound_port(int fd, uint16_t *port)
 {
-	struct sockaddr_storage address = { 0 };
+	union address address = { .v6 = { 0 } };
 	socklen_t n = sizeof(address);
 
-	if (getsockname(fd, (struct sockaddr *)&address, &n) != 0)
+	if (getsockname(fd, &address.any, &n) != 0)
 		return ERR_IO;
-	*port = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
-	                                           : ((struct sockaddr_in6 *)&address)->sin6_port);
+	*port =
+	    ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
 	return OK;
 }
 
 enum err http_listen(struct http_server *s, const char *text, uint16_t port, struct http_tls *tls,
     uint16_t *bound, struct errbuf *eb)
 {
-	struct sockaddr_storage address;
+	union address address;
 	socklen_t n = 0;
 	int fd = -1;
 	enum err e;

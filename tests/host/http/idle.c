@@ -12,14 +12,15 @@
 
 static size_t resident(void)
 {
-	unsigned long pages = 0;
+	char line[128] = "", *second;
 	FILE *f = fopen("/proc/self/statm", "r");
 
-	if (!f || fscanf(f, "%*u %lu", &pages) != 1)
-		pages = 0;
-	if (f)
-		fclose(f);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	if (!f || !fgets(line, sizeof(line), f) || !(second = strchr(line, ' '))) {
+		printf("Bail out! /proc/self/statm cannot be read\n");
+		exit(1);
+	}
+	fclose(f);
+	return strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* --- the clients --- */

@@ -45,13 +45,15 @@ static void begin(void *ctx, struct exchange *x)
 static void send_bytes(void *ctx, struct slice bytes)
 {
 	struct side *s = ctx;
-	int status = 0;
+	bool good;
 
-	if (bytes.n < 16 || memcmp(bytes.p + bytes.n - 4, "\r\n\r\n", 4) != 0 ||
-	    sscanf((const char *)bytes.p, "HTTP/1.1 %3d ", &status) != 1)
+	if (bytes.n < 16 || memcmp(bytes.p + bytes.n - 4, "\r\n\r\n", 4) != 0) {
 		s->broken++;
-	s->answered += status == 200;
-	s->refused += status != 200;
+		return;
+	}
+	good = memcmp(bytes.p, "HTTP/1.1 200 ", 13) == 0;
+	s->answered += good;
+	s->refused += !good;
 }
 
 static const struct talk_carrier carrier = { &options, "", begin, send_bytes };

@@ -148,7 +148,6 @@ __attribute__((unused)) static int peer_answer(struct peer *p, char *text, size_
 {
 	const char *end, *length;
 	size_t n = 0;
-	int status = 0;
 
 	while (!(end = strstr(p->text, "\r\n\r\n"))) {
 		if (peer_receive(p) == 0)
@@ -165,9 +164,7 @@ __attribute__((unused)) static int peer_answer(struct peer *p, char *text, size_
 	snprintf(text, cap, "%.*s", (int)n, p->text);
 	memmove(p->text, p->text + n, p->n - n + 1);
 	p->n -= n;
-	if (sscanf(text, "HTTP/1.1 %d ", &status) != 1)
-		return 0;
-	return status;
+	return strncmp(text, "HTTP/1.1 ", 9) == 0 ? (int)strtol(text + 9, NULL, 10) : 0;
 }
 
 __attribute__((unused)) static const char *peer_body(const char *answer)

@@ -317,7 +317,7 @@ static void log_renewed(struct daemon *d, enum service_leaf leaf, const char *wh
 
 /*
  * New connections get the new certificate; open ones go on. The broker reads its file again on a
- * SIGHUP from whoever runs it, who sees that tls/broker.pem is newer.
+ * SIGHUP from whoever runs it, who sees that tls/broker.pem is another.
  */
 static enum err service_look(struct daemon *d, struct errbuf *eb)
 {

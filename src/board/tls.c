@@ -54,9 +54,8 @@ enum err tls_anchor_parse(struct slice pem, struct tls_anchor *anchor, struct er
 	br_x509_decoder_context x509;
 	const br_x509_pkey *key;
 	size_t n;
-	enum err e;
 
-	if ((e = pem_decode(pem, "CERTIFICATE", der, sizeof(der), &n, NULL)) != OK)
+	if (pem_decode(pem, "CERTIFICATE", der, sizeof(der), &n, NULL) != OK)
 		return err_set(eb, ERR_FORMAT, "anchor: no certificate in PEM");
 	br_x509_decoder_init(&x509, name_append, &name);
 	br_x509_decoder_push(&x509, der, n);

@@ -105,8 +105,9 @@ static void test_messages(void)
 	ok(feed(&m, TEXT("\x30\x07\x00\x03/a/hi"), 9) == MQTT_NOTHING && m.state == MQTT_READY,
 	    "another topic is read past");
 	mqtt_elapsed(&m, MQTT_KEEP_ALIVE_MS);
-	ok(mqtt_take(&m, &two) == MQTT_MESSAGE && mqtt_take(&m, &two) == MQTT_MESSAGE && two.n == 0,
-	    "two, and something between them");
+	ok(mqtt_take(&m, &two) == MQTT_MESSAGE && two.n > 0, "two at once: the first");
+	ok(mqtt_take(&m, &two) == MQTT_MESSAGE && two.n == 0 && !m.pinged,
+	    "then what is between them and the second");
 
 	store_be16(big + 3, sizeof(DOWN) - 1);
 	memcpy(big + 5, DOWN, sizeof(DOWN) - 1);

@@ -65,7 +65,7 @@ enum err tls_anchor_parse(struct slice pem, struct tls_anchor *anchor, struct er
 	if (!br_x509_decoder_isCA(&x509))
 		return err_set(eb, ERR_FORMAT, "anchor: basicConstraints: not a CA's certificate");
 	if (key->key_type != BR_KEYTYPE_EC || key->key.ec.curve != BR_EC_secp256r1 ||
-	    key->key.ec.qlen != sizeof(a.point))
+	    key->key.ec.qlen != sizeof(a.point) || key->key.ec.q[0] != 4)
 		return err_set(
 		    eb, ERR_FORMAT, "anchor: subjectPublicKeyInfo: boards know P-256 keys alone");
 	if (name.too_long || name.n == 0)

@@ -2,6 +2,7 @@
 #include "api.h"
 #include "clock.h"
 #include "file.h"
+#include "hook.h"
 #include "inbox.h"
 #include "installation.h"
 #include "text.h"
@@ -113,7 +114,7 @@ static void refuse(void *ctx, const char *path, const char *reason, struct http_
 
 /* --- clock and limits --- */
 
-static enum err clock_check(const struct daemon *d, struct errbuf *eb)
+static enum err clock_check(struct daemon *d, struct errbuf *eb)
 {
 	int64_t now = clock_ms() / 1000;
 	char text[UTC_TEXT_SIZE] = "before the year 1";
@@ -343,10 +344,10 @@ static enum err service_look(struct daemon *d, struct errbuf *eb)
 
 /* --- listening --- */
 
-static enum err http_start(struct daemon *d, unsigned connections, struct errbuf *eb)
+static enum err http_start(struct daemon *d, struct errbuf *eb)
 {
 	struct http_options options = {
-		.limits = { .connections = connections },
+		.limits = { .connections = limits_raise() },
 		.handle = handle,
 		.tolerant = tolerant,
 		.log = log_request,
@@ -455,9 +456,10 @@ static enum err credentials_have(struct daemon *d, struct errbuf *eb)
 		.now_ms = clock_ms() };
 	enum err e = folder_join(d->state, "tls/service-root.pem", root, eb);
 
-	return e == OK
-	           ? installation_credentials(&d->installation, &how, d->store, d->credentials, eb)
-	           : e;
+	if (e != OK)
+		return e;
+	server_name(d);
+	return installation_credentials(&d->installation, &how, d->store, d->credentials, eb);
 }
 
 static enum err hang_up_open(struct daemon *d, struct errbuf *eb)
@@ -492,24 +494,34 @@ static enum err announce(struct daemon *d, struct errbuf *eb)
 	return e;
 }
 
-static enum err start(struct daemon *d, struct errbuf *eb)
+static void log_ready(const struct daemon *d)
 {
-	unsigned connections = limits_raise();
-	enum err e;
-
-	if ((e = clock_check(d, eb)) != OK || (e = hang_up_open(d, eb)) != OK ||
-	    (e = state_open(d, eb)) != OK || (e = store_start(d, eb)) != OK ||
-	    (e = api_start(d, eb)) != OK || (e = service_start(d, eb)) != OK ||
-	    (e = http_start(d, connections, eb)) != OK || (e = listen_somewhere(d, eb)) != OK)
-		return e;
-	server_name(d);
-	if ((e = credentials_have(d, eb)) != OK || (e = inbox_open(d, eb)) != OK)
-		return e;
 	LOG(d->options.log, LOG_LEVEL_INFO, "ready", LOG_TEXT("server", d->server),
 	    LOG_TEXT("address", d->options.listen), LOG_NUMBER("port", d->port),
 	    LOG_TEXT("state", d->state), LOG_TEXT("credentials", d->credentials),
 	    LOG_TEXT("organization", d->installation.organization),
 	    LOG_TEXT("version", d->options.version));
+}
+
+static enum err start(struct daemon *d, struct errbuf *eb)
+{
+#define START(name, go) { name, go },
+	static const struct {
+		const char *name;
+		enum err (*go)(struct daemon *d, struct errbuf *eb);
+	} steps[] = {
+#include "start.def"
+	};
+#undef START
+	enum err e;
+
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		test_hook("before", steps[i].name);
+		if ((e = steps[i].go(d, eb)) != OK)
+			return e;
+		test_hook("after", steps[i].name);
+	}
+	log_ready(d);
 	return d->options.ready_fd < 0 ? OK : announce(d, eb);
 }
 

@@ -101,14 +101,18 @@ static void queue_add_first(struct inbox_table *t, struct entry *e)
 	t->oldest = e;
 }
 
-static void forget(struct inbox_table *t, struct entry *e)
+static void forget_oldest(struct inbox_table *t)
 {
-	struct entry **at = bucket_of(t, e->what.device);
+	struct entry *e = t->oldest, **at = bucket_of(t, e->what.device);
 
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
-	queue_remove(t, e);
+	t->oldest = e->newer;
+	if (t->oldest)
+		t->oldest->older = NULL;
+	else
+		t->newest = NULL;
 	free(e);
 	t->n--;
 }
@@ -117,7 +121,7 @@ static void forget(struct inbox_table *t, struct entry *e)
 static void sweep(struct inbox_table *t, int64_t now)
 {
 	while (t->oldest && !t->oldest->waits && t->oldest->due <= now)
-		forget(t, t->oldest);
+		forget_oldest(t);
 }
 
 enum err inbox_table_put(

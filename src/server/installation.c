@@ -2,6 +2,7 @@
 #include "credentials.h"
 #include "digest.h"
 #include "file.h"
+#include "hook.h"
 #include "utc.h"
 
 #include <stdio.h>
@@ -148,8 +149,10 @@ enum err installation_open(struct installation *in, const char *state, struct st
 		return e;
 	e = store_tenant_first(store, &tenant, eb);
 	if (e == ERR_NOT_FOUND) {
-		if ((e = authority_make(in, folder, options, now, eb)) == OK)
+		if ((e = authority_make(in, folder, options, now, eb)) == OK) {
+			test_hook("inside", "authority");
 			e = rows_make(in, store, now, eb);
+		}
 		goto out;
 	}
 	if (e != OK ||
@@ -323,6 +326,7 @@ static enum err place_new(const struct installation *in, const struct installati
 	struct credentials c;
 	enum err e = client_make(in, how, store, &c, eb);
 
+	test_hook("inside", "credentials");
 	if (e == OK)
 		e = save_with_folder(places->path[*chosen], &c, eb);
 	if (e != OK && how->file == NULL && *chosen + 1 < places->n) {

@@ -1,11 +1,13 @@
 """Microchip's own library, from PyPI, on a chip at /dev/i2c-7: blank, locked, used.
 
-    LD_PRELOAD=libimprint-i2c.so IMPRINT_I2C=7=SOCKET cryptoauthlib_session.py PACKAGE-FOLDER 508a|608b recorded|whole
+    LD_PRELOAD=libimprint-i2c.so IMPRINT_I2C=7=SOCKET cryptoauthlib_session.py PACKAGE-FOLDER 508a|608a|608b recorded|whole
 
 Prints `done NAME` for each step; what the chip says is compared with Python's own cryptography. `recorded` leaves out
 what cannot be replayed, since the host's part depends on the chip's random numbers.
 """
 
+import ctypes
+import datetime
 import hashlib
 import hmac
 import sys
@@ -13,34 +15,41 @@ import traceback
 
 sys.path.insert(0, sys.argv[1])
 
-from cryptography.hazmat.primitives import hashes
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import cryptoauthlib as cal
+from cryptoauthlib import atcacert
 from cryptoauthlib.library import AtcaReference
 
-NEW = sys.argv[2] == "608b"
+NEW = sys.argv[2] != "508a"
+REVISION = {"508a": b"\x50\x00", "608a": b"\x60\x02", "608b": b"\x60\x03"}[sys.argv[2]]
 WHOLE = sys.argv[3] == "whole"
 CONFIG, OTP, DATA = 0, 1, 2
 KEY = bytes(range(0x40, 0x60)) # slot 2
 AES_KEY = bytes(range(0x70, 0x90)) # slot 3, two keys
 DERIVED = bytes(range(0x20, 0x40)) # slot 5
+IO_KEY = bytes(range(0xA0, 0xC0)) # slot 7
 MESSAGE = hashlib.sha256(b"imprint").digest()
 OTHER_KEY = ec.derive_private_key(0x1234567, ec.SECP256R1())
 
-# 0 sign, ECDH; 2 secret; 3 AES keys; 4 encrypted; 5 DeriveKey; 6 PrivWrite; 8 and 10 to 15 open; 9 a public key
-SLOTS = [0x2087, 0x2087, 0x8080, 0x8080, 0x42C2, 0xA080, 0x4287, 0x8080] + [0] * 8
-KEYS = [0x33, 0x33, 0x1C, 0x38 if NEW else 0x1C, 0x1C, 0x1C, 0x33, 0x1C, 0x3C, 0x30] + [0x3C] * 6
+# 0 sign, ECDH; 2 secret; 3 AES keys; 4 encrypted; 5 DeriveKey; 6 PrivWrite; 7 IO protection key; 8, 10 to 12 and 14 open;
+# 9 a public key; 13 that of SecureBoot, which keeps a digest in 14; 15 a public key that the one in 9 validates
+SLOTS = [0x2087, 0x2087, 0x8080, 0x8080, 0x42C2, 0xA080, 0x4287, 0x8080] + [0] * 7 + [0x1009]
+KEYS = [0x33, 0x33, 0x1C, 0x38 if NEW else 0x1C, 0x1C, 0x1C, 0x33, 0x1C, 0x3C, 0x30, 0x3C, 0x3C, 0x3C, 0x30, 0x3C, 0x32]
+SECURE_BOOT = 0xDE03 # the digest is kept
+CHIP_OPTIONS = 0x7006 # IO protection key in slot 7, AES for KDF
 
 
 def configuration():
     counters = bytes.fromhex("ffffffff00000000") * 2
     words = lambda values: b"".join(v.to_bytes(2, "little") for v in values)
     return (bytes(16) + bytes([0xC0, 0, 0 if NEW else 0xAA, 0]) + words(SLOTS) + counters
-        + bytes(16 if NEW else 0) + bytes([0xFF]) * (0 if NEW else 16) + bytes([0, 0, 0x55, 0x55, 0xFF, 0xFF])
-        + bytes(6) + words(KEYS))
+        + (bytes(2) + words([SECURE_BOOT]) + bytes(12) if NEW else bytes([0xFF]) * 16)
+        + bytes([0, 0, 0x55, 0x55, 0xFF, 0xFF]) + words([CHIP_OPTIONS if NEW else 0]) + bytes(4) + words(KEYS))
 
 
 def good(status, *more):
@@ -80,6 +89,41 @@ def public(xy):
     return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + xy)
 
 
+def signed(key, digest):
+    r, s = decode_dss_signature(key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()))))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def at(whole, part):
+    """Where a part stands in a template: there and nowhere else."""
+    assert whole.count(part) == 1, part.hex()
+    return {"offset": whole.index(part), "count": len(part)}
+
+
+def place(zone, slot=0, count=0, is_genkey=0):
+    return {"zone": zone, "slot": slot, "is_genkey": is_genkey, "offset": 0, "count": count}
+
+
+X509, UTC_TIME, STORED, NO_ZONE = 0, 1, 0, 7
+PUBLIC_KEY, SIGNATURE, ISSUE_DATE, EXPIRE_DATE, SIGNER_ID, SERIAL, AUTHORITY_KEY_ID, SUBJECT_KEY_ID = range(8)
+
+
+def definition(der, tbs, signature, elements, **more):
+    """What the library must know to fill a certificate or request from a chip. `der` is somebody else's; its elements are blanked."""
+    template = bytearray(der)
+    for element, where in elements.items():
+        template[where["offset"]:where["offset"] + where["count"]] = b"0" * where["count"]
+    standard = [elements.get(element, {"offset": 0, "count": 0}) for element in range(8)]
+    sequence = der.rindex(signature) - 3 # BIT STRING, its length, no unused bits
+    standard[SIGNATURE] = {"offset": sequence, "count": len(der) - sequence}
+    array = (ctypes.c_uint8 * len(template))(*template)
+    made = atcacert.atcacert_def_t(type=X509, private_key_slot=0, std_sig_size=64, issue_date_format=UTC_TIME, expire_date_format=UTC_TIME,
+        tbs_cert_loc=at(der, tbs), public_key_dev_loc=place(DATA, 0, 64, 1), std_cert_elements=standard,
+        cert_template=ctypes.cast(array, ctypes.POINTER(ctypes.c_uint8)), cert_template_size=len(template), **more)
+    made.kept = array # as long as the definition
+    return made
+
+
 def verify(xy, digest, signature):
     der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
     public(xy).verify(der, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
@@ -96,7 +140,7 @@ class Session:
     def info_and_serial(self):
         self.serial = got(cal.atcab_read_serial_number, 9)
         assert self.serial[:2] == b"\x01\x23" and self.serial[8] == 0xEE, self.serial
-        assert got(cal.atcab_info, 4)[2:] == (b"\x60\x03" if NEW else b"\x50\x00")
+        assert got(cal.atcab_info, 4)[2:] == REVISION
 
     def blank(self):
         assert not number(cal.atcab_is_locked, CONFIG) and not number(cal.atcab_is_locked, 1)
@@ -114,7 +158,7 @@ class Session:
         assert int(cal.atcab_write_config_zone(configuration())) != 0, "locked for ever"
 
     def lock_data(self):
-        for slot, value in ((2, KEY), (3, AES_KEY), (5, DERIVED)):
+        for slot, value in ((2, KEY), (3, AES_KEY), (5, DERIVED), (7, IO_KEY)):
             good(cal.atcab_write_zone(DATA, slot, 0, 0, value, 32))
         good(cal.atcab_lock_data_zone())
         assert number(cal.atcab_is_locked, 1)
@@ -186,6 +230,63 @@ class Session:
             good(cal.atcab_write_bytes_zone(DATA, slot, 0, value, size))
             assert got(cal.atcab_read_bytes_zone, size, DATA, slot, 0, after=(size,)) == value, slot
 
+    def request_by_definition(self):
+        """atcacert fills a request that Python made for another key, and has the chip sign it."""
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "board")])
+        other = x509.CertificateSigningRequestBuilder().subject_name(name).sign(OTHER_KEY, hashes.SHA256())
+        der = other.public_bytes(serialization.Encoding.DER)
+        what = definition(der, other.tbs_certrequest_bytes, other.signature, {PUBLIC_KEY: at(der, point(OTHER_KEY.public_key()))},
+            comp_cert_dev_loc=place(NO_ZONE), sn_source=STORED)
+        out, size = bytearray(512), AtcaReference(512)
+        good(atcacert.atcacert_create_csr(what, out, size))
+        made = x509.load_der_x509_csr(bytes(out))
+        assert made.is_signature_valid and made.subject == name and point(made.public_key()) == self.q
+
+    def certificate_by_definition(self):
+        """atcacert stores a certificate as 72 bytes and a serial number, and reads the same certificate back."""
+        begin, number_of = datetime.datetime(2026, 3, 14, 15), int.from_bytes(b"\x41" + bytes(range(15)), "big")
+        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "board")])
+        cert = (x509.CertificateBuilder().issuer_name(issuer).subject_name(subject).public_key(public(self.q)).serial_number(number_of)
+            .not_valid_before(begin).not_valid_after(begin.replace(year=2046))
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(OTHER_KEY.public_key()), False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public(self.q)), False).sign(OTHER_KEY, hashes.SHA256()))
+        der = cert.public_bytes(serialization.Encoding.DER)
+        ids = [x509.SubjectKeyIdentifier.from_public_key(key).digest for key in (OTHER_KEY.public_key(), public(self.q))]
+        elements = {PUBLIC_KEY: at(der, self.q), ISSUE_DATE: at(der, b"260314150000Z"), EXPIRE_DATE: at(der, b"460314150000Z"),
+            SERIAL: at(der, number_of.to_bytes(16, "big")), AUTHORITY_KEY_ID: at(der, ids[0]), SUBJECT_KEY_ID: at(der, ids[1])}
+        what = definition(der, cert.tbs_certificate_bytes, cert.signature, elements, comp_cert_dev_loc=place(DATA, 10, 72),
+            sn_source=STORED, cert_sn_dev_loc=place(DATA, 11, 16), expire_years=20, template_id=2, chain_id=0)
+        good(atcacert.atcacert_write_cert(what, der, len(der)))
+        out, size = bytearray(1024), AtcaReference(1024)
+        good(atcacert.atcacert_read_cert(what, point(OTHER_KEY.public_key()), out, size))
+        assert bytes(out) == der, bytes(out).hex()
+        stored = got(cal.atcab_read_bytes_zone, 72, DATA, 10, 0, after=(72,))
+        verify(point(OTHER_KEY.public_key()), hashlib.sha256(cert.tbs_certificate_bytes).digest(), stored[:64])
+
+    def validate(self):
+        """A public key that counts only once another has signed for it: first valid, then not any more."""
+        own = point(OTHER_KEY.public_key())
+        good(cal.atcab_write_pubkey(15, own))
+        signature = signed(OTHER_KEY, MESSAGE)
+        assert int(cal.atcab_verify_stored(MESSAGE, signature, 15, AtcaReference(0))) != 0, "used before it is validated"
+        for invalidate in (False, True):
+            call = cal.atcab_verify_invalidate if invalidate else cal.atcab_verify_validate
+            def digest():
+                good(cal.atcab_nonce(bytes(range(32))))
+                good(cal.atcab_genkey_base(0x10, 15, bytes(3)))
+            digest()
+            statement = got(cal.atcab_sign_internal, 64, 0, invalidate, False)
+            said = (bytes([invalidate, 0, 0]) + SLOTS[15].to_bytes(2, "little") + KEYS[15].to_bytes(2, "little") + bytes([0x5F, 0, 0])
+                + bytes(4) + bytes([0, 0, 1, invalidate, 0]))
+            digest()
+            assert not number(call, 15, bytes([statement[0] ^ 1]) + statement[1:], said), "another signature"
+            digest()
+            assert number(call, 15, statement, said)
+            if not invalidate:
+                assert number(cal.atcab_verify_stored, MESSAGE, signature, 15)
+        assert int(cal.atcab_verify_stored(MESSAGE, signature, 15, AtcaReference(0))) != 0, "used when it is no longer valid"
+
     def ecdh(self):
         shared = got(cal.atcab_ecdh, 32, 0, point(OTHER_KEY.public_key()))
         assert shared == OTHER_KEY.exchange(ec.ECDH(), public(self.q))
@@ -204,6 +305,11 @@ class Session:
         good(cal.atcab_lock_data_slot(12))
         assert number(cal.atcab_is_slot_locked, 12)
         assert int(cal.atcab_write_bytes_zone(DATA, 12, 0, bytes(32), 32)) != 0
+
+    def old_hmac(self):
+        good(cal.atcab_nonce(MESSAGE))
+        said = bytes(32) + MESSAGE + bytes([0x11, 0x04, 2, 0]) + bytes(11) + self.serial[8:] + bytes(4) + self.serial[:2] + bytes(2)
+        assert got(cal.atcab_hmac, 32, 0x04, 2) == hmac.new(KEY, said, "sha256").digest()
 
     def new_aes(self):
         text = bytes(range(16))
@@ -224,6 +330,38 @@ class Session:
         q = got(cal.atcab_genkey, 64, 0xFFFF) # into TempKey
         shared = got(cal.atcab_ecdh_tempkey, 32, point(OTHER_KEY.public_key()))
         assert shared == OTHER_KEY.exchange(ec.ECDH(), public(q))
+
+    def new_ecdh_hidden(self):
+        shared = OTHER_KEY.exchange(ec.ECDH(), public(self.q))
+        assert got(cal.atcab_ecdh_ioenc, 32, 0, point(OTHER_KEY.public_key()), after=(IO_KEY,)) == shared
+        assert got(cal.atcab_ecdh_ioenc, 32, 0, point(OTHER_KEY.public_key()), after=(KEY,)) != shared, "opened with another key"
+        q = got(cal.atcab_genkey, 64, 0xFFFF)
+        assert got(cal.atcab_ecdh_tempkey_ioenc, 32, point(OTHER_KEY.public_key()), after=(IO_KEY,)) == OTHER_KEY.exchange(ec.ECDH(), public(q))
+
+    def new_verify_with_mac(self):
+        nonce, own = bytes(range(32, 64)), point(OTHER_KEY.public_key())
+        signature = signed(OTHER_KEY, MESSAGE)
+        assert number(cal.atcab_verify_extern_mac, MESSAGE, signature, own, nonce, IO_KEY)
+        assert not number(cal.atcab_verify_extern_mac, MESSAGE[::-1], signature, own, nonce, IO_KEY), "another message"
+        assert not number(cal.atcab_verify_extern_mac, MESSAGE, signature, own, nonce, KEY), "an answer under another key"
+        assert number(cal.atcab_verify_stored_mac, MESSAGE, self.signature, 9, nonce, IO_KEY)
+
+    def new_kdf_hidden(self):
+        message = b"label and seed.."
+        out, nonce = bytearray(64), bytearray(32)
+        good(cal.atcab_kdf(0x56, 2, len(message) << 24 | 0x02, message, out, nonce))
+        pad = hashlib.sha256(IO_KEY + bytes(nonce[:16])).digest()
+        assert bytes(a ^ b for a, b in zip(out[:32], pad)) == hmac.new(KEY, message, "sha256").digest()
+
+    def new_secure_boot(self):
+        good(cal.atcab_write_pubkey(13, point(OTHER_KEY.public_key())))
+        signature, mac = signed(OTHER_KEY, MESSAGE), bytearray(32)
+        good(cal.atcab_secureboot(5, 0, MESSAGE, signature, mac))
+        assert int(cal.atcab_secureboot(5, 0, MESSAGE[::-1], signature, mac)) != 0, "other firmware"
+        good(cal.atcab_secureboot(7, 0, MESSAGE, signature, mac))
+        good(cal.atcab_secureboot(6, 0, MESSAGE, b"", mac))
+        assert int(cal.atcab_secureboot(6, 0, MESSAGE[::-1], b"", mac)) != 0, "other firmware than is kept"
+        assert got(cal.atcab_read_bytes_zone, 32, DATA, 14, 0, after=(32,)) == MESSAGE
 
     def new_kdf(self):
         message = b"label and seed.."
@@ -263,6 +401,15 @@ class Session:
         tail = bytes([0x08, 0, 5, 0]) + bytes(11) + self.serial[8:] + bytes(4) + self.serial[:2] + bytes(2)
         assert got(cal.atcab_mac, 32, 0, 5, MESSAGE) == hashlib.sha256(key + MESSAGE + tail).digest()
 
+    def whole_secure_boot(self):
+        if not NEW:
+            return
+        signature, numbers = signed(OTHER_KEY, MESSAGE), bytes(range(20))
+        assert number(cal.atcab_secureboot_mac, 5, MESSAGE, signature, numbers, IO_KEY)
+        assert not number(cal.atcab_secureboot_mac, 5, MESSAGE[::-1], signature, numbers, IO_KEY), "other firmware"
+        assert not number(cal.atcab_secureboot_mac, 5, MESSAGE, signature, numbers, KEY), "another key"
+        assert number(cal.atcab_secureboot_mac, 6, MESSAGE, b"", numbers, IO_KEY)
+
     def release(self):
         good(cal.atcab_release())
 
@@ -271,7 +418,7 @@ def main():
     session = Session()
     failed = 0
     for name in (name for name in vars(Session) if not name.startswith("_")):
-        if (name.startswith("new_") and not NEW) or (name.startswith("whole_") and not WHOLE):
+        if (name.startswith("new_") and not NEW) or (name.startswith("old_") and NEW) or (name.startswith("whole_") and not WHOLE):
             continue
         try:
             getattr(session, name)()

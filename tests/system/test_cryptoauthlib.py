@@ -22,12 +22,16 @@ UNREACHABLE = "PyPI has no cryptoauthlib for this machine or cannot be reached; 
 SERIAL = "01233A5B7C9DAEBFEE"
 
 STEPS = ("init info_and_serial blank lock_configuration lock_data random genkey sign_and_verify verify_stored sign_internal sha "
-    "hmac counters zones certificate_slots ecdh mac_and_checkmac lock_slot").split()
-NEW_STEPS = ["new_aes", "new_gfm", "new_ecdh_ephemeral", "new_kdf", "new_self_test"]
-WHOLE_STEPS = ["whole_encrypted", "whole_priv_write", "whole_derive_key"]
+    "hmac counters zones certificate_slots request_by_definition certificate_by_definition validate ecdh mac_and_checkmac "
+    "lock_slot").split()
+OLD_STEPS = ["old_hmac"]
+NEW_STEPS = ("new_aes new_gfm new_ecdh_ephemeral new_ecdh_hidden new_verify_with_mac new_kdf_hidden new_secure_boot new_kdf "
+    "new_self_test").split()
+WHOLE_STEPS = ["whole_encrypted", "whole_priv_write", "whole_derive_key", "whole_secure_boot"]
 
-# Answers that depend on the chip's random numbers: Nonce, Random, GenKey, Sign, ECDH.
+# Answers that depend on the chip's random numbers: Nonce, Random, GenKey, Sign, ECDH; of KDF the ones with an OutNonce.
 RANDOM = {0x16, 0x1B, 0x40, 0x41, 0x43}
+KDF, HIDDEN = 0x56, 3 + 32 + 32
 
 
 def package():
@@ -112,7 +116,7 @@ class Cryptoauthlib(harness.SystemTest):
             self.skipTest(UNREACHABLE)
         done = self.run_program("/usr/bin/python3", "-B", HERE / "cryptoauthlib_session.py", folder, family, what,
             env={"LD_PRELOAD": harness.program("libimprint-i2c.so"), "IMPRINT_I2C": "7=" + path})
-        wanted = STEPS + (NEW_STEPS if family == "608b" else []) + (WHOLE_STEPS if what == "whole" else []) + ["release"]
+        wanted = STEPS + (OLD_STEPS if family == "508a" else NEW_STEPS) + (WHOLE_STEPS if what == "whole" else []) + ["release"]
         self.assertEqual(done.stdout.splitlines(), ["done " + name for name in wanted], done)
         self.assertEqual(done.returncode, 0, done)
 
@@ -122,6 +126,10 @@ class Cryptoauthlib(harness.SystemTest):
     def test_508a(self):
         """cryptoauthlib on a 508A, from blank to used"""
         self.whole("508a")
+
+    def test_608a(self):
+        """cryptoauthlib on a 608A, from blank to used"""
+        self.whole("608a")
 
     def test_608b(self):
         """cryptoauthlib on a 608B, from blank to used"""
@@ -157,7 +165,7 @@ class Cryptoauthlib(harness.SystemTest):
                 if op == "R" and length == 0 and wanted:
                     length = wanted[0]
                 # A status has 4 bytes in all and is never random; the CRC of what is random is, too.
-                if opcode in RANDOM and length > 4 and len(wanted) > 1:
+                if (opcode in RANDOM and length > 4 or (opcode, length) == (KDF, HIDDEN)) and len(wanted) > 1:
                     got, wanted = (got[0], len(got[1])), len(wanted)
                 self.assertEqual(got, (int(status), wanted), f"line {number}: {line}")
         return len(lines), seen
@@ -166,11 +174,17 @@ class Cryptoauthlib(harness.SystemTest):
         """what cryptoauthlib said to a 508A, said again"""
         lines, seen = self.replay("508a")
         self.assertGreater(lines, 1000)
-        self.assertLessEqual({0x02, 0x08, 0x12, 0x16, 0x17, 0x1B, 0x24, 0x28, 0x30, 0x40, 0x41, 0x43, 0x45, 0x47}, seen)
+        self.assertLessEqual({0x02, 0x08, 0x11, 0x12, 0x16, 0x17, 0x1B, 0x24, 0x28, 0x30, 0x40, 0x41, 0x43, 0x45, 0x47}, seen)
+
+    def test_replay_608a(self):
+        """what cryptoauthlib said to a 608A, said again"""
+        lines, seen = self.replay("608a")
+        self.assertGreater(lines, 1000)
+        self.assertLessEqual({0x45, 0x51, 0x56, 0x77, 0x80}, seen)
 
     def test_replay_608b(self):
         """what cryptoauthlib said to a 608B, said again"""
         lines, seen = self.replay("608b")
         self.assertGreater(lines, 1000)
         self.assertLessEqual({0x02, 0x08, 0x12, 0x16, 0x17, 0x1B, 0x24, 0x28, 0x30, 0x40, 0x41, 0x43, 0x45, 0x47, 0x51, 0x56,
-            0x77}, seen)
+            0x77, 0x80}, seen)

@@ -132,6 +132,24 @@ class Steps(CrashTest):
         self.assertEqual(len(self.registry_is_whole()), len(points))
 
 
+@unittest.skipUnless(HOOKS, "release build: no place to die at")
+class Start(CrashTest):
+    def test_every_step(self):
+        """Each start dies one step later than the one before, on what that one left; the last one lives."""
+        steps = re.findall(r'^START\("(\w+)", \w+\)', (harness.SOURCE / "src/server/start.def").read_text(), re.M)
+        self.assertGreaterEqual(len(steps), 10)
+        for step in steps:
+            for when in ("before", "inside", "after") if step in ("authority", "credentials") else ("before", "after"):
+                server = Server(self, env={"IMPRINT_TEST_CRASH": f"{when}:{step}"}, wait=False)
+                self.assertEqual(server.process.wait(), -signal.SIGKILL, f"{when}:{step}: {server.process.output}")
+        server = Server(self)
+        device = server.device()
+        self.token, self.organization = server.token, server.ready["organization"]
+        self.assertEqual(self.issue(server, device, Key(self.folder).csr(device), "k")[0], 201)
+        self.assertEqual(server.process.stop(), 0)
+        self.registry_is_whole()
+
+
 class Load(CrashTest):
     """Clients that issue as fast as they are let, and a server that is killed under their hands."""
 

@@ -12,6 +12,7 @@ import tty
 import boards
 
 SETUP = ("--sketch", "setup")
+READY = ("--profile", "attestation-ready")
 INSIDE = {"talk", "lock", "csr", "issue", "send", "compare"} # steps in which something is sent or issued
 WAITS = ("after:issue", "before:send", "inside:send", "after:send", "before:store", "after:store", "before:compare",
     "inside:compare", "after:compare", "before:activate")
@@ -108,13 +109,15 @@ class BadLuck(boards.BoardTest):
                 run.result()
         self.assertEqual(self.reached, set(self.places))
 
-    def next_attempt(self, name):
+    def next_attempt(self, name, *options):
         """The same command finishes; what had been issued for the key in the chip is not issued again."""
         before, chip = self.record(name), self.honest(name)
         waiting = [c for c in (before or {"certificates": []})["certificates"] if c["state"] == "issued"]
         kept = waiting and chip["slots"][0].get("public_key") == boards.point(boards.certificate_of(waiting[-1]))
-        done = self.provision(name)
-        after = self.identity(name, done)
+        done = self.provision(name, *options)
+        after = self.identity(name, done, arduino=not options)
+        if options:
+            self.assertEqual(json.loads(done.stdout)["assurance"], 3, done)
         if before:
             self.assertEqual(before["device_id"], after["device_id"])
         if kept:
@@ -137,22 +140,51 @@ class BadLuck(boards.BoardTest):
     def test_provision_is_killed(self):
         self.sweep(self.killed)
 
-    def unplugged(self, number, place):
-        name = f"u{number}"
-        board = self.board(name, *SETUP)
-        run = self.start("imprint", "provision", "--local", "--port", name, "--name", name, "--yes", "--timeout", "5",
+    def interrupted(self, name, place, trouble, *options):
+        """A run that keeps still at `place` while `trouble` happens, and then goes on."""
+        run = self.start("imprint", "provision", "--local", "--port", name, "--name", name, "--yes", "--timeout", "5", *options,
             env={"IMPRINT_TEST_STOP": place})
         if boards.wait_stopped(run):
             with self.news:
                 self.reached.add(place)
-        self.press("unplug", name)
+        trouble()
         while run.child.poll() is None:
             boards.go_on(run)
             boards.wait_stopped(run)
-        run.wait()
+        self.assertIn(run.wait(), (0, 3, 7, 9), run.output)
+
+    def unplugged(self, number, place):
+        name = f"u{number}"
+        board = self.board(name, *SETUP)
+        self.interrupted(name, place, lambda: self.press("unplug", name))
         self.press("plug", name)
         self.next_attempt(name)
         board.stop()
 
+    def element_killed(self, number, place):
+        """Every other chip vouches for its key: statements are interrupted too."""
+        name, options = f"e{number}", READY if number % 2 else ()
+        emulator, socket = self.element(name)
+        board = self.board(name, "--element", socket, *SETUP)
+        self.interrupted(name, place, emulator.kill, *options)
+        emulator, _ = self.element(name)
+        self.next_attempt(name, *options)
+        board.stop()
+        emulator.stop()
+
+    def board_killed(self, number, place):
+        name, options = f"b{number}", () if number % 2 else READY
+        board = self.board(name, *SETUP)
+        self.interrupted(name, place, board.kill, *options)
+        board = self.board(name, *SETUP)
+        self.next_attempt(name, *options)
+        board.stop()
+
     def test_board_is_unplugged(self):
         self.sweep(self.unplugged)
+
+    def test_element_is_killed(self):
+        self.sweep(self.element_killed)
+
+    def test_board_is_killed(self):
+        self.sweep(self.board_killed)

@@ -20,6 +20,11 @@ static void each_option(const struct cli_program *p, const struct cli_command *c
 		f(p, c, o);
 }
 
+/* What a visitor of all commands is handed. */
+struct visit {
+	const struct cli_program *program;
+};
+
 /* "2020|today" as words. */
 static void choices_print(const char *list)
 {
@@ -68,7 +73,9 @@ static void sh_value(
 
 static void sh_values(void *ctx, const struct cli_command *c)
 {
-	each_option(ctx, c, sh_value);
+	const struct visit *visit = ctx;
+
+	each_option(visit->program, c, sh_value);
 }
 
 static void sh_option(
@@ -81,7 +88,7 @@ static void sh_option(
 
 static void sh_command(void *ctx, const struct cli_command *c)
 {
-	const struct cli_program *p = ctx;
+	const struct cli_program *p = ((const struct visit *)ctx)->program;
 
 	printf("\t\"%s\") _%s_offer", c->name, p->name);
 	each_option(p, c, sh_option);
@@ -121,7 +128,7 @@ static void sh_group(const struct cli_program *p, const char *word, const struct
 
 static void sh_body(const struct cli_program *p)
 {
-	void *ctx = (void *)(uintptr_t)p; /* the visitors only read it */
+	struct visit visit = { p };
 
 	printf("# position, first word, second word, word before the cursor\n"
 	       "_%s_words() {\n",
@@ -138,7 +145,7 @@ static void sh_body(const struct cli_program *p)
 		printf("\tesac\n");
 	}
 	printf("\tcase \"$command $4\" in\n");
-	cli_each_command(p, sh_values, ctx);
+	cli_each_command(p, sh_values, &visit);
 	printf("\tesac\n");
 	if (!p->alone) {
 		printf("\tcase \"$1 $2\" in\n");
@@ -146,7 +153,7 @@ static void sh_body(const struct cli_program *p)
 		printf("\tesac\n");
 	}
 	printf("\tcase \"$command\" in\n");
-	cli_each_command(p, sh_command, ctx);
+	cli_each_command(p, sh_command, &visit);
 	printf("\tesac\n}\n\n");
 }
 
@@ -230,7 +237,7 @@ static void fish_option(
 
 static void fish_command(void *ctx, const struct cli_command *c)
 {
-	const struct cli_program *p = ctx;
+	const struct cli_program *p = ((const struct visit *)ctx)->program;
 	const char *verb = strchr(c->name, ' ');
 
 	if (!p->alone) {
@@ -257,6 +264,8 @@ static void fish_group(
 
 static void fish(const struct cli_program *p)
 {
+	struct visit visit = { p };
+
 	printf("# fish completion for %s\n", p->name);
 	if (!p->alone) {
 		printf("function __%s_is\n"
@@ -267,7 +276,7 @@ static void fish(const struct cli_program *p)
 		    p->name);
 		each_first_word(p, fish_group);
 	}
-	cli_each_command(p, fish_command, (void *)(uintptr_t)p);
+	cli_each_command(p, fish_command, &visit);
 }
 
 enum err cli_completion(const struct cli_program *program, const char *shell, struct errbuf *eb)

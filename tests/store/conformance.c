@@ -828,6 +828,112 @@ static void many(struct rig *r)
 	    (unsigned long long)stats.changes, (unsigned long long)stats.commits);
 }
 
+/* --- everything at once, on the same few rows --- */
+
+enum { MIXERS = 12, MIXED = 24, ROWS = 5, KEYS = 3 };
+
+struct mixture {
+	struct rig *r;
+	pthread_mutex_t lock;
+	uint32_t puts[ROWS];
+	struct {
+		uint64_t seq;
+		char value[16];
+	} tags[ROWS][KEYS]; /* as the highest acknowledged number left them */
+	size_t good, conflicts, others;
+};
+struct mixer {
+	struct mixture *m;
+	uint32_t n;
+};
+
+static uint32_t coin(uint32_t *state)
+{
+	*state = *state * 1103515245u + 12345u;
+	return *state >> 16;
+}
+
+static void *mix(void *arg)
+{
+	struct mixer *x = arg;
+	struct mixture *m = x->m;
+	uint32_t state = x->n * 7919 + 1;
+
+	for (uint32_t i = 0; i < MIXED; i++) {
+		uint32_t id = 20000 + x->n * MIXED + i, on = coin(&state) % ROWS,
+		         key = coin(&state) % KEYS;
+		bool put = coin(&state) % 2, tagged = coin(&state) % 2;
+		struct store_device d = device_of(6000 + on);
+		struct store_event event = event_of(id, d.id);
+		struct store_change *c = store_change_new(1);
+		struct store_tag tag = { 0 };
+		uint64_t seq = 0;
+		enum err e;
+
+		snprintf(tag.key, sizeof(tag.key), "key %u", key);
+		snprintf(tag.value, sizeof(tag.value), "%u", id);
+		if (store_device_get(m->r->store, 1, d.id, &d, NULL) != OK)
+			bail("a device is lost");
+		if (put)
+			store_device_put(c, &d); /* of a version that is old by now, now and then */
+		if (tagged)
+			store_tag_put(c, d.id, &tag);
+		store_event_add(c, &event);
+		e = commit_seq(m->r->store, c, &seq);
+
+		pthread_mutex_lock(&m->lock);
+		m->good += e == OK;
+		m->conflicts += e == ERR_CONFLICT;
+		m->others += e != OK && e != ERR_CONFLICT;
+		m->puts[on] += e == OK && put;
+		if (e == OK && tagged && seq > m->tags[on][key].seq) {
+			m->tags[on][key].seq = seq;
+			snprintf(m->tags[on][key].value, sizeof(m->tags[on][key].value), "%u", id);
+		}
+		pthread_mutex_unlock(&m->lock);
+	}
+	return NULL;
+}
+
+/* What was acknowledged is what is there, as if it had been written in the order of the numbers. */
+static void mixed(struct rig *r)
+{
+	struct mixture m = { .r = r, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct store_device d[ROWS];
+	struct mixer mixers[MIXERS];
+	pthread_t threads[MIXERS];
+	bool versions_good = true, tags_good = true;
+
+	for (uint32_t i = 0; i < ROWS; i++)
+		if (!rig_device(r, 6000 + i, &d[i]))
+			bail("no device");
+	for (uint32_t i = 0; i < MIXERS; i++) {
+		mixers[i] = (struct mixer){ &m, i };
+		if (pthread_create(&threads[i], NULL, mix, &mixers[i]))
+			bail("no thread");
+	}
+	for (uint32_t i = 0; i < MIXERS; i++)
+		pthread_join(threads[i], NULL);
+	for (uint32_t i = 0; i < ROWS; i++) {
+		struct tags tags = { 0 };
+		char want[200] = "";
+
+		versions_good &= store_device_get(r->store, 1, d[i].id, &d[i], &r->eb) == OK &&
+		                 d[i].version == 1 + m.puts[i];
+		for (uint32_t k = 0; k < KEYS; k++)
+			if (m.tags[i][k].seq)
+				snprintf(want + strlen(want), sizeof(want) - strlen(want),
+				    "key %u=%s ", k, m.tags[i][k].value);
+		tags_good &= store_tag_list(r->store, 1, d[i].id, see_tag, &tags, &r->eb) == OK &&
+		             strcmp(tags.text, want) == 0;
+	}
+	ok(m.others == 0 && m.good + m.conflicts == MIXERS * MIXED && m.conflicts > 0,
+	    "%d writers of the same %d rows: %zu changes, %zu conflicts", MIXERS, ROWS, m.good,
+	    m.conflicts);
+	ok(versions_good, "each version is a change that was acknowledged");
+	ok(tags_good, "each label is what the last number wrote");
+}
+
 int main(void)
 {
 	struct gate gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
@@ -846,6 +952,7 @@ int main(void)
 	batch(&r, &gate);
 	prepared(&r);
 	many(&r);
+	mixed(&r);
 	ok(store_check(r.store, &r.eb) == OK, "the store is sound");
 	rig_free(&r);
 	return done_testing();

@@ -407,6 +407,50 @@ static void in_doubt(struct rig *r, const char *template)
 	    last + 1);
 }
 
+/* The log goes into the file while nothing waits: an operation of that fails, too. */
+static void checkpoints(struct rig *r, const char *template, long step)
+{
+	enum { LARGE = 90 };
+	uint8_t *body = calloc(1, STORE_EVENT_MAX);
+	struct store_device d = device_of(0);
+	const char *fault = NULL;
+	bool hit = true;
+	long n;
+
+	for (n = step / 2; hit && !fault; n += step) {
+		uint64_t seq = 0;
+
+		rig_empty(r);
+		copy_file(template, r->path);
+		if (!rig_open(r, NULL))
+			bail("cannot be opened");
+		disk_set(DISK_FAILS_ONCE, n);
+		for (uint32_t i = 0; i < LARGE && !fault; i++) {
+			struct store_event event = event_of(i, d.id);
+			struct store_change *c = store_change_new(1);
+
+			event.body = (struct slice){ body, STORE_EVENT_MAX };
+			store_event_add(c, &event);
+			if (store_commit(r->store, c, &r->eb) != OK)
+				fault = r->eb.text;
+			if (i % 16 == 15)
+				usleep(2000); /* time to rest */
+		}
+		rig_close(r);
+		hit = disk_end();
+		if (!rig_open(r, NULL) || store_check(r->store, &r->eb) != OK)
+			fault = r->eb.text;
+		else if (!is_event(r->store, LARGE - 1, d.id, &seq) || seq != LARGE)
+			fault = "an entry is lost";
+		rig_close(r);
+	}
+	if (fault)
+		printf("# at operation %ld: %s\n", n - step, fault);
+	ok(!fault && n > 3 * step,
+	    "large entries and checkpoints: an operation fails, at every %ld. of %ld", step, n);
+	free(body);
+}
+
 int main(void)
 {
 	char template[128];
@@ -425,6 +469,7 @@ int main(void)
 	failures(&r, template, DISK_FAILS_ONCE, torture ? 1 : 3, "an operation fails");
 	failures(&r, template, DISK_FULL, torture ? 1 : 3, "the disk is full from an operation on");
 	failures(&r, template, DISK_READ_FAILS, 1, "a read fails");
+	checkpoints(&r, template, torture ? 90 : 900);
 	lies(&r, template);
 	births(&r, DISK_KILL, torture ? 1 : 7, "kill -9");
 	births(&r, DISK_POWER, torture ? 1 : 7, "power lost");

@@ -14,6 +14,7 @@ const struct cli_command *const cli_commands[] = {
 	device_commands,
 	element_commands,
 	certificate_commands,
+	doctor_commands,
 	help_commands,
 	completion_commands,
 	NULL,

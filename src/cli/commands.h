@@ -13,6 +13,7 @@ extern const struct cli_command broker_commands[];      /* broker.c */
 extern const struct cli_command ports_commands[];       /* ports.c */
 extern const struct cli_command provision_commands[];   /* provision.c */
 extern const struct cli_command device_commands[];      /* device.c */
+extern const struct cli_command doctor_commands[];      /* doctor.c */
 extern const struct cli_command element_commands[];     /* element.c */
 extern const struct cli_command certificate_commands[]; /* certificate.c */
 

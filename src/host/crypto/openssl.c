@@ -71,3 +71,8 @@ enum err p256_key_id(const uint8_t q[64], uint8_t id[20])
 		return openssl_failed(NULL, ERR_IO, "SHA-1");
 	return OK;
 }
+
+const char *p256_library(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
+}

@@ -59,6 +59,8 @@ enum err p256_key_save(const struct p256_key *k, const char *path, struct errbuf
 /* Refuses files that others can read (ERR_DENIED) and keys that are not P-256 (ERR_FORMAT). */
 enum err p256_key_load(const char *path, struct p256_key **k, struct errbuf *eb) MUST_CHECK;
 
+/* "3.0.17": the version of OpenSSL at work. */
+const char *p256_library(void);
 /* Random bytes from the operating system's generator through OpenSSL. */
 enum err random_bytes(uint8_t *out, size_t n) MUST_CHECK;
 /* SHA-1 of the 65-byte uncompressed point: subject and authority key identifier. */

@@ -21,7 +21,7 @@
 
 #include <sys/stat.h>
 
-#define SERVICES_NAMES_MAX 32
+#define SERVICES_NAMES_MAX 24 /* imprintd adds some, and takes 32 */
 
 struct services {
 	struct process imprintd, mosquitto;
@@ -39,7 +39,7 @@ struct services_options {
 	const char *state, *run;               /* absolute; both exist */
 	const char *address;                   /* numeric, to listen on */
 	uint16_t port, broker_port;            /* 0: the usual one, or the next that is free */
-	const char *names[SERVICES_NAMES_MAX]; /* more names and addresses of this computer */
+	const char *names[SERVICES_NAMES_MAX]; /* more addresses of this computer */
 	size_t n_names;
 	unsigned limit_ms; /* for each to be ready */
 	int stop_fd;

@@ -87,7 +87,7 @@ struct up {
 	struct guests *guests;
 	char state[FOLDER_PATH_MAX], run[FOLDER_PATH_MAX], records[FOLDER_PATH_MAX];
 	char anchor[FOLDER_PATH_MAX], broker[300];
-	char names[SERVICES_NAMES_MAX][256];
+	char names[SERVICES_NAMES_MAX][INET_ADDRSTRLEN];
 };
 
 /* --- places --- */
@@ -153,21 +153,20 @@ static enum err places(struct up *u, struct errbuf *eb)
 
 /* --- what a crash left --- */
 
-/* Whether the process is one of ours: its number may be another's by now. */
-static bool is_program(long pid, const char *name)
+/* Whether the process is the one we started: its number may be another's by now, or a zombie's. */
+static bool is_ours(const struct up *u, long pid)
 {
-	char path[64], comm[32] = "";
+	char path[64], line[8192];
+	size_t n = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
 	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (!fgets(comm, sizeof(comm), f))
-		comm[0] = 0;
-	fclose(f);
-	comm[strcspn(comm, "\n")] = 0;
-	return strcmp(comm, name) == 0;
+	if (f) {
+		n = fread(line, 1, sizeof(line), f);
+		fclose(f);
+	}
+	return memmem(line, n, u->state, strlen(u->state)) != NULL;
 }
 
 /* The kernel has asked them to stop when their `up` died; they may need a moment. */
@@ -184,8 +183,8 @@ static enum err leftovers(struct up *u, struct errbuf *eb)
 		return OK;
 	cli_say(u->cli, "the last `imprint up` did not end in order; what it left is put in order");
 	if (up_file_parse((struct slice){ text, n }, &u->file, NULL) == OK)
-		for (int i = 0; e == OK && (is_program(u->file.imprintd, "imprintd") ||
-		                               is_program(u->file.mosquitto, "mosquitto"));
+		for (int i = 0;
+		     e == OK && (is_ours(u, u->file.imprintd) || is_ours(u, u->file.mosquitto));
 		     i++) {
 			if (i == 200)
 				e = err_set(eb, ERR_CONFLICT,
@@ -202,24 +201,22 @@ static enum err leftovers(struct up *u, struct errbuf *eb)
 
 /* --- options of the services --- */
 
-/* Names and addresses by which others reach this computer. */
+/* Addresses by which others reach this computer. Its name is imprintd's own business. */
 static void lan_names(struct up *u)
 {
 	struct ifaddrs *all = NULL;
-	char host[256];
 	size_t n = 0;
 
-	if (gethostname(host, sizeof(host)) == 0 && memchr(host, 0, sizeof(host)) && host[0])
-		snprintf(u->names[n++], sizeof(u->names[0]), "%s", host);
 	if (getifaddrs(&all) != 0)
-		all = NULL;
+		return;
 	for (const struct ifaddrs *i = all; i && n < SERVICES_NAMES_MAX; i = i->ifa_next) {
+		struct sockaddr_in a;
+
 		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET ||
 		    (i->ifa_flags & IFF_LOOPBACK))
 			continue;
-		if (inet_ntop(AF_INET,
-		        &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr,
-		        u->names[n], sizeof(u->names[n])))
+		memcpy(&a, i->ifa_addr, sizeof(a));
+		if (inet_ntop(AF_INET, &a.sin_addr, u->names[n], sizeof(u->names[n])))
 			n++;
 	}
 	freeifaddrs(all);
@@ -376,7 +373,6 @@ static json_t *boards_json(const struct up *u)
 
 static enum err report(struct up *u, struct errbuf *eb)
 {
-	const char *host = u->how.n_names > 0 ? u->names[0] : NULL;
 	size_t n = strlen(u->state);
 	/* The user's own credentials are of another server, and stay so. */
 	bool other =
@@ -392,8 +388,8 @@ static enum err report(struct up *u, struct errbuf *eb)
 		    eb);
 	printf("server       %s\n", u->services.server);
 	printf("broker       %s, for boards with a certificate of this authority\n", u->broker);
-	if (host)
-		printf("from outside %s\n", host);
+	for (size_t i = 0; i < u->how.n_names; i++)
+		printf("from outside %s, with %s\n", u->names[i], u->anchor);
 	printf("credentials  %s\n", u->services.credentials);
 	printf("state        %s\n", u->state);
 	for (size_t i = 0; i < guests_count(u->guests); i++) {

@@ -164,7 +164,7 @@ class Up(harness.SystemTest):
         self.leaves_nothing()
 
     def test_killed(self):
-        run = self.stay()
+        run = self.stay("--no-board")
         both = self.children()
         self.assertEqual(sorted(name for name in both.values() if name != "imprint"), ["imprintd", "mosquitto"])
         os.kill(run.pid, signal.SIGKILL) # that process alone: nobody tells its children but the kernel
@@ -176,9 +176,9 @@ class Up(harness.SystemTest):
         self.once()
 
     def test_a_service_dies(self):
-        for name in ("imprintd", "mosquitto"):
+        for name, options in (("imprintd", ()), ("mosquitto", ("--no-board",))):
             with self.subTest(name):
-                run = self.stay()
+                run = self.stay(*options)
                 (pid,) = [pid for pid, program in self.children().items() if program == name]
                 os.kill(pid, signal.SIGKILL)
                 self.assertEqual(run.wait(60), 8, run.output)

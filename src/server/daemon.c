@@ -242,12 +242,6 @@ static bool is_wildcard(const char *address)
 	return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
 
-/* Where the name localhost leads. */
-static bool is_localhost(const char *address)
-{
-	return strcmp(address, "127.0.0.1") == 0 || strcmp(address, "::1") == 0;
-}
-
 static void names_collect(const struct daemon *d, struct names *names)
 {
 	names->n = 0;
@@ -382,7 +376,8 @@ static void server_name(struct daemon *d)
 	const char *address = d->options.listen;
 	bool v6 = strchr(address, ':') != NULL;
 
-	if (is_wildcard(address) || is_localhost(address))
+	/* Not every computer's localhost is ::1 too. */
+	if (is_wildcard(address) || strcmp(address, "127.0.0.1") == 0)
 		snprintf(d->server, sizeof(d->server), "https://localhost:%u", d->port);
 	else
 		snprintf(d->server, sizeof(d->server), v6 ? "https://[%s]:%u" : "https://%s:%u",
@@ -447,7 +442,7 @@ static enum err inbox_open(struct daemon *d, struct errbuf *eb)
 
 static enum err credentials_have(struct daemon *d, struct errbuf *eb)
 {
-	char root[FOLDER_PATH_MAX];
+	char root[FOLDER_PATH_MAX], real[PATH_MAX];
 	struct installation_access how = { .state = d->state,
 		.file = d->options.credentials,
 		.server = d->server,
@@ -459,7 +454,11 @@ static enum err credentials_have(struct daemon *d, struct errbuf *eb)
 	if (e != OK)
 		return e;
 	server_name(d);
-	return installation_credentials(&d->installation, &how, d->store, d->credentials, eb);
+	if ((e = installation_credentials(&d->installation, &how, d->store, d->credentials, eb)) !=
+	    OK)
+		return e;
+	/* Who is told of it may stand in another folder. */
+	return realpath(d->credentials, real) ? folder_join("", real, d->credentials, eb) : OK;
 }
 
 static enum err hang_up_open(struct daemon *d, struct errbuf *eb)

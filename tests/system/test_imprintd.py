@@ -197,6 +197,13 @@ class Credentials(ServerTest):
         self.assertFalse(self.usual.exists())
         self.works(self.server(env={"IMPRINT_CREDENTIALS": str(named)}), named)
 
+    def test_relative(self):
+        """Seen from where it was started; whoever hears of them stands elsewhere."""
+        server = self.server("--state", "here/state", "--credentials", "there/mine.json")
+        self.assertEqual(server.ready["state"], str(self.folder / "here/state"))
+        self.assertEqual(server.credentials()["ca"], str(self.folder / "here/state/tls/service-root.pem"))
+        self.works(server, self.folder / "there/mine.json")
+
     def test_no_home(self):
         for gone in ("HOME", "XDG_CONFIG_HOME"):
             del self.env[gone]
@@ -305,6 +312,11 @@ class Ports(ServerTest):
         self.assertEqual(done.returncode, 2, done)
         done = self.run_program("imprintd", "--listen", "192.0.2.1", "--port", "0")
         self.assertNotEqual(done.returncode, 0, done)
+        server = self.server("--listen", "::1")
+        self.assertEqual(server.ready["server"], f"https://[::1]:{server.port}")
+        with socket.create_connection(("::1", server.port)) as s:
+            server.context().wrap_socket(s, server_hostname="::1").close()
+        self.stops(server)
         server = self.server("--listen", "127.0.0.2")
         self.assertEqual(server.ready["server"], f"https://127.0.0.2:{server.port}")
         with socket.create_connection(("127.0.0.2", server.port)) as s:

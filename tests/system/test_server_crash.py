@@ -169,23 +169,36 @@ class Load(CrashTest):
         finally:
             connection.close()
 
+    def load(self, board, end):
+        """What was answered until the end came."""
+        server, got = self.again(), []
+        clients = [threading.Thread(target=self.client, args=(server, board, n, got)) for n in range(self.CLIENTS)]
+        for client in clients:
+            client.start()
+        until = time.monotonic() + harness.PATIENCE
+        while len(got) < 20 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(random.random() * 0.3)
+        end(server.process)
+        for client in clients:
+            client.join()
+        self.assertGreaterEqual(len(got), 20)
+        return got
+
+    def test_stopped(self):
+        """SIGTERM at full speed: whoever was served was served whole, and the end is in order."""
+        board = self.begin(6)
+        got = self.load(board, lambda process: self.assertEqual(process.stop(), 0, process.output))
+        self.assertEqual({status for _, status, _ in got}, {201})
+        given = {cert["compressed"]["serial"].lower() for _, _, cert in got}
+        self.assertEqual(len(given), len(got))
+        self.assertLessEqual(given, self.registry_is_whole())
+
     def test_killed(self):
         board = self.begin(12)
         acknowledged = []
         for _ in range(20 if os.environ.get("IMPRINT_TORTURE") else 3):
-            server = self.again()
-            got = []
-            clients = [threading.Thread(target=self.client, args=(server, board, n, got)) for n in range(self.CLIENTS)]
-            for client in clients:
-                client.start()
-            until = time.monotonic() + harness.PATIENCE
-            while len(got) < 20 and time.monotonic() < until:
-                time.sleep(0.01)
-            time.sleep(random.random() * 0.3)
-            server.process.kill()
-            for client in clients:
-                client.join()
-            self.assertGreaterEqual(len(got), 20)
+            got = self.load(board, harness.Process.kill)
             for device, status, cert in got:
                 self.assertEqual(status, 201, cert)
                 acknowledged.append((device, cert))

@@ -119,7 +119,7 @@ static struct se_profile profile_of(uint8_t secure_boot)
 		uint16_t slot_config, key_config;
 	} slots[] = {
 		{ 0, 0x4381, 0x0033 },  /* private, PrivWrite under 3 */
-		{ 1, 0x2081, 0x0033 },  /* private, made inside */
+		{ 1, 0x2087, 0x0033 },  /* private, made inside, for everything */
 		{ 3, 0x8080, 0x001c },  /* secret, never read, never written */
 		{ 4, 0x8080, 0x001c },  /* the IO protection key */
 		{ 5, 0x43c3, 0x001c },  /* encrypted both ways under 3 */
@@ -130,6 +130,8 @@ static struct se_profile profile_of(uint8_t secure_boot)
 		{ 11, 0x0000, 0x003c }, /* what SecureBoot keeps */
 		{ 13, 0x43c3, 0x001c }, /* as 5, with 72 bytes */
 		{ 14, 0x0000, 0x001c }, /* open */
+		{ 12, 0x0000, 0x0030 }, /* the public key of slot 1 ... */
+		{ 15, 0x100c, 0x0032 }, /* ... which validates this one */
 	};
 	struct se_profile p = se_profile_attestation;
 
@@ -585,6 +587,105 @@ static void test_kdf(void)
 	done(&b);
 }
 
+/* --- answers under the IO protection key, and keys in TempKey --- */
+
+static void test_sealed(void)
+{
+	uint8_t chip_q[64], q[64], digest[32] = { 0x99 }, sig[64], here[32], there[32], nonce[32];
+	struct p256_key *key = NULL;
+	struct bench b;
+
+	must(p256_key_from_scalar(boot_scalar, &key, NULL) == OK &&
+	         p256_sign(key, digest, sig) == OK,
+	    "key");
+	p256_key_public(key, q);
+	memset(nonce, 0x4e, 32);
+	locked(&b, EMU_ATECC608B, KEEPS_DIGEST);
+	ok(se_genkey(&b.se, 1, chip_q) == OK && p256_ecdh(key, chip_q, here) == OK &&
+	        se_ecdh_sealed(&b.se, 1, q, io_key, there) == OK && memcmp(here, there, 32) == 0,
+	    "a secret that both sides have, hidden on the bus");
+	ok(se_ecdh_sealed(&b.se, 1, q, shared, there) == OK && memcmp(here, there, 32) != 0,
+	    "another IO protection key opens noise");
+	ok(se_genkey_ephemeral(&b.se, chip_q) == OK && p256_ecdh(key, chip_q, here) == OK &&
+	        se_ecdh_ephemeral(&b.se, q, there) == OK && memcmp(here, there, 32) == 0,
+	    "a key for one agreement");
+	se_close(&b.se);
+	ok(refused(&b, se_ecdh_ephemeral(&b.se, q, there), SE_EXECUTION), "gone with Sleep");
+	ok(se_verify_sealed(&b.se, io_key, nonce, q, digest, sig) == OK, "a signature verifies");
+	ok(refused(&b, se_verify_sealed(&b.se, shared, nonce, q, digest, sig), SE_MISCOMPARE),
+	    "the answer of a chip with another key is none");
+	b.forge = 35;
+	ok(refused(&b, se_verify_sealed(&b.se, io_key, nonce, q, digest, sig), SE_MISCOMPARE),
+	    "nor is one that somebody changed on the way");
+	b.forge = 0;
+	digest[0] ^= 1;
+	ok(refused(&b, se_verify_sealed(&b.se, io_key, nonce, q, digest, sig), SE_MISCOMPARE),
+	    "another message");
+	q[0] ^= 1;
+	ok(refused(&b, se_verify_sealed(&b.se, io_key, nonce, q, digest, sig), SE_EXECUTION) &&
+	        refused(&b, se_ecdh_sealed(&b.se, 16, q, io_key, there), SE_ARGUMENT),
+	    "a point off the curve, no slot 16");
+	done(&b);
+	locked(&b, EMU_ATECC508A, KEEPS_DIGEST);
+	ok(refused(&b, se_ecdh_sealed(&b.se, 1, q, io_key, there), SE_PARSE) &&
+	        refused(&b, se_verify_sealed(&b.se, io_key, nonce, q, digest, sig), SE_PARSE) &&
+	        refused(&b, se_genkey_ephemeral(&b.se, chip_q), SE_PARSE) &&
+	        refused(&b, se_ecdh_ephemeral(&b.se, q, there), SE_PARSE),
+	    "the 508A has none of it");
+	done(&b);
+	p256_key_free(key);
+}
+
+/* --- public keys that another must sign for --- */
+
+static void put_public(struct bench *b, unsigned slot, const uint8_t q[64])
+{
+	uint8_t stored[72] = { 0 };
+
+	memcpy(stored + 4, q, 32);
+	memcpy(stored + 40, q + 32, 32);
+	must(se_slot_write(&b->se, slot, 0, SLICE(stored)) == OK, "public key");
+}
+
+static void test_validate(enum emu_family family)
+{
+	uint8_t digest[32] = { 0x77 }, parent[64], q[64], sig[64], nonce[32] = { 5 };
+	struct se_validation yes, no, other;
+	struct bench b;
+
+	boot_key(q, digest, sig);
+	locked(&b, family, KEEPS_DIGEST);
+	must(se_genkey(&b.se, 1, parent) == OK, "parent");
+	put_public(&b, 12, parent);
+	put_public(&b, 15, q);
+	ok(refused(&b, se_verify_stored(&b.se, 15, digest, sig), SE_EXECUTION),
+	    "%s: nobody has signed for the key in slot 15", emu_family_name(family));
+	ok(se_validation_make(&b.se, 15, 1, true, nonce, &yes) == OK, "its parent does");
+	other = yes;
+	other.sig[9] ^= 1;
+	ok(refused(&b, se_validate(&b.se, 15, true, &other), SE_MISCOMPARE), "not so");
+	other = yes;
+	other.nonce[0] ^= 1;
+	ok(refused(&b, se_validate(&b.se, 15, true, &other), SE_MISCOMPARE), "not for this");
+	ok(se_validate(&b.se, 15, true, &yes) == OK &&
+	        se_verify_stored(&b.se, 15, digest, sig) == OK,
+	    "valid, and it verifies");
+	ok(refused(&b, se_validate(&b.se, 15, false, &yes), SE_EXECUTION) &&
+	        se_verify_stored(&b.se, 15, digest, sig) == OK,
+	    "what made it valid does not make it invalid");
+	ok(se_validation_make(&b.se, 15, 1, false, nonce, &no) == OK &&
+	        se_validate(&b.se, 15, false, &no) == OK &&
+	        refused(&b, se_verify_stored(&b.se, 15, digest, sig), SE_EXECUTION),
+	    "its parent takes it back");
+	ok(refused(&b, se_validation_make(&b.se, 15, 0, true, nonce, &no), SE_EXECUTION) &&
+	        refused(&b, se_validation_make(&b.se, 7, 1, true, nonce, &no), SE_ARGUMENT) &&
+	        refused(&b, se_validation_make(&b.se, 15, 16, true, nonce, &no), SE_ARGUMENT) &&
+	        refused(&b, se_validate(&b.se, 7, true, &yes), SE_ARGUMENT) &&
+	        refused(&b, se_validate(&b.se, 16, true, &yes), SE_ARGUMENT),
+	    "slot 0 signs nothing internal, slot 7 holds no public key, there is no slot 16");
+	done(&b);
+}
+
 /* --- SecureBoot --- */
 
 static void test_secureboot(uint8_t keeps)
@@ -773,6 +874,58 @@ static enum err do_kdf(struct bench *b)
 	return e == OK && memcmp(out, want, 32) != 0 ? WRONG : e;
 }
 
+static enum err do_verify(struct bench *b)
+{
+	uint8_t digest[32] = { 3 }, q[64], sig[64];
+
+	boot_key(q, digest, sig);
+	return se_verify_sealed(&b->se, io_key, own, q, digest, sig);
+}
+
+static enum err do_ephemeral(struct bench *b)
+{
+	uint8_t q[64], theirs[64], here[32], there[32];
+	struct p256_key *key = NULL;
+	enum err e = se_genkey_ephemeral(&b->se, q);
+
+	must(p256_key_from_scalar(boot_scalar, &key, NULL) == OK, "key");
+	p256_key_public(key, theirs);
+	if (e == OK && (e = se_ecdh_ephemeral(&b->se, theirs, there)) == OK)
+		e = p256_ecdh(key, q, here) == OK && memcmp(here, there, 32) == 0 ? OK : WRONG;
+	p256_key_free(key);
+	return e;
+}
+
+static enum err put_key(struct bench *b, unsigned slot, const uint8_t q[64])
+{
+	uint8_t stored[72] = { 0 };
+
+	memcpy(stored + 4, q, 32);
+	memcpy(stored + 40, q + 32, 32);
+	return se_slot_write(&b->se, slot, 0, SLICE(stored));
+}
+
+static enum err make_it(struct bench *b, bool valid)
+{
+	struct se_validation v;
+	enum err e = se_validation_make(&b->se, 15, 1, valid, own, &v);
+
+	return e == OK ? se_validate(&b->se, 15, valid, &v) : e;
+}
+
+/* Begins with what an interrupted one may have left: a valid key, which the slot keeps. */
+static enum err do_validate(struct bench *b)
+{
+	uint8_t parent[64], q[64];
+	enum err e;
+
+	boot_key(q, NULL, NULL);
+	if ((e = se_genkey(&b->se, 1, parent)) != OK || (e = put_key(b, 12, parent)) != OK ||
+	    (e = make_it(b, false)) != OK || (e = put_key(b, 15, q)) != OK)
+		return e;
+	return make_it(b, true);
+}
+
 static enum err do_selftest(struct bench *b)
 {
 	uint8_t failed = 0;
@@ -790,6 +943,9 @@ static const struct call {
 	{ "SecureBoot", do_boot },
 	{ "AES", do_aes },
 	{ "KDF", do_kdf },
+	{ "Verify with its MAC", do_verify },
+	{ "a key for one agreement", do_ephemeral },
+	{ "validation", do_validate },
 	{ "SelfTest", do_selftest },
 };
 
@@ -827,10 +983,12 @@ int main(void)
 		test_encrypted(families[i]);
 		test_privwrite(families[i]);
 		test_derivekey(families[i]);
+		test_validate(families[i]);
 	}
 	test_hmac_tempkey();
 	test_aes();
 	test_kdf();
+	test_sealed();
 	test_secureboot(KEEPS_SIGNATURE);
 	test_secureboot(KEEPS_DIGEST);
 	test_secureboot_off();

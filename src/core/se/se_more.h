@@ -45,6 +45,29 @@ enum err se_verify_stored(
  */
 enum err se_ecdh(struct se *se, unsigned slot, const uint8_t q[64], uint8_t *secret) MUST_CHECK;
 
+/* --- public keys that count only once their parent has signed for them (KeyConfig.PubInfo) --- */
+
+#define SE_VALIDATION_SAID 19
+/* Made by a chip that has the parent's private key, taken by those that have its public one. */
+struct se_validation {
+	uint8_t nonce[32];
+	uint8_t said[SE_VALIDATION_SAID]; /* what the signing chip says of itself and the slot */
+	uint8_t sig[64];
+};
+/*
+ * `slot` here holds the public key as it does there, and not as a valid one if it is to become valid;
+ * `by` may sign internal messages. The nonce only has to be another one each time.
+ */
+enum err se_validation_make(struct se *se, unsigned slot, unsigned by, bool valid,
+    const uint8_t nonce[32], struct se_validation *v) MUST_CHECK;
+/*
+ * Makes the public key in the slot valid, or invalid; ReadKey of the slot names the parent. ERR_DENIED
+ * (SE_MISCOMPARE): the parent has not signed this, for this key. SE_EXECUTION: for the other purpose,
+ * or the slot is none of this kind.
+ */
+enum err se_validate(
+    struct se *se, unsigned slot, bool valid, const struct se_validation *v) MUST_CHECK;
+
 /* --- statements about keys --- */
 
 /*

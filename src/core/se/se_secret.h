@@ -111,6 +111,25 @@ enum err se_kdf(struct se *se, const struct se_kdf *kdf, uint8_t *out) MUST_CHEC
 /* n bytes, 32 or 64, and behind them the 32 bytes of OutNonce become the n bytes in the clear. */
 void se_io_open(const uint8_t io_key[32], const uint8_t *sealed, size_t n, uint8_t *out);
 
+/* --- 608: answers under the IO protection key, which nobody else on the bus reads or makes up --- */
+
+/* ECDH between the key in the slot and q; ChipOptions may forbid the one in the clear. */
+enum err se_ecdh_sealed(struct se *se, unsigned slot, const uint8_t q[64], const uint8_t io_key[32],
+    uint8_t secret[32]) MUST_CHECK;
+/*
+ * As se_verify, and the chip's yes is a MAC over `nonce` too: 32 bytes from the caller's own
+ * generator, once. ERR_DENIED (SE_MISCOMPARE): not signed by this key, or not this chip's answer.
+ */
+enum err se_verify_sealed(struct se *se, const uint8_t io_key[32], const uint8_t nonce[32],
+    const uint8_t q[64], const uint8_t digest[32], const uint8_t sig[64]) MUST_CHECK;
+
+/* --- 608: a key pair for one agreement --- */
+
+/* The private key is in TempKey until something else is, or the chip sleeps. */
+enum err se_genkey_ephemeral(struct se *se, uint8_t q[64]) MUST_CHECK;
+/* ECDH with it. SE_EXECUTION: there is none. */
+enum err se_ecdh_ephemeral(struct se *se, const uint8_t q[64], uint8_t secret[32]) MUST_CHECK;
+
 /* --- AES-128, one block --- */
 
 #define SE_TEMPKEY 0xffffu

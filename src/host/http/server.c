@@ -37,8 +37,8 @@ static void enqueue(struct shared *shared, struct exchange *x)
 	pthread_mutex_lock(&s->lock);
 	*s->queue_end = x;
 	s->queue_end = &x->queued;
-	pthread_cond_signal(&s->filled);
 	pthread_mutex_unlock(&s->lock);
+	pthread_cond_signal(&s->filled);
 }
 
 /* The next request; NULL: none comes any more. */

@@ -26,7 +26,8 @@ struct rig {
 	pthread_mutex_t lock;
 	struct http_exchange *held;
 	sem_t handled; /* posted after each request */
-	_Atomic unsigned logged;
+	_Atomic unsigned heard,
+	    logged; /* requests that the handler began, answers that were sent */
 };
 
 static void rig_say_request(struct http_exchange *x)
@@ -112,6 +113,7 @@ static void rig_handle(void *ctx, struct http_exchange *x)
 	const char *path = x->request->path;
 	bool release = strcmp(path, "/release") == 0;
 
+	rig->heard++;
 	if (strncmp(path, "/much/", 6) == 0)
 		rig_say_much(x, strtoul(path + 6, NULL, 10));
 	else if (strcmp(path, "/client") == 0)

@@ -109,6 +109,7 @@ static const struct {
 	{ "a chunk size ended by CR", BYTES_OF(POST CHUNKED "\r\n1\ra\r\n0\r\n\r\n" NEXT), "400" },
 	{ "a chunk that goes on", BYTES_OF(POST CHUNKED "\r\n1\r\nab\r\n0\r\n\r\n" NEXT), "400" },
 	{ "a chunk without its CR LF", BYTES_OF(POST CHUNKED "\r\n1\r\na0\r\n\r\n" NEXT), "400" },
+	{ "a chunk ended by CR", BYTES_OF(POST CHUNKED "\r\n1\r\na\rX0\r\n\r\n" NEXT), "400" },
 	{ "a chunk ended by LF", BYTES_OF(POST CHUNKED "\r\n1\r\na\n0\r\n\r\n" NEXT), "400" },
 	{ "a chunk extension", BYTES_OF(POST CHUNKED "\r\n1;a=\"b\"\r\na\r\n0;c\r\n\r\n" NEXT),
 	    BOTH },

@@ -182,6 +182,26 @@ static int wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+/* SQLite stays with what it has when it cannot have a log, and says so only when it is asked. */
+static enum err has_log(const struct sqlite *s, sqlite3 *db, struct errbuf *eb)
+{
+	sqlite3_stmt *stmt = NULL;
+	const char *mode = NULL;
+	int rc = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &stmt, NULL);
+	bool good;
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+		mode = (const char *)sqlite3_column_text(stmt, 0);
+	good = mode && strcmp(mode, "wal") == 0;
+	sqlite3_finalize(stmt);
+	if (good)
+		return OK;
+	if (!mode)
+		return fail(s, db, rc == SQLITE_ROW ? SQLITE_NOMEM : rc, eb);
+	return err_set(eb, ERR_IO,
+	    "%s: cannot have a write-ahead log there: not a disk of this computer?", s->path);
+}
+
 static enum err connect_writer(struct sqlite *s, struct errbuf *eb)
 {
 	enum err e = connect_to(s,
@@ -194,9 +214,15 @@ static enum err connect_writer(struct sqlite *s, struct errbuf *eb)
 	    "PRAGMA cache_size = -65536",
 	    &s->writer, eb);
 
-	if (e == OK)
-		sqlite3_wal_hook(s->writer->db, wal_hook, s);
-	return e;
+	if (e != OK)
+		return e;
+	if ((e = has_log(s, s->writer->db, eb)) != OK) {
+		disconnect(s->writer);
+		s->writer = NULL;
+		return e;
+	}
+	sqlite3_wal_hook(s->writer->db, wal_hook, s);
+	return OK;
 }
 
 /* Prepared at first use, kept until the connection goes. */

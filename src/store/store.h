@@ -10,7 +10,7 @@
  * `prepare` sees its changes in an array: there the authority signs (store_options).
  *
  * Every row that changes has a version: a change made from an old one is ERR_CONFLICT and touches
- * nothing. A certificate serial, a chip or a request id that is there already is ERR_CONFLICT too.
+ * nothing. A certificate's serial number or a request id that is there already is ERR_CONFLICT too.
  * Rows that failed alone do not touch their neighbours. Times are milliseconds since 1970, UTC; hours
  * of certificates count from 2000-01-01 (utc.h). Tables and rules: docs/store.md.
  *
@@ -44,7 +44,8 @@ struct store_options {
 /*
  * Opens PATH (SQLite; made when missing, 0600) and brings its schema up to date. ERR_CONFLICT: another
  * process writes it, or the schema is newer or altered. ERR_FORMAT: damaged, with what to do.
- * ERR_SPACE: the disk is full.
+ * ERR_SPACE: the disk is full. ERR_DENIED, ERR_NOT_FOUND: no right to the folder, no such folder.
+ * ERR_IO also when the folder is not on a disk of this computer.
  */
 enum err store_open(const char *path, const struct store_options *options, struct store **store,
     struct errbuf *eb) MUST_CHECK;

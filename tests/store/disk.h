@@ -50,6 +50,7 @@ static struct {
 	long left, operations, reads;
 	unsigned seed;
 	bool hit;
+	bool afar; /* like a file of a server: no shared memory */
 	sqlite3_vfs vfs, *real;
 	struct disk_write *unflushed;
 } disk = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -357,6 +358,19 @@ static int disk_open(
 		.xShmLock = disk_shm_lock,
 		.xShmBarrier = disk_shm_barrier,
 		.xShmUnmap = disk_shm_unmap };
+	static const sqlite3_io_methods methods_afar = { .iVersion = 1,
+		.xClose = disk_close,
+		.xRead = disk_read,
+		.xWrite = disk_write,
+		.xTruncate = disk_truncate,
+		.xSync = disk_sync,
+		.xFileSize = disk_size,
+		.xLock = disk_lock,
+		.xUnlock = disk_unlock,
+		.xCheckReservedLock = disk_reserved,
+		.xFileControl = disk_control,
+		.xSectorSize = disk_sector,
+		.xDeviceCharacteristics = disk_traits };
 	struct disk_file *f = (struct disk_file *)file;
 	int rc;
 
@@ -366,7 +380,7 @@ static int disk_open(
 	snprintf(f->path, sizeof(f->path), "%s", name ? name : "");
 	rc = disk.real->xOpen(disk.real, name, f->real, flags, flags_out);
 	if (f->real->pMethods)
-		f->base.pMethods = &methods;
+		f->base.pMethods = disk.afar ? &methods_afar : &methods;
 	return rc;
 }
 

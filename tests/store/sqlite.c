@@ -198,6 +198,9 @@ static void files(struct rig *r)
 	disk_set(DISK_FULL, 0);
 	ok(open_it(r) == ERR_SPACE, "no room: %s", r->eb.text);
 	disk_end();
+	disk.afar = true;
+	ok(open_it(r) == ERR_IO, "another computer's disk: %s", r->eb.text);
+	disk.afar = false;
 
 	rig_empty(r);
 	f = fopen(r->path, "wb");

@@ -33,10 +33,10 @@ static double cpu_us(void)
 
 enum kind { FRESH, MUTUAL, RESUMED, BOARD, BOARD_RESUMED, KINDS };
 
-static const struct {
+static struct {
 	bool mutual, resumed;
 	int version;
-	const char *group;
+	char group[8];
 } kinds[KINDS] = {
 	[FRESH] = { false, false, TLS1_3_VERSION, "X25519" }, /* what most clients begin with */
 	[MUTUAL] = { true, false, TLS1_3_VERSION, "P-256" },

@@ -244,7 +244,7 @@ static void test_versions(struct rig *rig)
 	/* What Arduino boards offer: one suite, one curve, one hash, and records of 512 bytes. */
 	SSL_CTX_set_cipher_list(board, "ECDHE-ECDSA-AES128-GCM-SHA256");
 	SSL_CTX_set1_groups_list(board, (char[]){ "P-256" });
-	SSL_CTX_set1_sigalgs_list(board, "ECDSA+SHA256");
+	SSL_CTX_set1_sigalgs_list(board, (char[]){ "ECDSA+SHA256" });
 	ok(peer_connect(&p, rig->port, board) && get(&p, "/") == 200, "a board is served");
 	peer_close(&p);
 	SSL_CTX_set_tlsext_max_fragment_length(board, TLSEXT_max_fragment_length_512);

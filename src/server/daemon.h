@@ -35,7 +35,7 @@ struct daemon_options {
 	const char *broker; /* socket of the broker's internal listener */
 	const char *version;
 	int ready_fd; /* -1: none */
-	const struct log *log;
+	struct log *log;
 };
 
 enum err daemon_open(

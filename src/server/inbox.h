@@ -28,7 +28,7 @@ struct inbox_options { /* all are borrowed until inbox_stop, but socket and pass
 	const char *password; /* of INBOX_USER */
 	struct store *store;
 	uint32_t tenant;
-	const struct log *log;
+	struct log *log;
 	int64_t (*now_ms)(void *ctx);
 	void *ctx;
 };

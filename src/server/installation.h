@@ -44,7 +44,7 @@ struct installation_access {
 	const char *file;   /* --credentials; NULL: where the user's configuration is */
 	const char *server; /* "https://localhost:8443" */
 	const char *ca;     /* absolute path of what clients trust */
-	const struct log *log;
+	struct log *log;
 	int64_t now_ms;
 };
 /* Makes or refreshes the file; path says which one it is. */

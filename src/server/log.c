@@ -2,6 +2,7 @@
 #include "utc.h"
 
 #include <ctype.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,7 +116,16 @@ size_t log_line(bool json, int64_t now_ms, enum log_level level, const char *eve
 	return l.n;
 }
 
-void log_event(const struct log *log, enum log_level level, const char *event,
+/* Into a pipe that says it has room a line goes without waiting, as long as nobody else fills it. */
+static void take_room(int fd, const char *line, size_t n)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+	if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) && write(fd, line, n) < 0)
+		return;
+}
+
+void log_event(struct log *log, enum log_level level, const char *event,
     const struct log_field *fields, size_t n)
 {
 	char line[LOG_LINE_MAX];
@@ -124,6 +134,7 @@ void log_event(const struct log *log, enum log_level level, const char *event,
 	if (level > log->level)
 		return;
 	length = log_line(log->json, utc_now_ms(), level, event, fields, n, line);
-	if (write(log->fd, line, length) < 0)
-		return;
+	pthread_mutex_lock(&log->one);
+	take_room(log->fd, line, length);
+	pthread_mutex_unlock(&log->one);
 }

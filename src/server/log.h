@@ -6,8 +6,8 @@
  *
  * Whatever a value holds, a line is one line: bytes other than printable ASCII are escaped, long values
  * end in "...", and a field that does not fit is left out. Any thread may log; a line goes out in one
- * write, and one that nobody takes is lost: the server does not stop for its log. Secrets are never
- * handed to it.
+ * write, and one for which there is no room is lost: nobody waits for whoever reads the log. Secrets
+ * are never handed to it.
  *
  *	LOG(&log, LOG_LEVEL_INFO, "listening", LOG_TEXT("address", address), LOG_NUMBER("port", port));
  */
@@ -16,13 +16,17 @@
 
 #include "base.h"
 
+#include <pthread.h>
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 struct log {
 	int fd;
 	enum log_level level; /* and everything graver */
 	bool json;
+	pthread_mutex_t one; /* of those who write */
 };
+#define LOG_TO(fd, level, json) ((struct log){ fd, level, json, PTHREAD_MUTEX_INITIALIZER })
 
 struct log_field {
 	const char *name, *text; /* text NULL: the number counts */
@@ -34,7 +38,7 @@ struct log_field {
 	log_event(log, level, event, (const struct log_field[]){ __VA_ARGS__ },                    \
 	    sizeof((const struct log_field[]){ __VA_ARGS__ }) / sizeof(struct log_field))
 
-void log_event(const struct log *log, enum log_level level, const char *event,
+void log_event(struct log *log, enum log_level level, const char *event,
     const struct log_field *fields, size_t n);
 
 /* The same into memory: its length, the line end with it and no NUL. */

@@ -175,8 +175,8 @@ static enum err serve(const struct daemon_options *how, struct errbuf *eb)
 
 static enum err run(struct cli *cli, struct errbuf *eb)
 {
-	struct log log = { STDERR_FILENO, level_of(cli),
-		strcmp(cli_text(cli, "log"), "json") == 0 };
+	struct log log =
+	    LOG_TO(STDERR_FILENO, level_of(cli), strcmp(cli_text(cli, "log"), "json") == 0);
 	char state[FOLDER_PATH_MAX], broker[FOLDER_PATH_MAX];
 	struct texts names = { .n = 0 };
 	struct daemon_options how = { .state = state,

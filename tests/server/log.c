@@ -3,6 +3,7 @@
 #include "log.h"
 
 #include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,7 +101,7 @@ static void times(void)
 static void levels(void)
 {
 	int out[2];
-	struct log log = { -1, LOG_LEVEL_WARNING, false };
+	struct log log = LOG_TO(-1, LOG_LEVEL_WARNING, false);
 	char got[LOG_LINE_MAX];
 	ssize_t n;
 
@@ -119,6 +120,31 @@ static void levels(void)
 	close(out[1]);
 }
 
+/* A pipe that nobody empties: its lines are whole, the others are lost, and nobody waits. */
+static void unread(void)
+{
+	int out[2];
+	struct log log = LOG_TO(-1, LOG_LEVEL_INFO, false);
+	char got[8192], *line;
+	size_t n = 0, whole = 0;
+	ssize_t more;
+
+	if (pipe(out) != 0 || fcntl(out[1], F_SETPIPE_SZ, 4096) < 0)
+		return;
+	log.fd = out[1];
+	for (unsigned i = 0; i < 1000; i++)
+		LOG(&log, LOG_LEVEL_INFO, "said", LOG_NUMBER("n", i));
+	close(out[1]);
+	while (n < sizeof(got) && (more = read(out[0], got + n, sizeof(got) - n)) > 0)
+		n += (size_t)more;
+	close(out[0]);
+	for (line = got; line < got + n; line = strchr(line, '\n') + 1, whole++)
+		if (memcmp(line, "20", 2) != 0 || !memchr(line, '\n', (size_t)(got + n - line)))
+			break;
+	ok(whole > 0 && whole < 1000 && line == got + n, "%zu of 1000 lines into a full pipe",
+	    whole);
+}
+
 int main(void)
 {
 	text();
@@ -126,5 +152,6 @@ int main(void)
 	long_ones();
 	times();
 	levels();
+	unread();
 	return done_testing();
 }

@@ -1,5 +1,7 @@
 """imprintd from outside: first start and every later one, its certificates, its end, and bad luck."""
 
+import fcntl
+import http.client
 import json
 import os
 import re
@@ -416,6 +418,29 @@ class End(ServerTest):
         server.process.send(signal.SIGHUP)
         time.sleep(0.2)
         self.assertEqual(server.request("GET", "/healthz")[0], 200)
+
+
+class Log(ServerTest):
+    def test_nobody_reads(self):
+        """Standard error is a pipe that is full: requests are answered all the same."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        child = subprocess.Popen([harness.program("imprintd"), "--port", "0"], env=self.env, cwd=self.folder, stderr=writer)
+        os.close(writer)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        said = b""
+        while not (found := re.search(rb" info ready .* port=(\d+)", said)):
+            said += os.read(reader, 4096)
+        for _ in range(100):
+            connection = http.client.HTTPSConnection("localhost", int(found.group(1)), timeout=harness.PATIENCE,
+                context=ssl.create_default_context(cafile=self.state / "tls/service-root.pem"))
+            connection.request("GET", "/nosuch")
+            self.assertEqual(connection.getresponse().status, 404)
+            connection.close()
+        child.terminate()
+        self.assertEqual(child.wait(harness.PATIENCE), 0)
 
 
 class BadLuck(ServerTest):

@@ -21,6 +21,7 @@
 #define DOUBLINGS 4           /* of the pause */
 #define CONNECT_MS 10000      /* TCP and TLS together */
 #define HEARTBEAT_MS 30000    /* between two messages */
+#define ROUNDS 64             /* of moving bytes, until the board looks at something else */
 #define LOOK_MS 1000          /* how exactly it knows the time */
 #define DEVICE_BEGIN 0x010700 /* CBOR tag of Arduino's first message: [version of the program] */
 
@@ -443,13 +444,13 @@ static void mqtt_begin(struct program *p, uint64_t now)
 		failed(p, now, "the device id is none");
 }
 
-/* As long as bytes move. */
+/* As long as bytes move; but a broker that never pauses does not keep the board from its buttons. */
 static void converse(struct program *p, uint64_t now)
 {
 	const char *gone = NULL;
 	bool moved = true;
 
-	while (moved && (p->at == TLS || p->at == MQTT)) {
+	for (unsigned i = 0; moved && i < ROUNDS && (p->at == TLS || p->at == MQTT); i++) {
 		moved = network_out(p);
 		moved = network_in(p, &gone) || moved;
 		if (tls_state(p->tls) == TLS_OPEN && p->at == TLS)

@@ -3,6 +3,7 @@
  * every way in which it does not get online or does not stay, and the next attempt after each.
  */
 #include "broker.h"
+#include "faults.h"
 #include "program.h"
 #include "se_identity.h"
 
@@ -364,6 +365,44 @@ static void test_wire(struct world *w)
 	settle(w);
 }
 
+/* Without memory there is no program, or no connection; with it there is. */
+static void test_memory(struct world *w)
+{
+	struct program_options o = {
+		.broker = "localhost:1", .anchor = w->broker.anchor, .version = ""
+	};
+	struct program *p = NULL;
+	struct errbuf eb = { "" };
+	enum err e;
+	long n;
+
+	for (n = 0;; n++) {
+		faults_begin(FAULT_MEMORY, n);
+		e = program_new(&o, &p, &eb);
+		if (!faults_end())
+			break;
+		ok(e == ERR_MEMORY && p == NULL, "allocation %ld: %s", n, eb.text);
+	}
+	ok(e == OK && n > 0, "a program needs %ld", n);
+	program_free(p);
+	for (n = 0;; n++) {
+		bool online, failed;
+
+		faults_begin(FAULT_MEMORY, n);
+		online = starts_online(w);
+		failed = faults_end();
+		if (!failed && ok(online && n > 0, "a connection needs %ld", n))
+			break;
+		ok(!online && strstr(w->text, "memory") != NULL, "allocation %ld: %s", n, w->text);
+		w->now += 2000;
+		ok(goes_online(w), "and online with the next attempt");
+		program_stop(w->program);
+		settle(w);
+	}
+	program_stop(w->program);
+	settle(w);
+}
+
 static void test_no_identity(void)
 {
 	struct world *w = world_make();
@@ -418,6 +457,7 @@ int main(void)
 	with_identity(test_deaf);
 	with_identity(test_cut);
 	with_identity(test_wire);
+	with_identity(test_memory);
 	test_no_identity();
 	test_another_key();
 	return done_testing();

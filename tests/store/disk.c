@@ -154,7 +154,7 @@ static bool die_at(struct rig *r, enum disk how, long n, unsigned seed, struct l
 {
 	uint64_t in[2];
 	int fds[2], status;
-	pid_t child;
+	pid_t child = -1;
 
 	if (pipe(fds) != 0 || (child = fork()) < 0)
 		bail("no child");

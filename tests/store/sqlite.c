@@ -362,7 +362,7 @@ static void damage(struct rig *r)
 	char wal[200], root[20];
 	struct stat st;
 	unsigned n = 0;
-	FILE *f;
+	FILE *f = NULL;
 
 	fill(r);
 	rig_close(r);

@@ -1,12 +1,16 @@
 """`imprint up` and what belongs to it: the real server, the real broker, boards until they are ONLINE."""
 
+import contextlib
 import datetime
 import json
 import os
+import pty
+import re
 import signal
 import socket
 import ssl
 import stat
+import subprocess
 import time
 import unittest
 from pathlib import Path
@@ -231,6 +235,45 @@ class Up(harness.SystemTest):
         self.assertEqual(run.stop(), 0, run.output)
         done = self.run_program("imprint", "up", "--no-board", "--boards", "2")
         self.assertEqual(done.returncode, 2, done)
+
+    @staticmethod
+    def screen(text):
+        """What a terminal shows in the end of text that goes up lines and erases what is below."""
+        lines = [""]
+        for number, final, plain in re.findall(r"\x1b\[(\d*)([AJm])|([^\x1b]+)", text):
+            if final == "A":
+                lines = [*lines[:len(lines) - 1 - int(number)], ""] # what is below is erased next
+            elif plain:
+                first, *rest = plain.replace("\r", "").split("\n")
+                lines[-1] += first
+                lines += rest
+        return lines
+
+    def test_terminal(self):
+        """Rows that are not finished are drawn again and again, and each is there once in the end."""
+        main, other = pty.openpty()
+        env = {**self.env, "TERM": "xterm"}
+        del env["NO_COLOR"]
+        run = subprocess.Popen([harness.program("imprint"), "up", "--once", "--boards", "2", "--name", "b", *LIMIT], env=env, cwd=self.folder,
+            stdin=other, stdout=other, stderr=other, start_new_session=True)
+        os.close(other)
+        said = b""
+        with contextlib.suppress(OSError): # how the end of a terminal is read
+            while part := os.read(main, 65536):
+                said += part
+        os.close(main)
+        self.assertEqual(run.wait(60), 0, said)
+        text = said.decode()
+        self.no_report(["imprint up"], text)
+        self.assertIn("\x1b[32mdone\x1b[0m", text)
+        self.assertIn("\x1b[J", text)
+        shown = [line for line in self.screen(text) if " s  done" in line]
+        want = [("imprintd", "Start the server"), ("mosquitto", "Start the broker"),
+            *((name, "Come online") for name in ("b", "b-2")), *((name, "Make key and request") for name in ("b", "b-2"))]
+        for who, what in want:
+            self.assertEqual(len([line for line in shown if line.startswith(f"{who} ") and what in line]), 1, "\n".join(shown))
+        self.assertEqual(len(shown), 2 + 2 * (len(SETUP) + 1), "\n".join(shown))
+        self.leaves_nothing()
 
     def test_lan(self):
         self.once("--no-board", "--lan")

@@ -1,5 +1,6 @@
 /* `imprint board`: virtual boards, and their buttons. */
 #include "board.h"
+#include "chip_options.h"
 #include "commands.h"
 #include "folder.h"
 
@@ -29,38 +30,9 @@ static const struct cli_option options[] = {
 	    .kind = CLI_FILE,
 	    .value = "FILE",
 	    .help = "certificate (PEM) of the CA that the broker's certificate leads to" },
-	{ .name = "family",
-	    .kind = CLI_CHOICE,
-	    .value = "508a|608a|608b",
-	    .fallback = "608b",
-	    .help = "chip, when it is made now" },
-	{ .name = "timing",
-	    .kind = CLI_CHOICE,
-	    .value = "instant|typical|max",
-	    .fallback = "typical",
-	    .help = "how long the chip takes" },
-	{ .name = "genuine-looking",
-	    .kind = CLI_SWITCH,
-	    .flag_only = true,
-	    .help = "the chip's serial number looks like Microchip's" },
-	{ .name = "faults",
-	    .kind = CLI_FILE,
-	    .value = "FILE",
-	    .flag_only = true,
-	    .help = "plan of what shall go wrong with the chip (docs/emulator.md)" },
+	CHIP_OPTIONS,
 	{ 0 },
 };
-
-/* Index of a word in an option's list of choices, which ends with NULL; the parser let no other through. */
-static int choice(const struct cli *cli, const char *option, const char *const *words)
-{
-	const char *word = cli_text(cli, option);
-	int i = 0;
-
-	while (words[i + 1] != NULL && strcmp(words[i], word) != 0)
-		i++;
-	return i;
-}
 
 static const char *json_name(enum board_event event)
 {
@@ -92,9 +64,6 @@ static void show(void *ctx, enum board_event event, const char *text)
 
 static enum err options_read(const struct cli *cli, struct board_options *o, struct errbuf *eb)
 {
-	static const char *const families[] = { "508a", "608a", "608b", NULL };
-	static const char *const timings[] = { "instant", "typical", "max", NULL };
-
 	o->name = cli->args[0];
 	o->wording = strcmp(cli_text(cli, "sketch"), "2020") == 0 ? CONSOLE_2020 : CONSOLE_TODAY;
 	o->setup = strcmp(cli_text(cli, "sketch"), "setup") == 0;
@@ -103,9 +72,6 @@ static enum err options_read(const struct cli *cli, struct board_options *o, str
 	o->anchor = cli_text(cli, "anchor");
 	if ((o->broker == NULL) != (o->anchor == NULL))
 		return err_set(eb, ERR_ARG, "--broker and --anchor need each other");
-	o->chip.family = (enum emu_family)choice(cli, "family", families);
-	o->chip.timing = (enum emu_timing)choice(cli, "timing", timings);
-	o->chip.genuine_looking = cli_on(cli, "genuine-looking");
 	if (o->element != NULL && cli_text(cli, "faults") != NULL)
 		return err_set(eb, ERR_ARG,
 		    "--faults is for the board's own chip, not for one behind --element");
@@ -136,18 +102,16 @@ static enum err serve(struct cli *cli, struct errbuf *eb)
 {
 	char state[FOLDER_PATH_MAX], run[FOLDER_PATH_MAX];
 	struct board_options o = { .state = state, .run = run, .event = show, .ctx = cli };
-	const char *faults = cli_text(cli, "faults");
 	struct board *board = NULL;
 	uint8_t *plan = NULL;
 	enum err e;
 
 	if ((e = options_read(cli, &o, eb)) != OK || (e = name_free(o.name, eb)) != OK ||
 	    (e = folder_state(cli_text(cli, "state"), state, eb)) != OK ||
-	    (e = folder_run(run, eb)) != OK ||
-	    (faults && (e = emu_plan_read(faults, &plan, &o.chip.faults.n, eb)) != OK))
+	    (e = folder_run(run, eb)) != OK)
 		return e;
-	o.chip.faults.p = plan;
-	e = board_new(&o, &board, eb);
+	if ((e = chip_options_take(cli, &o.chip, &plan, eb)) == OK)
+		e = board_new(&o, &board, eb);
 	free(plan);
 	if (e != OK)
 		return e;

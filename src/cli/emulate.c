@@ -1,5 +1,6 @@
 /* `imprint element emulate`: secure elements on a socket, until stopped. */
 #include "board.h"
+#include "chip_options.h"
 #include "element.h"
 #include "emu.h"
 #include "file.h"
@@ -15,17 +16,6 @@ const struct cli_option element_emulate_options[] = {
 	    .kind = CLI_FILE,
 	    .value = "SOCKET",
 	    .help = "where to serve; NAME.sock in the run folder unless given" },
-	{ .name = "family",
-	    .kind = CLI_CHOICE,
-	    .value = "508a|608a|608b",
-	    .fallback = "608b",
-	    .help = "chip, when it is made now" },
-	{ .name = "timing",
-	    .kind = CLI_CHOICE,
-	    .value = "instant|typical|max",
-	    .fallback = "typical",
-	    .help =
-	        "how long commands take; instant: time stands still but for the bus's clients" },
 	{ .name = "serial",
 	    .kind = CLI_TEXT,
 	    .value = "HEX",
@@ -39,15 +29,7 @@ const struct cli_option element_emulate_options[] = {
 	    .value = "tcp:PORT|pty:LINK",
 	    .help = "Microchip's kit protocol as well, on 127.0.0.1 (port 0: any that is free) or "
 	            "behind a link" },
-	{ .name = "genuine-looking",
-	    .kind = CLI_SWITCH,
-	    .flag_only = true,
-	    .help = "the serial number looks like Microchip's" },
-	{ .name = "faults",
-	    .kind = CLI_FILE,
-	    .value = "FILE",
-	    .flag_only = true,
-	    .help = "plan of what shall go wrong with each chip (docs/emulator.md)" },
+	CHIP_OPTIONS,
 	{ 0 },
 };
 
@@ -76,18 +58,11 @@ static enum err read_dump(const char *path, uint8_t config[SE_CONFIG_SIZE], stru
 static enum err chip_options(
     const struct cli *cli, struct emu_options *o, struct made_from *from, struct errbuf *eb)
 {
-	const char *family = cli_text(cli, "family"), *timing = cli_text(cli, "timing");
 	const char *serial = cli_text(cli, "serial"), *dump = cli_text(cli, "from");
-	const char *faults = cli_text(cli, "faults");
 	enum err e;
 
-	o->family = strcmp(family, "508a") == 0   ? EMU_ATECC508A
-	            : strcmp(family, "608a") == 0 ? EMU_ATECC608A
-	                                          : EMU_ATECC608B;
-	o->timing = strcmp(timing, "instant") == 0   ? EMU_INSTANT
-	            : strcmp(timing, "typical") == 0 ? EMU_TYPICAL
-	                                             : EMU_MAX;
-	o->genuine_looking = cli_on(cli, "genuine-looking");
+	if ((e = chip_options_take(cli, o, &from->faults, eb)) != OK)
+		return e;
 	if (serial) {
 		struct slice text = { (const uint8_t *)serial, strlen(serial) };
 
@@ -99,11 +74,6 @@ static enum err chip_options(
 		if ((e = read_dump(dump, from->config, eb)) != OK)
 			return e;
 		o->config = from->config;
-	}
-	if (faults) { /* each chip counts for itself */
-		if ((e = emu_plan_read(faults, &from->faults, &o->faults.n, eb)) != OK)
-			return e;
-		o->faults.p = from->faults;
 	}
 	return OK;
 }

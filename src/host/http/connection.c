@@ -483,14 +483,13 @@ static bool make_room(struct loop *loop)
 	return true;
 }
 
-void connection_accept(struct loop *loop, uv_stream_t *listener, struct http_tls *tls)
+enum err connection_accept(struct loop *loop, uv_stream_t *listener, struct http_tls *tls)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 
-	if (!c || uv_tcp_init(&loop->uv, &c->tcp) != 0) {
-		free(c);
-		return;
-	}
+	if (!c)
+		return ERR_MEMORY;
+	uv_tcp_init(&loop->uv, &c->tcp); /* cannot fail without a socket to make */
 	uv_timer_init(&loop->uv, &c->timer);
 	c->loop = loop;
 	c->tcp.data = c->timer.data = c;
@@ -509,12 +508,13 @@ void connection_accept(struct loop *loop, uv_stream_t *listener, struct http_tls
 	    (tls && tls_link_new(tls, &c->out, &c->tls) != OK)) {
 		loop->shared->refused++;
 		close_now(c);
-		return;
+		return OK;
 	}
 	uv_tcp_nodelay(&c->tcp, 1);
 	set_peer(c);
 	set_date(loop);
 	pump(c);
+	return OK;
 }
 
 void connection_answered(struct exchange *x)

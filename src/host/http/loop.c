@@ -26,12 +26,39 @@ static void on_listening_closed(uv_handle_t *handle)
 	free(l);
 }
 
+static void on_shown_out(uv_handle_t *handle);
+
+/* libuv listens no more while a connection waits: one for which there is no memory must be taken too. */
+static void show_out(struct loop *loop, uv_stream_t *listener)
+{
+	if (loop->showing_out) {
+		loop->more_unwelcome = true;
+		return;
+	}
+	uv_tcp_init(&loop->uv, &loop->unwelcome);
+	loop->unwelcome.data = loop;
+	(void)uv_accept(listener, (uv_stream_t *)&loop->unwelcome);
+	loop->showing_out = true;
+	loop->shared->refused++;
+	uv_close((uv_handle_t *)&loop->unwelcome, on_shown_out);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
 	struct listening *l = stream->data;
 
-	if (status == 0)
-		connection_accept(l->loop, stream, l->tls);
+	if (status == 0 && connection_accept(l->loop, stream, l->tls) != OK)
+		show_out(l->loop, stream);
+}
+
+static void on_shown_out(uv_handle_t *handle)
+{
+	struct loop *loop = handle->data;
+	bool more = loop->more_unwelcome;
+
+	loop->showing_out = loop->more_unwelcome = false;
+	for (struct listening *l = loop->listening; l && more; l = l->next)
+		on_connection((uv_stream_t *)&l->tcp, 0);
 }
 
 static void begin_listening(struct loop *loop, struct listening *l)

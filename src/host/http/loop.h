@@ -51,6 +51,8 @@ struct loop {
 	struct connection *connections;     /* all */
 	struct connection *idle, *idle_end; /* the longest idle first */
 	struct talk_carrier carrier;
+	uv_tcp_t unwelcome; /* takes a connection when there is no memory for it */
+	bool showing_out, more_unwelcome;
 	char date[HTTP_DATE_SIZE];
 	int64_t date_of;
 	uint8_t in[65536], plain[16384];
@@ -67,8 +69,9 @@ void loop_free(struct loop *loop);
 
 /* --- connection.c --- */
 
-/* Takes the connection that waits at this listener. */
-void connection_accept(struct loop *loop, uv_stream_t *listener, struct http_tls *tls);
+/* Takes the connection that waits at this listener. ERR_MEMORY: it waits still. */
+enum err connection_accept(
+    struct loop *loop, uv_stream_t *listener, struct http_tls *tls) MUST_CHECK;
 /* Its answers that wait go out; it may be gone afterwards. */
 void connection_answered(struct exchange *x);
 void connections_drain(struct loop *loop);

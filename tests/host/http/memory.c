@@ -3,9 +3,8 @@
  * a handshake fails; what was said is whole, and nothing is lost (the sanitizer counts).
  */
 #include "faults.h"
-#include "peer.h"
+#include "rig.h"
 #include "talk.h"
-#include "tap.h"
 #include "tls.h"
 
 #include <sys/wait.h>
@@ -76,6 +75,42 @@ static void test_talk(void)
 	}
 	ok(good && n > 8, "a conversation ends in order, %ld times without memory", n - 1);
 	ok(s.answered == 2 && s.refused == 1, "and with memory it is answered");
+}
+
+/* --- a whole server; nothing but its threads asks for memory meanwhile --- */
+
+static void test_server(void)
+{
+	static struct peer p;
+	static char text[1024];
+	struct rig rig;
+	unsigned closed = 0, refused = 0, served = 0, after = 0;
+	bool hit = true;
+	long n;
+
+	rig_start(&rig, &(struct http_limits){ .connections = 100 }, NULL);
+	for (n = 0; hit; n++) {
+		int status = 0;
+
+		faults_begin(FAULT_MEMORY, n);
+		if (peer_connect(&p, rig.port, NULL)) {
+			peer_send(&p, "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}");
+			status = peer_answer(&p, text, sizeof(text), false);
+		}
+		hit = faults_end();
+		peer_close(&p);
+		closed += status == 0;
+		refused += status == 503;
+		served += status == 200;
+		peer_connect(&p, rig.port, NULL);
+		peer_send(&p, "GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+		after += peer_answer(&p, text, sizeof(text), false) == 200;
+		peer_close(&p);
+	}
+	ok(closed > 0 && served > 0 && closed + refused + served == (unsigned)n,
+	    "a server without memory closes (%u times) or says so (%u)", closed, refused);
+	ok(after == (unsigned)n, "and serves the next one");
+	rig_stop(&rig);
 }
 
 /* --- TLS --- */
@@ -212,6 +247,7 @@ int main(void)
 	faults_openssl();
 	make_identities();
 	test_talk();
+	test_server();
 	test_handshake();
 	free_identities();
 	return done_testing();

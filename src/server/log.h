@@ -26,7 +26,11 @@ struct log {
 	bool json;
 	pthread_mutex_t one; /* of those who write */
 };
-#define LOG_TO(fd, level, json) ((struct log){ fd, level, json, PTHREAD_MUTEX_INITIALIZER })
+/* For an initializer. */
+#define LOG_TO(fd, level, json)                                                                    \
+	{                                                                                          \
+		fd, level, json, PTHREAD_MUTEX_INITIALIZER                                         \
+	}
 
 struct log_field {
 	const char *name, *text; /* text NULL: the number counts */

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -177,7 +178,15 @@ class Up(harness.SystemTest):
         code, status = self.status()
         self.assertEqual((code, status["running"]), (3, False))
         self.assertIn("did not end in order", status["reason"])
-        self.once()
+        for step in ("Make key and request", "Store it in the element"):
+            run = self.start("imprint", "up", *LIMIT)
+            run.wait_for(step, timeout=60)
+            os.kill(run.pid, signal.SIGKILL)
+            run.wait()
+        (board,) = self.once()["boards"] # at once: it waits for those that still end
+        states = [one["state"] for one in json.loads((self.state / "runs/demo.json").read_text())["certificates"]]
+        self.assertEqual(states.count("active"), 1, states)
+        self.assertEqual(board["device_status"], "ONLINE")
 
     def test_a_service_dies(self):
         for name, options in (("imprintd", ()), ("mosquitto", ("--no-board",))):
@@ -289,15 +298,35 @@ class Up(harness.SystemTest):
         done = self.run_program("imprint", "up", "--once", "--state", self.folder / "file")
         self.assertEqual(done.returncode, 6, done)
         self.assertIn("file", done.stderr)
-        if os.geteuid() != 0: # whom no mode keeps out
-            self.state.chmod(0o500)
-            done = self.run_program("imprint", "up", "--once")
-            self.state.chmod(0o700)
-            self.assertEqual(done.returncode, 4, done)
-            self.assertIn("Permission denied", done.stderr)
         done = self.run_program("imprint", "up", "--once", "--state", "/proc/imprint")
         self.assertNotEqual(done.returncode, 0, done)
         self.assertIn("/proc/imprint", done.stderr)
+
+    def test_state_that_may_only_be_read(self):
+        """As somebody whom modes keep out, which root is not."""
+        programs = self.folder / "bin"
+        programs.mkdir()
+        for name in ("imprint", "imprintd"):
+            shutil.copy(harness.program(name), programs)
+        run = [str(programs / "imprint"), "up", "--once", "--no-board", *LIMIT]
+        if os.geteuid() == 0:
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, 65534, 65534)
+            run = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *run]
+        self.state.chmod(0o500)
+        done = self.run_program(*run)
+        self.assertEqual(done.returncode, 4, done)
+        self.assertIn(f"{self.state}/up.lock: cannot be opened: Permission denied", done.stderr)
+        self.state.chmod(0o700)
+        done = self.run_program(*run)
+        self.assertEqual(done.returncode, 0, done)
+        (self.state / "imprint.db").chmod(0o400)
+        self.state.chmod(0o500)
+        done = self.run_program(*run)
+        self.assertEqual(done.returncode, 4, done)
+        self.assertIn("imprint.db", done.stderr)
+        self.leaves_nothing()
+        self.state.chmod(0o700)
 
     def test_names(self):
         for name in ("../x", "", "x" * 51):

@@ -424,8 +424,6 @@ static void begin(void *ctx, struct exchange *x)
 	struct shared *s = c->loop->shared;
 
 	x->loop = c->loop;
-	memcpy(x->peer, c->peer, sizeof(x->peer));
-	x->request.tls = c->tls != NULL;
 	s->requests++;
 	s->in_work++;
 	if (bytes_add(&x->client, (struct slice){ c->client.p, c->client.n }) != OK) {
@@ -501,6 +499,8 @@ enum err connection_accept(struct loop *loop, uv_stream_t *listener, struct http
 	loop->carrier.begin = begin;
 	loop->carrier.send = send_bytes;
 	talk_init(&c->talk, &loop->carrier, c);
+	c->talk.peer = c->peer;
+	c->talk.tls = tls != NULL;
 	list_add(c);
 	loop->shared->connections++;
 	loop->shared->open++;

@@ -1,5 +1,6 @@
 #include "talk.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void talk_init(struct talk *t, const struct talk_carrier *carrier, void *ctx)
@@ -14,6 +15,9 @@ static void enqueue(struct talk *t, struct exchange *x)
 {
 	x->talk = t;
 	x->next = NULL;
+	x->request.tls = t->tls;
+	if (t->peer)
+		snprintf(x->peer, sizeof(x->peer), "%s", t->peer);
 	if (t->final)
 		t->final->next = x;
 	else

@@ -23,6 +23,8 @@ struct talk_carrier {
 struct talk {
 	const struct talk_carrier *carrier;
 	void *ctx;
+	const char *peer; /* for requests and the log; NULL: unknown */
+	bool tls;
 	struct reader reader;
 	struct exchange *first, *final; /* the line of those not yet sent */
 	unsigned in_work;

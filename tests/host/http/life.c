@@ -128,8 +128,10 @@ static void test_answers(struct rig *rig)
 	ok(peer_answer(&p, text, sizeof(text), false) == 200 &&
 	        strstr(text, "\r\nContent-Length: 0\r\n"),
 	    "no body has a length too");
+	peer_send(&p, "GET /refused HTTP/1.1\r\n\r\n");
+	ok(peer_answer(&p, text, sizeof(text), false) == 400, "and one that no handler gave");
 	peer_close(&p);
-	ok(rig->logged == before + 3, "each answer is logged once");
+	ok(rig->logged == before + 4, "each answer is logged once, with its peer");
 }
 
 static void test_listening(struct rig *rig)

@@ -370,6 +370,60 @@ static void test_sweeps(void)
 	}
 }
 
+/* --- power goes at every EEPROM write --- */
+
+static unsigned write_sweep(enum emu_family family, const char *fault, unsigned *writes)
+{
+	unsigned wrong = 0;
+
+	for (unsigned n = 1;; n++) {
+		struct emu *emu = blank(family, EMU_INSTANT);
+		struct wire w = wire_to(emu);
+		struct emu_info info;
+		char text[40];
+		struct se se;
+		enum err e, again;
+
+		plan(&w, NONE, 0);
+		snprintf(text, sizeof(text), "%s %u\n", fault, n);
+		if (emu_faults_set(emu, (struct slice){ (uint8_t *)text, strlen(text) }, NULL) !=
+		    OK)
+			exit(1);
+		e = provision(&w.hal, &se);
+		emu_info(emu, &info);
+		if (emu_faults_set(emu, TEXT(""), NULL) != OK)
+			exit(1);
+		again = provision(&w.hal, &se);
+		if (again != OK || !has_identity(emu) || !at_rest(emu) ||
+		    (info.faults_left && e != OK)) {
+			printf("# %s %u: err %d, then %d (%s)\n", fault, n, (int)e, (int)again,
+			    se_fault_text(se.fault));
+			wrong++;
+		}
+		emu_free(emu);
+		if (info.faults_left) { /* there is no such write */
+			*writes = n - 1;
+			return wrong;
+		}
+	}
+}
+
+static void test_writes(void)
+{
+	static const enum emu_family families[] = { EMU_ATECC508A, EMU_ATECC608B };
+	static const char *const faults[] = { "power-before", "power-after" };
+
+	for (size_t i = 0; i < COUNT(families); i++) {
+		for (size_t k = 0; k < COUNT(faults); k++) {
+			unsigned writes = 0, wrong = write_sweep(families[i], faults[k], &writes);
+
+			ok(wrong == 0 && writes > 20,
+			    "%s: %s each of %u EEPROM writes, then it finishes",
+			    emu_family_name(families[i]), faults[k], writes);
+		}
+	}
+}
+
 /* --- over the socket --- */
 
 static void test_socket(void)
@@ -544,6 +598,7 @@ int main(void)
 	test_families();
 	test_blank_refuses();
 	test_sweeps();
+	test_writes();
 	test_socket();
 	test_server_dies();
 	test_replies();

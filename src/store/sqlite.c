@@ -9,6 +9,7 @@
 
 #include "file.h"
 #include "folder.h"
+#include "hook.h"
 #include "sha256.h"
 
 #include <errno.h>
@@ -701,6 +702,17 @@ static bool surprised(const struct batch *b)
 	return false;
 }
 
+/* Tests kill the program while the rows of an issuance are written and not yet committed. */
+static void hook_inside(const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->rows[i]->kind == ROW_CERT_PUT) {
+			test_hook("inside", "commit");
+			return;
+		}
+	}
+}
+
 static int purge(struct sqlite *s, const struct batch *b)
 {
 	struct value args[] = { number(b->now - TOKENS_KEPT_MS) };
@@ -738,6 +750,7 @@ static enum outcome sqlite_write(void *db, struct batch *b, enum err *e, struct 
 	}
 	if ((rc = write_rows(c, b)) != SQLITE_OK || (rc = purge(s, b)) != SQLITE_OK)
 		goto out;
+	hook_inside(b);
 	if (surprised(b)) {
 		roll_back(c);
 		return BATCH_SURPRISE;

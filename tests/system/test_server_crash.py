@@ -114,6 +114,7 @@ class Steps(CrashTest):
             known = serials
         for step in STEPS:
             self.assertTrue([point for point in died if point.endswith(f":{step}")], f"it never died at {step}: {died}")
+        self.assertIn("inside:commit", died) # written, and not committed
         self.assertGreaterEqual(len(died), 2 * len(STEPS), died)
 
         # The same request with the same key once more: the certificate that was committed, or the first one.

@@ -20,10 +20,11 @@ struct row {
 struct steps {
 	const struct cli *cli;
 	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t stop;
+	pthread_cond_t news;  /* for the ticker: a row has begun, or it is over */
 	pthread_t ticker;
 	bool ticks, stopping;
 	struct row rows[ROWS];
+	unsigned unfinished;
 	unsigned drawn; /* lines of unfinished rows that stand on the terminal */
 	double zero;
 	json_t *ended;
@@ -93,13 +94,18 @@ static void *tick(void *ctx)
 	while (!s->stopping) {
 		struct timespec until;
 
+		/* An `up` that stays has nothing to draw for days. */
+		if (s->unfinished == 0) {
+			pthread_cond_wait(&s->news, &s->lock);
+			continue;
+		}
 		erase(s);
 		draw(s);
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += REDRAW_MS * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000L;
 		until.tv_nsec %= 1000000000L;
-		pthread_cond_timedwait(&s->stop, &s->lock, &until);
+		pthread_cond_timedwait(&s->news, &s->lock, &until);
 	}
 	erase(s);
 	fflush(stderr);
@@ -124,7 +130,7 @@ enum err steps_new(const struct cli *cli, struct steps **steps, struct errbuf *e
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->stop, &monotonic);
+	pthread_cond_init(&s->news, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	/* Without the thread the rows are printed as elsewhere: nobody is worse off. */
 	s->ticks =
@@ -141,11 +147,11 @@ void steps_free(struct steps *s)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
-	pthread_cond_signal(&s->stop);
+	pthread_cond_signal(&s->news);
 	pthread_mutex_unlock(&s->lock);
 	if (s->ticks)
 		pthread_join(s->ticker, NULL);
-	pthread_cond_destroy(&s->stop);
+	pthread_cond_destroy(&s->news);
 	pthread_mutex_destroy(&s->lock);
 	json_decref(s->ended);
 	free(s);
@@ -165,6 +171,8 @@ int steps_begin(struct steps *s, const char *who, const char *name, const char *
 		struct row *r = &s->rows[row];
 
 		r->used = true;
+		s->unfinished++;
+		pthread_cond_signal(&s->news);
 		r->began = now();
 		snprintf(r->who, sizeof(r->who), "%s", who);
 		snprintf(r->name, sizeof(r->name), "%s", name);
@@ -172,15 +180,6 @@ int steps_begin(struct steps *s, const char *who, const char *name, const char *
 	}
 	pthread_mutex_unlock(&s->lock);
 	return row;
-}
-
-void steps_change(struct steps *s, int row, const char *text)
-{
-	if (row < 0)
-		return;
-	pthread_mutex_lock(&s->lock);
-	snprintf(s->rows[row].text, sizeof(s->rows[row].text), "%s", text);
-	pthread_mutex_unlock(&s->lock);
 }
 
 static enum cli_ink ink(enum client_state state)
@@ -209,6 +208,7 @@ void steps_end(struct steps *s, int row, enum client_state state, const char *de
 	    json_pack("{s:s,s:s,s:s,s:f,s:f}", "who", r->who, "step", r->name, "state",
 	        states[state], "began", milli(r->began - s->zero), "seconds", milli(took)));
 	r->used = false;
+	s->unfinished--;
 	draw(s);
 	pthread_mutex_unlock(&s->lock);
 }

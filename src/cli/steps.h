@@ -27,8 +27,6 @@ void steps_free(struct steps *steps);
 
 /* `name` is for scripts and never changes; `text` is for people. All are copied. */
 int steps_begin(struct steps *steps, const char *who, const char *name, const char *text);
-/* Another text for a row that has not ended. */
-void steps_change(struct steps *steps, int row, const char *text);
 /* detail: one line of truth, or "". */
 void steps_end(struct steps *steps, int row, enum client_state state, const char *detail);
 /* For client_run's events of one board: *row is where its present step is kept, at first -1. */

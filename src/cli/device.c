@@ -359,11 +359,12 @@ static void device_print(const struct cloud_device *d, json_t *certs)
 			printf("%-12s %s\n", lines[i].name, lines[i].text);
 	for (i = 0; i < d->n_tags; i++)
 		printf("%-12s %s=%s\n", i ? "" : "tags", d->tags[i].key, d->tags[i].value);
-	json_array_foreach(certs, i, cert) printf("%-12s %s %s, %s to %s\n",
-	    i ? "" : "certificates", json_string_value(json_object_get(cert, "serial")),
-	    json_is_true(json_object_get(cert, "enabled")) ? "valid  " : "revoked",
-	    json_string_value(json_object_get(cert, "not_before")),
-	    json_string_value(json_object_get(cert, "not_after")));
+	for (i = 0; (cert = json_array_get(certs, i)); i++)
+		printf("%-12s %s %s, %s to %s\n", i ? "" : "certificates",
+		    json_string_value(json_object_get(cert, "serial")),
+		    json_is_true(json_object_get(cert, "enabled")) ? "valid  " : "revoked",
+		    json_string_value(json_object_get(cert, "not_before")),
+		    json_string_value(json_object_get(cert, "not_after")));
 }
 
 /* The certificates as JSON, for both kinds of output. */

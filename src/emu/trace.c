@@ -376,6 +376,15 @@ static size_t power(struct trace *t, uint64_t at_us, struct trace_event *event)
 	return 1;
 }
 
+/* From here on things may go wrong that no client has caused. */
+static size_t planned(uint64_t at_us, uint8_t address, bool ends, struct trace_event *event)
+{
+	plain(event, TRACE_PLAN, at_us, address);
+	if (ends)
+		snprintf(event->what, sizeof(event->what), "fault plan ended");
+	return 1;
+}
+
 size_t trace_take(struct trace *t, uint64_t at_us, struct slice request, struct slice reply,
     struct trace_event events[2])
 {
@@ -393,6 +402,8 @@ size_t trace_take(struct trace *t, uint64_t at_us, struct slice request, struct 
 			chip->event.polls++;
 		return 0;
 	}
+	if (request.p[0] == 'F')
+		return planned(at_us, address, request.n == 4, events);
 	if (request.p[0] == 'W')
 		return written(
 		    chip, at_us, address, (struct slice){ request.p + 4, request.n - 4 }, events);
@@ -405,7 +416,7 @@ size_t trace_take(struct trace *t, uint64_t at_us, struct slice request, struct 
 const char *trace_kind_name(enum trace_kind kind)
 {
 	static const char *const names[TRACE_KINDS] = { "wake", "command", "idle", "sleep",
-		"power lost and back" };
+		"power lost and back", "fault plan set" };
 
 	return names[kind];
 }

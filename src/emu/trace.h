@@ -15,7 +15,15 @@
 
 #include "base.h"
 
-enum trace_kind { TRACE_WAKE, TRACE_COMMAND, TRACE_IDLE, TRACE_SLEEP, TRACE_POWER, TRACE_KINDS };
+enum trace_kind {
+	TRACE_WAKE,
+	TRACE_COMMAND,
+	TRACE_IDLE,
+	TRACE_SLEEP,
+	TRACE_POWER,
+	TRACE_PLAN,
+	TRACE_KINDS
+};
 enum { TRACE_DATA = -1, TRACE_UNREAD = -2 };
 
 struct trace_event {

@@ -220,7 +220,10 @@ class Emulate(Element):
         plan.write_text("# first its Info, then nothing\nwatchdog 1\nslow 900000 1\n")
         self.emulate("kitchen", "--timing", "instant")
         self.assertEqual(self.info("kitchen")["faults"], 0)
+        trace = self.start("imprint", "element", "trace", "kitchen")
+        trace.wait_for("^listening")
         self.assertIn("faults planned: 2", self.fault("kitchen", plan).stderr)
+        trace.wait_for("60  fault plan set$")
         done = self.run_program("imprint", "element", "info", "kitchen")
         self.assertEqual(done.returncode, 9, done)
         self.assertIn("a fault plan is set: 2 to come", done.stderr)
@@ -231,6 +234,7 @@ class Emulate(Element):
         self.assertIn(f"{plan}: line 2: which one is missing", self.fault("kitchen", plan, code=5).stderr)
         self.assertEqual(self.info("kitchen")["faults"], 2, "the old plan stays")
         self.assertEqual(json.loads(self.fault("kitchen", "--off", "--json").stdout)["faults"], 0)
+        trace.wait_for("60  fault plan ended$")
         self.assertEqual(self.info("kitchen")["faults"], 0)
 
     def test_faults_from_standard_input_and_refused(self):

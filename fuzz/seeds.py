@@ -119,6 +119,17 @@ def ini_seeds():
     write("ini", "no-end", b"\xef\xbb\xbf[a]\nb")
 
 
+def feed_seeds():
+    device, thing = b"0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40", b"3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64"
+    row = b"a " + device + b" 1 " + thing + b" " + 16 * b"0f" + b" - 253402300799\n"
+    ca = b"ca " + 20 * b"a5" + b" 1\n"
+    write("feed", "snapshot", b"v 1 77 0\nb\n" + ca + row + b"e 12\np\ns 13\nn\n")
+    write("feed", "delta", b"v 1 1 0\nb\ne 1\n" + ca + row + b"k " + device + b"\nr " + device + b"\ns 2\nca " + 20 * b"a5" + b" 0\n")
+    write("feed", "two-snapshots", b"v 1 1 0\nb\n" + row + b"e 1\nb\n" + ca + b"e 2\nlater verb\n")
+    write("feed", "bad", b"v 1 1 1\na " + device + b" 2 - - - 1\n")
+    write("feed", "other-epoch", b"v 1 9 1\ns 1\n")
+
+
 def http_seeds():
     host, close = b"Host: api2.arduino.cc\r\n", b"Connection: close\r\n"
     chunked, expect = b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n"
@@ -198,6 +209,7 @@ def answer_seeds(cert):
 
 def main():
     ini_seeds()
+    feed_seeds()
     write("inbox", "topic", b"/a/d/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
     write("inbox", "topic-of-another-case", b"/a/d/3C1F7D52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
     write("inbox", "waits-ten-seconds", bytes([1, 0, 1, 1, 50, 1, 1, 50, 1, 2, 0, 1, 1, 100, 1]))

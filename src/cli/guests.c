@@ -1,5 +1,6 @@
 #include "guests.h"
 #include "board.h"
+#include "chip.h"
 #include "cloud_issuer.h"
 #include "file.h"
 #include "record.h"
@@ -136,13 +137,67 @@ static enum err plug(struct one *g, struct errbuf *eb)
 	return e;
 }
 
-static enum err provision(struct one *g, struct errbuf *eb)
+/* The certificate that its record has for active; n is 0 without one. */
+static void recorded(const struct one *g, struct client_result *result)
+{
+	const struct record_cert *c;
+	struct record *record = NULL;
+	char file[80], path[FOLDER_PATH_MAX];
+
+	snprintf(file, sizeof(file), "%s.json", g->show.name);
+	if (folder_join(g->all->o.records, file, path, NULL) != OK || access(path, F_OK) != 0 ||
+	    record_open(g->all->o.records, g->show.name, NULL, &record, NULL) != OK)
+		return;
+	c = record_active(record);
+	if (c) {
+		memcpy(result->der, c->der, c->n);
+		result->n = c->n;
+		memcpy(result->device_id, record_device_id(record), sizeof(result->device_id));
+	}
+	record_free(record);
+}
+
+/* Whether the chip, which nobody runs, holds this certificate and the key that it is for. */
+static bool chip_holds(const struct one *g, struct slice certificate)
+{
+	struct chip *chip = NULL;
+	struct der_w w;
+	uint8_t der[CCERT_CERT_MAX];
+	struct slice rebuilt;
+	bool holds = false;
+
+	if (chip_open(g->all->o.state, g->all->o.run, g->show.name, &chip, NULL) == OK &&
+	    chip_read(chip, NULL, NULL) == OK && chip->certificate == CHIP_CERTIFICATE &&
+	    chip->slots[SE_SLOT_DEVICE_KEY].has_key) {
+		w = der_writer(der, sizeof(der));
+		ccert_cert_put(&w, &chip->ccert, chip->slots[SE_SLOT_DEVICE_KEY].q);
+		holds = der_finish(&w, &rebuilt) == OK && slice_equal(rebuilt, certificate);
+	}
+	chip_close(chip);
+	return holds;
+}
+
+/* From an earlier `up`: record, chip and server agree, so that the board is only switched on. */
+static bool has_identity(struct one *g, const struct issuer *issuer)
+{
+	struct client_result held = { .n = 0 };
+	struct slice der;
+	int row;
+
+	recorded(g, &held);
+	der = (struct slice){ held.der, held.n };
+	if (held.n == 0 || !chip_holds(g, der) || !issuer->own(issuer->ctx, der))
+		return false;
+	g->result = held;
+	g->since = utc_now();
+	row = steps_begin(g->all->o.steps, g->show.name, "identity", "Find its identity");
+	steps_end(g->all->o.steps, row, CLIENT_DONE, held.device_id);
+	return true;
+}
+
+static enum err provision(struct one *g, const struct issuer *issuer, struct errbuf *eb)
 {
 	const struct guests_options *o = &g->all->o;
-	struct cloud_options to = {
-		.credentials = o->credentials, .version = o->version, .stop_fd = g->all->cancel
-	};
-	struct cloud_issuer issuer = { .board = { .type = BOARD_TYPE } };
 	struct client_run run = { .port = board_port(g->board),
 		.folder = o->records,
 		.name = g->show.name,
@@ -150,14 +205,29 @@ static enum err provision(struct one *g, struct errbuf *eb)
 		.stop_fd = g->all->cancel,
 		.ctx = g,
 		.may_lock = may_lock,
-		.event = show };
+		.event = show,
+		.issuer = *issuer };
+
+	return client_run(&run, &g->result, eb);
+}
+
+static enum err come(struct one *g, struct errbuf *eb)
+{
+	struct cloud_options to = { .credentials = g->all->o.credentials,
+		.version = g->all->o.version,
+		.stop_fd = g->all->cancel };
+	struct cloud_issuer signs = { .board = { .type = BOARD_TYPE } };
+	struct issuer issuer;
+	bool has;
 	enum err e;
 
-	if ((e = cloud_open(&to, &issuer.cloud, eb)) != OK)
+	if ((e = cloud_open(&to, &signs.cloud, eb)) != OK)
 		return e;
-	run.issuer = cloud_issuer(&issuer);
-	e = client_run(&run, &g->result, eb);
-	cloud_free(issuer.cloud);
+	issuer = cloud_issuer(&signs);
+	has = has_identity(g, &issuer);
+	if ((e = plug(g, eb)) == OK && !has)
+		e = provision(g, &issuer, eb);
+	cloud_free(signs.cloud);
 	return e;
 }
 
@@ -165,8 +235,7 @@ static void *set_up(void *ctx)
 {
 	struct one *g = ctx;
 
-	if ((g->e = plug(g, &g->eb)) == OK)
-		g->e = provision(g, &g->eb);
+	g->e = come(g, &g->eb);
 	atomic_store(&g->set_up, true);
 	return NULL;
 }

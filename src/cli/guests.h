@@ -2,7 +2,8 @@
  * guests.h -- the virtual boards of `imprint up`: each is set up in a thread of its own, then watched.
  *
  * A board gets its identity from the server, by the same run as a real one over its serial port, and
- * goes into its program. Whether it is ONLINE is what the server says, and nobody else: its status,
+ * goes into its program. One that holds an identity already is only switched on, if record, chip and
+ * server agree on it. Whether it is ONLINE is what the server says, and nobody else: its status,
  * and a last activity that is younger than the certificate of this run. What the board says of itself
  * only serves the text of a failure. All functions are called from one thread.
  *

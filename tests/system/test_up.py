@@ -84,9 +84,16 @@ class Up(harness.SystemTest):
         self.assertEqual(stat.S_IMODE(credentials.stat().st_mode), 0o600)
         for secret in ("ca/key.pem", "tls/api.key", "tls/broker.key", "broker/internal.key", "broker/internal.pw"):
             self.assertEqual(stat.S_IMODE((self.state / secret).stat().st_mode), 0o600, secret)
-        # Again: the same device with another certificate; --fresh: another one.
+        # Again: it is only switched on. Another chip: the same device with another certificate. --fresh: another device.
+        pem = (self.state / "runs/demo.pem").read_bytes()
+        again = self.once()
+        self.assertEqual(again["boards"][0]["device_id"], board["device_id"])
+        self.assertEqual([step["step"] for step in again["steps"] if step["who"] == "demo"], ["identity", "board", "online"])
+        self.assertEqual((self.state / "runs/demo.pem").read_bytes(), pem)
+        (self.state / "elements/demo.se").unlink()
         (again,) = self.once()["boards"]
         self.assertEqual(again["device_id"], board["device_id"])
+        self.assertNotEqual((self.state / "runs/demo.pem").read_bytes(), pem)
         done = self.run_program("imprint", "up", "--once", "--fresh", *LIMIT, timeout=180)
         self.assertEqual(done.returncode, 0, done)
         self.assertIn("threw away   demo: its emulated chip and its record", done.stderr)

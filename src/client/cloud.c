@@ -208,7 +208,8 @@ static bool options_set(struct call *call, const char *url, struct curl_slist *h
 	SET(CURLOPT_CUSTOMREQUEST, call->method);
 	SET(CURLOPT_PROTOCOLS_STR, "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_NOSIGNAL, 1L);
+	/* SIGPIPE, which OpenSSL's writes can raise, is ignored meanwhile; SIGALRM is not used (AsynchDNS). */
+	SET(CURLOPT_NOSIGNAL, 0L);
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);

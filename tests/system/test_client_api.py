@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import ssl
 import unittest
 import warnings
@@ -217,6 +218,12 @@ class Cheats(ApiTest):
         warnings.simplefilter("ignore", DeprecationWarning)
         cloud.context.minimum_version = ssl.TLSVersion.TLSv1_1
         cloud.context.maximum_version = ssl.TLSVersion.TLSv1_1
+        old = ssl.create_default_context(cafile=cloud.root)
+        old.minimum_version = ssl.TLSVersion.TLSv1_1
+        old.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with socket.create_connection(cloud.server.server_address, timeout=20) as plain:
+            with old.wrap_socket(plain, server_hostname="localhost") as tls:
+                self.assertEqual(tls.version(), "TLSv1.1", "the server speaks it")
         self.board("kitchen")
         self.refuses(cloud, cloud.url, 8)
         self.assertEqual(cloud.seen, [])

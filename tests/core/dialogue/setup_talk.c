@@ -284,14 +284,12 @@ static void answers(void)
 	    "and a reason");
 }
 
-static const struct setup_network wifi = {
-	SETUP_WIFI,
-	{ [SETUP_WIFI_SSID] = { TEXT("home"), 0 }, [SETUP_WIFI_PASSWORD] = { TEXT("secret"), 0 } }
-};
-
 /* As a board keeps its network settings, and reads them again. */
 static void settings(void)
 {
+	const struct setup_network wifi = { SETUP_WIFI,
+		{ [SETUP_WIFI_SSID] = { TEXT("home"), 0 },
+		    [SETUP_WIFI_PASSWORD] = { TEXT("secret"), 0 } } };
 	uint8_t bytes[64];
 	struct cbor_w w = cbor_writer(bytes, sizeof(bytes));
 	struct setup_network got;

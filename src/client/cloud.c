@@ -216,7 +216,7 @@ static bool options_set(struct call *call, const char *url, struct curl_slist *h
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	if (c->who.ca[0]) { /* and nothing of what the system trusts */
 		SET(CURLOPT_CAINFO, c->who.ca);
-		SET(CURLOPT_CAPATH, NULL);
+		SET(CURLOPT_CAPATH, (const char *)NULL);
 	}
 	if (is_loopback(c->who.server)) /* whatever the environment says about proxies */
 		SET(CURLOPT_NOPROXY, "*");
@@ -297,7 +297,7 @@ static enum err exchange(struct call *call, CURLcode *code, struct errbuf *eb)
 		e = *code == CURLE_OK ? OK : failed(call, *code, eb);
 	}
 	/* Nothing of ours is looked at once it is gone. */
-	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, (struct curl_slist *)NULL);
 	headers_free(headers);
 	return e;
 }

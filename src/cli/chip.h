@@ -2,8 +2,8 @@
  * chip.h -- what can be learned about a secure element by asking it: for `imprint element`.
  *
  * Everything is read through the driver, whether the chip is on an I2C bus of this computer, stands
- * behind an emulator's socket or one of Microchip's kits, or is started from its state file for the occasion; so what is shown
- * is what any host can see, and a secret cannot be shown at all.
+ * behind an emulator's socket or one of Microchip's kits, or is started from its state file for the
+ * occasion; so what is shown is what any host can see, and a secret cannot be shown at all.
  *
  *	struct chip *chip = NULL;
  *	if ((e = chip_open(state, run, "kitchen", &chip, eb)) != OK ||
@@ -89,8 +89,9 @@ struct chip {
 };
 
 /*
- * NAME (a running emulator of that name, else its state file), or the path of an I2C bus (/dev/i2c-N),
- * of a socket or of a state file, or kit:PATH or kit:HOST:PORT. ERR_NOT_FOUND, ERR_CONFLICT (another process has the state file), or as the driver says.
+ * NAME (a running emulator of that name, else its state file), or the path of an I2C bus
+ * (/dev/i2c-N), of a socket or of a state file, or kit:PATH or kit:HOST:PORT. ERR_NOT_FOUND,
+ * ERR_CONFLICT (another process has the state file), or as the driver says.
  */
 enum err chip_open(const char *state, const char *run, const char *what, struct chip **chip,
     struct errbuf *eb) MUST_CHECK;

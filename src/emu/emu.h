@@ -56,7 +56,8 @@ struct emu_options { /* all zero: a 508A, instant, opened or made, with a random
  *
  * ERR_NOT_FOUND, ERR_CONFLICT (exists already, or another process has it), ERR_FORMAT (not a state
  * file, cut short, damaged, or a state that no chip can have), ERR_DENIED (looks genuine and the
- * option is not given), ERR_ARG (a serial that does not fit genuine_looking), ERR_IO, ERR_MEMORY; of the plan as emu_faults_set.
+ * option is not given), ERR_ARG (a serial that does not fit genuine_looking), ERR_IO, ERR_MEMORY; of
+ * the plan as emu_faults_set.
  */
 enum err emu_open(
     const char *path, const struct emu_options *o, struct emu **emu, struct errbuf *eb) MUST_CHECK;
@@ -83,7 +84,8 @@ void emu_advance(struct emu *emu, uint32_t us);
 /*
  * The engine without the bus: a command from count to CRC in, the response from count to CRC out.
  * Wakes the chip when needed and takes no time. out holds EMU_RESPONSE_MAX bytes; *n is 0 when the
- * chip goes idle instead of answering (Pause), or a fault took the answer. ERR_IO when the state file cannot be written: the chip is then off until emu_power_cycle.
+ * chip goes idle instead of answering (Pause), or a fault took the answer. ERR_IO when the state file
+ * cannot be written: the chip is then off until emu_power_cycle.
  */
 #define EMU_RESPONSE_MAX 255
 enum err emu_execute(
@@ -93,8 +95,8 @@ enum err emu_execute(
 
 /*
  * Faults for this chip, counted from now; the text is described in fault_plan.h and docs/emulator.md.
- * It replaces the plan before it, an empty one ends it; nothing but this call, emu_options and request F
- * of SEI2C/1 sets one. ERR_FORMAT and ERR_SPACE name the line, and the old plan stays.
+ * It replaces the plan before it, an empty one ends it; nothing but this call, emu_options and request
+ * F of SEI2C/1 sets one. ERR_FORMAT and ERR_SPACE name the line, and the old plan stays.
  */
 #define EMU_PLAN_SIZE_MAX 65536 /* of a file with one */
 enum err emu_faults_set(struct emu *emu, struct slice plan, struct errbuf *eb) MUST_CHECK;

@@ -1,7 +1,8 @@
 /*
- * Packets by dice: a command that the family does not have, or data of a size that the command never takes,
- * is status 03 in every state of the chip; a packet that arrives damaged is FF. Neither changes anything, nor
- * does a command that the state forbids (0F). The sizes stand here as the data sheets list them.
+ * Packets by dice: a command that the family does not have, or data of a size that the command never
+ * takes, is status 03 in every state of the chip; a packet that arrives damaged is FF. Neither changes
+ * anything, nor does a command that the state forbids (0F). The sizes stand here as the data sheets list
+ * them.
  */
 #include "command.h"
 #include "rig.h"

@@ -29,8 +29,11 @@ struct se_boot_io {
 };
 /*
  * OK: this is the firmware. ERR_DENIED (SE_MISCOMPARE): it is not, or with io: the answer is not this
- * chip's. sig: r|s; for SE_BOOT_STORED NULL where the chip keeps a digest, else what it keeps. io NULL: in the clear. Where the
- * configuration asks for a random nonce, without io the caller makes one (se_nonce).
+ * chip's.
+ *
+ *	io	NULL: in the clear. Where the configuration asks for a random nonce, the caller then makes
+ *		one before (se_nonce)
+ *	sig	r|s; with SE_BOOT_STORED the one that the chip keeps, NULL where it keeps a digest
  */
 enum err se_secureboot(struct se *se, const struct se_boot_io *io, enum se_boot_mode mode,
     const uint8_t digest[32], const uint8_t *sig) MUST_CHECK;
@@ -38,16 +41,15 @@ enum err se_secureboot(struct se *se, const struct se_boot_io *io, enum se_boot_
 /* 608 */
 enum {
 	SE_TEST_RNG = 0x01,
-	SE_TEST_ECDSA_VERIFY = 0x02,
-	SE_TEST_ECDSA_SIGN = 0x04,
+	SE_TEST_ECDSA = 0x02, /* sign and verify */
 	SE_TEST_ECDH = 0x08,
 	SE_TEST_AES = 0x10,
 	SE_TEST_SHA = 0x20,
-	SE_TEST_ALL = 0x3f
+	SE_TEST_ALL = 0x3b
 };
 /*
  * Runs these tests. ERR_DEVICE with SE_SELF_TEST: *failed says which did not pass; on the bus that is
- * a status, so with the random generator and ECDSA verification both asked for, both failed and
+ * a status, so with the random generator and ECDSA both asked for, both failed and
  * "unknown command" (03) are one. The 508A has no tests: SE_PARSE.
  */
 enum err se_selftest(struct se *se, uint8_t tests, uint8_t *failed) MUST_CHECK;

@@ -41,7 +41,7 @@ enum err se_ecdh_ephemeral(struct se *se, const uint8_t q[64], uint8_t secret[32
 	return se_idle(se, se_exchange_other(se, &ecdh_ephemeral_form, 0, secret));
 }
 
-/* SHA-256(io_key | digest | nonce | signature | 45 param1 param2) is what the chip answers when it agrees. */
+/* SHA-256(io_key | digest | nonce | signature | 45 param1 param2): the answer of a chip that agrees. */
 static enum err check_mac(struct se *se, const uint8_t io_key[32], const uint8_t loaded[64],
     const uint8_t sig[64], const uint8_t mac[32])
 {

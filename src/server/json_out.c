@@ -108,12 +108,27 @@ static size_t utf8_length(const uint8_t *p, size_t n)
 	return 0;
 }
 
+/* How many bytes from i on are written as they are; nearly all text is nothing else. */
+static size_t plain_length(struct slice text, size_t i)
+{
+	size_t from = i;
+
+	while (i < text.n && text.p[i] >= 0x20 && text.p[i] < 0x7f && text.p[i] != '"' &&
+	       text.p[i] != '\\')
+		i++;
+	return i - from;
+}
+
 static void put_escaped(struct json_out *w, struct slice text)
 {
 	for (size_t i = 0, some; i < text.n; i += some) {
 		uint8_t c = text.p[i];
 		char escape[8];
 
+		if ((some = plain_length(text, i)) > 0) {
+			put(w, (const char *)text.p + i, some);
+			continue;
+		}
 		some = utf8_length(text.p + i, text.n - i);
 		if (some == 0) {
 			put(w, "?", 1);

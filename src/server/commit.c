@@ -19,15 +19,16 @@ static void job_hook(const struct job *job, const char *when, enum server_step s
 		call_hook(&job->call, when, step);
 }
 
-static void request_digest(const struct http_request *r, uint8_t digest[32])
+static enum err request_digest(struct call *c, uint8_t digest[32])
 {
-	struct sha256 h;
+	const struct http_request *r = c->x->request;
+	const struct slice parts[] = {
+		{ (const uint8_t *)r->method, strlen(r->method) + 1 },
+		{ (const uint8_t *)r->path, strlen(r->path) + 1 },
+		r->body,
+	};
 
-	sha256_init(&h);
-	sha256_update(&h, (struct slice){ (const uint8_t *)r->method, strlen(r->method) + 1 });
-	sha256_update(&h, (struct slice){ (const uint8_t *)r->path, strlen(r->path) + 1 });
-	sha256_update(&h, r->body);
-	sha256_final(&h, digest);
+	return digest_sha256_parts(c->tools->digest, parts, COUNT(parts), digest);
 }
 
 enum err job_new(struct call *c, enum event_shape shape, int status, struct job **out)
@@ -37,14 +38,14 @@ enum err job_new(struct call *c, enum event_shape shape, int status, struct job 
 
 	if (!job || (job->out = json_out(ANSWER_EXPECTED)).err != OK ||
 	    !(job->change = store_change_new(c->tenant)) ||
-	    random_bytes(job->event.salt, sizeof(job->event.salt)) != OK) {
+	    random_bytes(job->event.salt, sizeof(job->event.salt)) != OK ||
+	    request_digest(c, job->event.request) != OK) {
 		job_drop(job);
 		return err_set(&c->eb, ERR_MEMORY, "no memory for a change");
 	}
 	job->call = *c;
 	job->event.shape = shape;
 	job->event.status = (uint16_t)status;
-	request_digest(r, job->event.request);
 	snprintf(job->event.peer, sizeof(job->event.peer), "%s", r->peer);
 	job_step(job, STEP_RECEIVE, OK);
 	*out = job;
@@ -262,7 +263,8 @@ enum err job_again(struct call *c)
 		return e;
 	if (!found.any || found.err != OK)
 		return call_refuse(c, 500, "event %llu cannot be read", (unsigned long long)seq);
-	request_digest(c->x->request, digest);
+	if ((e = request_digest(c, digest)) != OK)
+		return e;
 	if (!ct_equal(digest, found.event.request, sizeof(digest)))
 		return call_refuse(c, 409, "Idempotency-Key: was used for another request");
 	e = answer_again(c, &found);

@@ -176,18 +176,24 @@ static void digests(void)
 {
 	uint8_t message[300], a[32], b[32];
 	struct digest *d = NULL;
-	bool same_all = true;
+	bool same_all = true, same_parts = true;
 
 	for (size_t i = 0; i < sizeof(message); i++)
 		message[i] = (uint8_t)(i * 7);
 	if (!ok(digest_new(&d, NULL) == OK, "a digest"))
 		return;
 	for (size_t n = 0; n <= sizeof(message); n++) {
+		const struct slice parts[] = { { message, n / 3 }, { NULL, 0 },
+			{ message + n / 3, n - n / 3 } };
+
 		sha256((struct slice){ message, n }, a);
 		same_all &= digest_sha256(d, (struct slice){ message, n }, b) == OK &&
 		            memcmp(a, b, 32) == 0;
+		same_parts &=
+		    digest_sha256_parts(d, parts, COUNT(parts), b) == OK && memcmp(a, b, 32) == 0;
 	}
 	ok(same_all, "SHA-256 of 0 to 300 bytes, two implementations");
+	ok(same_parts, "and in parts, one of them empty");
 	digest_free(d);
 	digest_free(NULL);
 }

@@ -24,13 +24,20 @@ enum err digest_new(struct digest **out, struct errbuf *eb)
 	return OK;
 }
 
-enum err digest_sha256(struct digest *d, struct slice message, uint8_t out[32])
+enum err digest_sha256_parts(struct digest *d, const struct slice *parts, size_t n, uint8_t out[32])
 {
-	if (EVP_DigestInit_ex2(d->ctx, d->sha256, NULL) != 1 ||
-	    EVP_DigestUpdate(d->ctx, message.p, message.n) != 1 ||
-	    EVP_DigestFinal_ex(d->ctx, out, NULL) != 1)
+	bool done = EVP_DigestInit_ex2(d->ctx, d->sha256, NULL) == 1;
+
+	for (size_t i = 0; i < n && done; i++)
+		done = EVP_DigestUpdate(d->ctx, parts[i].p, parts[i].n) == 1;
+	if (!done || EVP_DigestFinal_ex(d->ctx, out, NULL) != 1)
 		return openssl_failed(NULL, ERR_IO, "SHA-256");
 	return OK;
+}
+
+enum err digest_sha256(struct digest *d, struct slice message, uint8_t out[32])
+{
+	return digest_sha256_parts(d, &message, 1, out);
 }
 
 void digest_free(struct digest *d)

@@ -19,6 +19,9 @@ struct digest;
 
 enum err digest_new(struct digest **d, struct errbuf *eb) MUST_CHECK;
 enum err digest_sha256(struct digest *d, struct slice message, uint8_t out[32]) MUST_CHECK;
+/* Of the parts one behind the other. */
+enum err digest_sha256_parts(
+    struct digest *d, const struct slice *parts, size_t n, uint8_t out[32]) MUST_CHECK;
 void digest_free(struct digest *d);
 
 #endif

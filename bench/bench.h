@@ -26,7 +26,12 @@ struct bench_side {
 };
 
 /* Ends the program with status 2: a benchmark that does not do its work measures nothing. */
-void bench_must(bool done, const char *what);
+_Noreturn void bench_fail(const char *what);
+static inline void bench_must(bool done, const char *what)
+{
+	if (!done)
+		bench_fail(what);
+}
 
 void bench_run(struct bench_side *sides, size_t sides_n, size_t items, size_t rounds);
 

@@ -44,6 +44,15 @@ static struct {
 	double until; /* written before `go` */
 } l;
 
+static unsigned long number(const char *text)
+{
+	char *end = NULL;
+	unsigned long n = strtoul(text, &end, 10);
+
+	bench_must(end != text, text);
+	return n;
+}
+
 struct client {
 	int fd;
 	SSL *ssl;
@@ -115,7 +124,7 @@ static size_t answer_length(const char *answer)
 		return 0;
 	length = strcasestr(answer, "\r\nContent-Length:");
 	bench_must(length && length < end, "an answer without Content-Length");
-	return (size_t)(end + 4 - answer) + strtoul(length + 17, NULL, 10);
+	return (size_t)(end + 4 - answer) + number(length + 17);
 }
 
 /* The status of the answer. */
@@ -130,7 +139,7 @@ static int ask(struct client *c)
 		whole = answer_length(c->answer);
 	}
 	bench_must(n == whole && strncmp(c->answer, "HTTP/1.1 ", 9) == 0, "what is no answer");
-	return atoi(c->answer + 9);
+	return (int)number(c->answer + 9);
 }
 
 static void *run(void *arg)
@@ -141,7 +150,7 @@ static void *run(void *arg)
 	open_connection(c);
 	if (ask(c) != l.status) {
 		fprintf(stderr, "%s\n", c->answer);
-		bench_must(false, "the first request");
+		bench_fail("the first request");
 	}
 	pthread_barrier_wait(&l.ready);
 	pthread_barrier_wait(&l.go);
@@ -232,11 +241,11 @@ int main(int argc, char **argv)
 	size_t n;
 
 	bench_must(argc == 7 || argc == 8, "PID PORT STATUS CLIENTS MS REQUESTS [ROOT.pem]");
-	bench_must(clock_getcpuclockid((pid_t)atoi(argv[1]), &cpu) == 0, "no such process");
+	bench_must(clock_getcpuclockid((pid_t)number(argv[1]), &cpu) == 0, "no such process");
 	signal(SIGPIPE, SIG_IGN);
-	l.port = (uint16_t)atoi(argv[2]);
-	l.status = atoi(argv[3]);
-	n = (size_t)atoi(argv[4]);
+	l.port = (uint16_t)number(argv[2]);
+	l.status = (int)number(argv[3]);
+	n = number(argv[4]);
 	bench_must(n > 0 && n <= CLIENTS_MAX, "clients");
 	requests = read_requests(argv[6]);
 	if (argc == 8) {
@@ -248,7 +257,7 @@ int main(int argc, char **argv)
 	bench_must((clients = calloc(n, sizeof(*clients))) != NULL, "memory");
 	pthread_barrier_init(&l.ready, NULL, (unsigned)n + 1);
 	pthread_barrier_init(&l.go, NULL, (unsigned)n + 1);
-	measure(clients, n, atof(argv[5]), cpu);
+	measure(clients, n, (double)number(argv[5]), cpu);
 	SSL_CTX_free(l.tls);
 	free(clients);
 	free(requests);

@@ -6,6 +6,7 @@
  * A second machine gets the same, byte by byte.
  */
 #include "fuzz.h"
+#include "script.h"
 #include "mqtt.h"
 
 #include <string.h>
@@ -13,29 +14,6 @@
 #define ID TEXT("0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40")
 #define DOWN TEXT("/a/d/0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40/c/dw")
 #define UP TEXT("/a/d/0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40/c/up")
-
-struct input {
-	const uint8_t *p;
-	size_t n;
-};
-
-static uint8_t next(struct input *in)
-{
-	if (in->n == 0)
-		return 0;
-	in->n--;
-	return *in->p++;
-}
-
-static struct slice take(struct input *in)
-{
-	size_t n = next(in);
-	struct slice s = { in->p, n < in->n ? n : in->n };
-
-	in->p += s.n;
-	in->n -= s.n;
-	return s;
-}
 
 static void check(const struct mqtt *m, enum mqtt_event event)
 {
@@ -119,7 +97,7 @@ static void sent(struct reader *r, struct slice out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
+	struct script in = { data, size };
 	struct reader reader = { .n = 0 };
 	uint32_t one_sum = 0, other_sum = 0;
 	struct mqtt one, other;
@@ -130,23 +108,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint32_t ms;
 		size_t n;
 
-		switch (next(&in) % 4) {
+		switch (script_byte(&in) % 4) {
 		case 0:
-			bytes = take(&in);
+			bytes = script_bytes(&in);
 			whole(&one, bytes, &one_sum);
 			bytewise(&other, bytes, &other_sum);
 			break;
 		case 1:
-			ms = next(&in) * 250u;
+			ms = script_byte(&in) * 250u;
 			note(&one_sum, &one, mqtt_elapsed(&one, ms));
 			note(&other_sum, &other, mqtt_elapsed(&other, ms));
 			break;
 		case 2:
-			bytes = take(&in);
+			bytes = script_bytes(&in);
 			CHECK(mqtt_publish(&one, UP, bytes) == mqtt_publish(&other, UP, bytes));
 			break;
 		default:
-			n = next(&in);
+			n = script_byte(&in);
 			bytes = mqtt_output(&one);
 			bytes.n = bytes.n < n ? bytes.n : n;
 			sent(&reader, bytes);

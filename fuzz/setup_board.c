@@ -9,37 +9,7 @@
 #include "cbor.h"
 #include "fake_setup.h"
 #include "fuzz.h"
-
-struct input {
-	const uint8_t *p;
-	size_t n;
-};
-
-struct run {
-	struct fake_setup fake;
-	struct setup_platform platform;
-	struct setup_board board;
-	uint8_t last[SETUP_FRAME_MAX];
-	size_t last_n;
-};
-
-static uint8_t next(struct input *in)
-{
-	if (in->n == 0)
-		return 0;
-	in->n--;
-	return *in->p++;
-}
-
-static struct slice take(struct input *in)
-{
-	size_t n = next(in);
-	struct slice s = { in->p, n < in->n ? n : in->n };
-
-	in->p += s.n;
-	in->n -= s.n;
-	return s;
-}
+#include "script.h"
 
 static unsigned deeds(const struct fake_setup *f)
 {
@@ -93,7 +63,7 @@ static void send(struct run *r, struct slice message)
 	      holds_serial((struct slice){ r->last + FRAME_HEAD, message.n }));
 }
 
-static void request(struct run *r, struct input *in)
+static void request(struct run *r, struct script *in)
 {
 	uint8_t bytes[SETUP_MESSAGE_MAX];
 	struct cbor_w w = cbor_writer(bytes, sizeof(bytes));
@@ -101,8 +71,8 @@ static void request(struct run *r, struct input *in)
 
 	cbor_put(&w, CBOR_ARRAY, 3);
 	cbor_put(&w, CBOR_UINT, r->board.id == UINT32_MAX ? 1 : r->board.id + 1);
-	cbor_put(&w, CBOR_UINT, next(in));
-	cbor_raw(&w, take(in));
+	cbor_put(&w, CBOR_UINT, script_byte(in));
+	cbor_raw(&w, script_bytes(in));
 	if (cbor_finish(&w, &message) == OK)
 		send(r, message);
 }
@@ -131,21 +101,21 @@ static void state(struct fake_setup *f, uint8_t s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
+	struct script in = { data, size };
 	struct run r = { .last_n = 0 };
 
 	r.platform = fake_platform(&r.fake);
 	setup_board_init(&r.board, &r.platform);
 	while (in.n > 0) {
-		switch (next(&in) % 6) {
+		switch (script_byte(&in) % 6) {
 		case 0:
-			setup_board_take(&r.board, take(&in));
+			setup_board_take(&r.board, script_bytes(&in));
 			break;
 		case 1:
-			setup_board_elapsed(&r.board, next(&in) * 16u);
+			setup_board_elapsed(&r.board, script_byte(&in) * 16u);
 			break;
 		case 2:
-			send(&r, take(&in));
+			send(&r, script_bytes(&in));
 			break;
 		case 3:
 			request(&r, &in);
@@ -154,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			again(&r);
 			break;
 		default:
-			state(&r.fake, next(&in));
+			state(&r.fake, script_byte(&in));
 			break;
 		}
 		check_output(&r);

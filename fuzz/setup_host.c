@@ -7,32 +7,10 @@
  */
 #include "cbor.h"
 #include "fuzz.h"
+#include "script.h"
 #include "setup_host.h"
 
 #include <string.h>
-
-struct input {
-	const uint8_t *p;
-	size_t n;
-};
-
-static uint8_t next(struct input *in)
-{
-	if (in->n == 0)
-		return 0;
-	in->n--;
-	return *in->p++;
-}
-
-static struct slice take(struct input *in)
-{
-	size_t n = next(in);
-	struct slice s = { in->p, n < in->n ? n : in->n };
-
-	in->p += s.n;
-	in->n -= s.n;
-	return s;
-}
 
 static enum err ask(struct setup_host *h, unsigned which)
 {
@@ -133,32 +111,32 @@ static unsigned answer(struct setup_host *h, uint32_t fault, bool ours, struct s
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
+	struct script in = { data, size };
 	struct setup_host h;
 	unsigned asked = 1, ended = 0;
 
 	setup_host_init(&h, 1000, &setup_limits_default);
-	CHECK(ask(&h, next(&in)) == OK);
+	CHECK(ask(&h, script_byte(&in)) == OK);
 	while (in.n > 0) {
-		unsigned op = next(&in) % 5;
+		unsigned op = script_byte(&in) % 5;
 		uint8_t fault;
 
 		switch (op) {
 		case 0:
-			ended += feed(&h, take(&in));
+			ended += feed(&h, script_bytes(&in));
 			break;
 		case 1:
-			ended += check(&h, setup_host_elapsed(&h, next(&in) * 250u));
+			ended += check(&h, setup_host_elapsed(&h, script_byte(&in) * 250u));
 			break;
 		case 2:
-			ended += answer(&h, 0, false, take(&in));
+			ended += answer(&h, 0, false, script_bytes(&in));
 			break;
 		case 3:
-			fault = next(&in);
-			ended += answer(&h, fault, true, take(&in));
+			fault = script_byte(&in);
+			ended += answer(&h, fault, true, script_bytes(&in));
 			break;
 		default:
-			asked += ask(&h, next(&in)) == OK;
+			asked += ask(&h, script_byte(&in)) == OK;
 			break;
 		}
 		CHECK(ended == asked - h.waiting);

@@ -11,6 +11,14 @@
 #include "fuzz.h"
 #include "script.h"
 
+struct run {
+	struct fake_setup fake;
+	struct setup_platform platform;
+	struct setup_board board;
+	uint8_t last[SETUP_FRAME_MAX];
+	size_t last_n;
+};
+
 static unsigned deeds(const struct fake_setup *f)
 {
 	return f->keys + f->locks + f->stores + f->wipes + f->restarts + f->networks + f->csrs +

@@ -118,10 +118,7 @@ uint64_t lint_service(struct slice tbs, const struct lint_context *c)
 
 	if (!lint_cut(tbs, &w))
 		return LINT_BIT(22);
-	if (w.serial.n != 16 || w.serial.p[0] < 0x01 || w.serial.p[0] > 0x7f)
-		w.broken |= LINT_BIT(1);
-	if (!slice_equal(w.algorithm, SLICE(x509_ecdsa_sha256)))
-		w.broken |= LINT_BIT(24);
+	w.broken |= lint_head(&w);
 	w.broken |= lint_service_validity(w.validity, c);
 	if (x509_spki_take(&w.spki, q) != OK || w.spki.n != 0)
 		w.broken |= LINT_BIT(3);

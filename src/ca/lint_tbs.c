@@ -194,6 +194,17 @@ static bool rebuilds(struct slice tbs)
 	return der_finish(&w, &cert) == OK && ccert_from_cert(cert, &fields, q) == OK;
 }
 
+uint64_t lint_head(const struct lint_walk *w)
+{
+	uint64_t broken = 0;
+
+	if (w->serial.n != 16 || w->serial.p[0] < 0x01 || w->serial.p[0] > 0x7f)
+		broken |= LINT_BIT(1);
+	if (!slice_equal(w->algorithm, SLICE(x509_ecdsa_sha256)))
+		broken |= LINT_BIT(24);
+	return broken;
+}
+
 uint64_t lint_tbs(struct slice tbs, const struct lint_context *c)
 {
 	struct lint_walk w = { 0 };
@@ -201,10 +212,7 @@ uint64_t lint_tbs(struct slice tbs, const struct lint_context *c)
 
 	if (!lint_cut(tbs, &w))
 		return LINT_BIT(22);
-	if (w.serial.n != 16 || w.serial.p[0] < 0x01 || w.serial.p[0] > 0x7f)
-		w.broken |= LINT_BIT(1);
-	if (!slice_equal(w.algorithm, SLICE(x509_ecdsa_sha256)))
-		w.broken |= LINT_BIT(24);
+	w.broken |= lint_head(&w);
 	if (!slice_equal(w.issuer, SLICE(x509_arduino_issuer)))
 		w.broken |= LINT_BIT(13);
 	w.broken |= lint_validity(w.validity);

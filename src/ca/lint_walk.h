@@ -28,6 +28,8 @@ bool lint_moment_take(struct slice *in, struct lint_moment *m);
 /* Since 1970; false when there is no such moment. */
 bool lint_moment_seconds(const struct lint_moment *m, int64_t *seconds);
 
+/* Rules 1 and 24. */
+uint64_t lint_head(const struct lint_walk *w);
 /* Rules 3, 4 and 7. */
 uint64_t lint_key(const uint8_t q[64], const struct lint_context *c);
 

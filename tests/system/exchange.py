@@ -72,8 +72,9 @@ class Relay:
                 status, headers, answer = server.request(self.command, self.path, body or None,
                     {n: v for n, v in self.headers.items() if n.lower() not in NOT_KEPT})
                 relay.words.learn(self.command, self.path.partition("?")[0], status, answer)
-                relay.lines.append({"method": self.command, "path": self.path, "body": body.decode(), "status": status,
-                    "headers": {n: v for n, v in self.headers.items() if n.lower() not in NOT_KEPT}, "answer": names_of(answer)})
+                line = {"method": self.command, "path": self.path, "body": body.decode(), "status": status,
+                    "headers": {n: v for n, v in self.headers.items() if n.lower() not in NOT_KEPT}, "answer": names_of(answer)}
+                relay.lines.append(relay.words.hide(json.dumps(line, separators=(",", ":")))) # before the next token
                 self.send_response(status)
                 for name in ("Content-Type", "Content-Length"):
                     if headers.get(name):
@@ -96,8 +97,7 @@ class Relay:
         self.http.shutdown()
         self.http.server_close()
         FOLDER.mkdir(exist_ok=True)
-        lines = [json.dumps(json.loads(self.words.hide(json.dumps(line))), separators=(",", ":")) for line in self.lines]
-        (FOLDER / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+        (FOLDER / f"{name}.jsonl").write_text("\n".join(self.lines) + "\n")
 
 
 def replay(test, server, name):

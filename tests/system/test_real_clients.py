@@ -28,7 +28,7 @@ NPM_SHA512 = ("20f122c075060dc576b981334ed924467dccc24d6af0cafe170ed3d4daebfb24"
 PYPI_SHA256 = "105285ebddec3cfda68f4da96bae47ae86a9eea86ce02a2d068ff7675278e6ed"
 NO_NPM = "npm has no arduino-iot-client or cannot be reached; the recorded exchange is replayed"
 NO_PYPI = "PyPI has no arduino-iot-client for this Python or cannot be reached; the recorded exchange is replayed"
-NO_GO = "arduino-cloud-cli is not installed, nor to be had from Go's module proxy; its requests are sent without it"
+NO_GO = "arduino-cloud-cli is not installed, nor to be had from Go's module proxy; the recorded exchange is replayed"
 
 
 def installed(name, make):
@@ -159,81 +159,37 @@ class PyPi(RealClient):
 
 
 class Go(RealClient):
-    """arduino-cloud-cli. Go's module proxy does not hand out its modules, so nothing could be recorded: the requests
-    of test_written were taken from its source (commit c6c9ee2) and from golang.org/x/oauth2."""
+    """arduino-cloud-cli, built from its source at c6c9ee2: Go's module proxy hands out neither it nor its modules."""
+
+    def device(self, *argv, **env):
+        """What `arduino-cloud-cli device ...` prints; None when it prints nothing."""
+        credentials = self.server.credentials()
+        done = self.run_program("arduino-cloud-cli", "device", *argv, "--format", "json", env={
+            "IOT_API_URL": self.relay.url if self.relay else credentials["server"], "SSL_CERT_FILE": self.server.root,
+            "ARDUINO_CLOUD_CLIENT": credentials["client"], "ARDUINO_CLOUD_SECRET": credentials["secret"],
+            "ARDUINO_CLOUD_ORGANIZATION": credentials["organization"], **env})
+        if env:
+            return done
+        self.assertEqual(done.returncode, 0, done)
+        return json.loads(done.stdout) if done.stdout.strip() else None
 
     def test_real(self):
         if not shutil.which("arduino-cloud-cli"):
             self.skipTest(NO_GO)
-        credentials = self.server.credentials()
-        env = {"IOT_API_URL": credentials["server"], "SSL_CERT_FILE": self.server.root,
-            "ARDUINO_CLOUD_CLIENT": credentials["client"], "ARDUINO_CLOUD_SECRET": credentials["secret"],
-            "ARDUINO_CLOUD_ORGANIZATION": credentials["organization"]}
-
-        def device(*argv):
-            done = self.run_program("arduino-cloud-cli", "device", *argv, "--format", "json", env=env)
-            self.assertEqual(done.returncode, 0, done)
-            return json.loads(done.stdout) if done.stdout.strip() else None
-        made = device("create-generic", "--name", "from-go")
+        made = self.device("create-generic", "--name", "from-go")
         self.assertTrue(made["secret_key"])
-        device("create-tags", "--id", made["id"], "--tags", "room=kitchen")
-        self.assertEqual([d["id"] for d in device("list", "--tags", "room=kitchen")], [made["id"]])
-        self.assertEqual(device("show", "--device-id", made["id"])["name"], "from-go")
-        device("delete", "--id", made["id"])
+        self.device("create-tags", "--id", made["id"], "--tags", "room=kitchen,floor=2")
+        self.assertEqual([d["id"] for d in self.device("list", "--tags", "room=kitchen")], [made["id"]])
+        self.device("delete-tags", "--id", made["id"], "--keys", "floor")
+        shown = self.device("show", "--device-id", made["id"])
+        self.assertEqual((shown["name"], shown["fqbn"], shown["tags"]), ("from-go", "generic:generic:generic", ["room=kitchen"]))
+        self.device("delete", "--id", made["id"])
+        self.assertIsNone(self.device("list"))
+        refused = self.device("list", ARDUINO_CLOUD_SECRET="x" * 64)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("wrong credentials", refused.stderr + refused.stdout)
+        if self.relay:
+            self.relay.save("go")
 
-    def get(self, method, path, value=None, want=200, required=()):
-        """One request as iot-client-go sends it; members that it requires are there, as it does not go on without."""
-        headers = {"Accept": "application/json", "User-Agent": "OpenAPI-Generator/1.0.0/go", "Authorization": f"Bearer {self.token}",
-            "X-Organization": self.server.credentials()["organization"]}
-        body = None if value is None else json.dumps(value) + "\n" # its encoder ends in a line end
-        if body:
-            headers["Content-Type"] = "application/json"
-        status, said, answer = self.server.request(method, path, body, headers)
-        self.assertEqual(status, want, answer)
-        if not answer:
-            return None
-        self.assertRegex(said["Content-Type"], r"(?i)^(application|text)/([^;]+\+)?json")
-        value = json.loads(answer)
-        for one in value if isinstance(value, list) else [value]:
-            self.assertLessEqual(set(required), set(one))
-        return value
-
-    def fetch_token(self, secret, want):
-        """golang.org/x/oauth2 tries HTTP Basic first, and the body when that is refused."""
-        credentials = self.server.credentials()
-        basic = base64.b64encode(f"{credentials['client']}:{secret}".encode()).decode()
-        status, said, answer = self.server.request("POST", "/iot/v1/clients/token",
-            "audience=https%3A%2F%2Fapi2.arduino.cc%2Fiot&grant_type=client_credentials"
-            f"&organization_id={credentials['organization']}",
-            {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded", "User-Agent": "Go-http-client/1.1"})
-        self.assertEqual(status, want, answer)
-        self.assertRegex(said["Content-Type"], "^application/json")
-        return json.loads(answer)
-
-    def test_written(self):
-        credentials = self.server.credentials()
-        refused = self.fetch_token("x" * 64, 401)
-        self.assertTrue("error" not in refused or "401" in refused["error_description"], refused) # else "wrong credentials" is lost
-        token = self.fetch_token(credentials["secret"], 200)
-        self.assertGreater(token["expires_in"], 0)
-        self.assertEqual(token["token_type"].lower(), "bearer")
-        self.token = token["access_token"]
-        device = ("href", "id", "label", "name", "serial", "type", "user_id")
-        made = self.get("PUT", "/iot/v2/devices", {"fqbn": "generic:generic:generic", "name": "from-go", "serial": "",
-            "type": "login_and_secretkey_wifi"}, 201, device)
-        path = f"/iot/v2/devices/{made['id']}"
-        suggested = self.get("GET", f"{path}/pass?suggested_password=true", required=["set"])["suggested_password"]
-        self.assertTrue(suggested)
-        answer = self.get("PUT", f"{path}/pass", {"password": suggested}, required=["set"])
-        self.assertEqual(answer["suggested_password"], suggested, "else the operator gets an empty key")
-        self.get("PUT", f"{path}/tags", {"key": "room", "value": "kitchen"})
-        listed = self.get("GET", "/iot/v2/devices?tags=room%3Akitchen", required=device)
-        self.assertEqual([(d["id"], d["tags"]) for d in listed], [(made["id"], {"room": "kitchen"})])
-        shown = self.get("GET", path, required=device)
-        self.assertEqual((shown["name"], shown["fqbn"]), ("from-go", "generic:generic:generic"))
-        self.assertEqual(self.get("GET", f"/iot/v1/network_credentials/{made['id']}?connection=wifi"), [])
-        boards = self.get("GET", "/iot/v1/supported/devices", required=["label", "type", "vendor", "tags"])
-        self.assertIn("arduino:samd:mkrwifi1010", [b.get("fqbn") for b in boards])
-        self.get("DELETE", f"{path}/tags/room")
-        self.get("DELETE", path)
-        self.get("GET", path, want=404)
+    def test_recorded(self):
+        exchange.replay(self, self.server, "go")

@@ -127,6 +127,9 @@ def feed_seeds():
     write("feed", "delta", b"v 1 1 0\nb\ne 1\n" + ca + row + b"k " + device + b"\nr " + device + b"\ns 2\nca " + 20 * b"a5" + b" 0\n")
     write("feed", "two-snapshots", b"v 1 1 0\nb\n" + row + b"e 1\nb\n" + ca + b"e 2\nlater verb\n")
     write("feed", "bad", b"v 1 1 1\na " + device + b" 2 - - - 1\n")
+    write("unsafe", "identity", b"# a\nlistener 8885\nrequire_certificate true\n use_identity_as_username  true\r\n")
+    write("unsafe", "two", b"per_listener_settings 1\nuse_username_as_clientid\ttrue")
+    write("unsafe", "none", b"per_listener_settings false\n#use_subject_as_username true\n")
     write("feed", "other-epoch", b"v 1 9 1\ns 1\n")
 
 

@@ -235,6 +235,11 @@ bool feed_told_again(struct feed *f)
 	return again;
 }
 
+bool feed_has_room(const struct feed *f)
+{
+	return FEED_RING - f->held > FEED_RING / 2;
+}
+
 struct slice feed_output(const struct feed *f)
 {
 	size_t part = FEED_RING - f->first;

@@ -88,6 +88,8 @@ void feed_tell_end(struct feed *f);
 /* True once after the ring was full: the list is to be told again. */
 bool feed_told_again(struct feed *f);
 
+/* Room for another line: whoever has many to say waits for it. */
+bool feed_has_room(const struct feed *f);
 /* The next bytes to send, one piece; then how many of them were sent. */
 struct slice feed_output(const struct feed *f);
 void feed_sent(struct feed *f, size_t n);

@@ -65,7 +65,7 @@ static size_t home(const struct roster *r, const uint8_t id[16])
 	a = (a ^ r->seed) * 0x9e3779b97f4a7c15u;
 	a = (a ^ a >> 32 ^ b) * 0xd6e8feb86659fd93u;
 	a ^= a >> 32;
-	return (size_t)(a % r->cap);
+	return (size_t)((a >> 32) * r->cap >> 32);
 }
 
 static size_t distance(const struct roster *r, const struct entry *e, size_t at)

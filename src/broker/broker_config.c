@@ -41,19 +41,35 @@ static enum err path_check(const char *what, const char *path, struct errbuf *eb
 }
 
 /* The one path that ends at a space. */
-static enum err socket_check(const char *path, struct errbuf *eb)
+static enum err socket_length(const char *path, struct errbuf *eb)
 {
 	struct sockaddr_un address;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return err_set(eb, ERR_ARG, "%s: a socket's path ends at %zu bytes", path,
+		    sizeof(address.sun_path) - 1);
+	return OK;
+}
+
+static enum err feed_check(const char *path, struct errbuf *eb)
+{
+	enum err e;
+
+	if (!path)
+		return err_set(eb, ERR_ARG, "the plugin needs the server's feed");
+	e = path_check("the feed's socket", path, eb);
+	return e == OK ? socket_length(path, eb) : e;
+}
+
+static enum err socket_check(const char *path, struct errbuf *eb)
+{
 	enum err e = path_check("the broker's socket", path, eb);
 
 	if (e == OK && strchr(path, ' '))
 		e = err_set(eb, ERR_ARG,
 		    "%s: mosquitto takes no socket with a space in its path; set XDG_RUNTIME_DIR",
 		    path);
-	if (e == OK && strlen(path) >= sizeof(address.sun_path))
-		e = err_set(eb, ERR_ARG, "%s: a socket's path ends at %zu bytes", path,
-		    sizeof(address.sun_path) - 1);
-	return e;
+	return e == OK ? socket_length(path, eb) : e;
 }
 
 static enum err address_check(const char *address, struct errbuf *eb)
@@ -90,6 +106,8 @@ static enum err config_check(const struct broker_config *c, struct errbuf *eb)
 	    (e = path_check("the device authority", c->authority, eb)) != OK ||
 	    (e = path_check("the broker's certificate", c->chain, eb)) != OK ||
 	    (e = path_check("the broker's key", c->key, eb)) != OK ||
+	    (c->plugin && ((e = path_check("the plugin", c->plugin, eb)) != OK ||
+	                      (e = feed_check(c->feed, eb)) != OK)) ||
 	    (e = socket_check(c->socket, eb)) != OK || (e = address_check(c->address, eb)) != OK)
 		return e;
 	if (c->port == 0)
@@ -117,7 +135,22 @@ static enum err write_text(
 static enum err conf_write(
     const struct broker_config *c, const char *user, char text[TEXT_MAX], struct errbuf *eb)
 {
-	int n = snprintf(text, TEXT_MAX,
+	char who[TEXT_MAX / 2];
+	int n = c->plugin ? snprintf(who, sizeof(who),
+	                        "\n"
+	                        "# who comes in, and to which topics\n"
+	                        "plugin %s\n"
+	                        "plugin_opt_feed %s\n"
+	                        "plugin_opt_device_ca %s\n"
+	                        "plugin_opt_saved %s/list\n"
+	                        "plugin_opt_service_user %s\n"
+	                        "plugin_opt_fast_tls true\n",
+	                        c->plugin, c->feed, c->authority, c->folder, BROKER_USER)
+	                  : snprintf(who, sizeof(who), "acl_file %s/acl\n", c->folder);
+
+	if (n < 0 || (size_t)n >= sizeof(who))
+		return err_set(eb, ERR_SPACE, "%s: paths that are too long", BROKER_CONFIG);
+	n = snprintf(text, TEXT_MAX,
 	    "# Written by imprint at each start: changes are lost.\n"
 	    "user %s\n"
 	    "per_listener_settings false\n"
@@ -127,7 +160,6 @@ static enum err conf_write(
 	    "sys_interval 0\n"
 	    "allow_anonymous false\n"
 	    "allow_zero_length_clientid false\n"
-	    "acl_file %s/acl\n"
 	    "password_file %s/internal.pw\n"
 	    "max_packet_size 65536\n"
 	    "retain_available false\n"
@@ -136,16 +168,18 @@ static enum err conf_write(
 	    "# boards\n"
 	    "listener %u%s%s\n"
 	    "require_certificate true\n"
-	    "use_identity_as_username true\n"
+	    "%s"
 	    "cafile %s\n"
 	    "certfile %s\n"
 	    "keyfile %s\n"
 	    "tls_version tlsv1.2\n"
 	    "\n"
 	    "# the server\n"
-	    "listener 0 %s\n",
-	    user, c->folder, c->folder, (unsigned)c->port, c->address ? " " : "",
-	    c->address ? c->address : "", c->authority, c->chain, c->key, c->socket);
+	    "listener 0 %s\n"
+	    "%s",
+	    user, c->folder, (unsigned)c->port, c->address ? " " : "", c->address ? c->address : "",
+	    c->plugin ? "" : "use_identity_as_username true\n", /* nobody would ask the plugin */
+	    c->authority, c->chain, c->key, c->socket, who);
 
 	return write_text(c, BROKER_CONFIG, text, n, eb);
 }
@@ -206,7 +240,8 @@ enum err broker_config_write(const struct broker_config *c, struct errbuf *eb)
 
 	if ((e = config_check(c, eb)) != OK || (e = user_find(c, &user, eb)) != OK ||
 	    (e = folder_make(c->folder, 0700, eb)) != OK ||
-	    (e = folder_private(c->folder, eb)) != OK || (e = acl_write(c, text, eb)) != OK ||
+	    (e = folder_private(c->folder, eb)) != OK ||
+	    (!c->plugin && (e = acl_write(c, text, eb)) != OK) ||
 	    (e = password_write(c, text, eb)) != OK)
 		return e;
 	/* Last, because it is what mosquitto is started with. */

@@ -1,5 +1,5 @@
 /*
- * broker_config.h -- the configuration with which an unmodified mosquitto becomes the boards' broker.
+ * broker_config.h -- the configuration with which mosquitto becomes the boards' broker.
  *
  * Two listeners. Boards come over TLS with the certificate of their chip: its common name becomes the
  * user, and the patterns of the access list leave to a user exactly its own two topics,
@@ -10,7 +10,8 @@
  * whatever chains up to a certificate of that file. It is read when mosquitto starts.
  *
  * What this cannot do, since mosquitto asks nobody: compare the client id with the certificate,
- * refuse a certificate that was revoked, end a session, tell who is connected.
+ * refuse a certificate that was revoked, end a session, tell who is connected. With the plugin it can:
+ * then the plugin gives the user and the topics, from the list that the feed brings (docs/feed.md).
  *
  *	struct broker_config c = { .folder = "/home/a/.local/state/imprint/broker", .port = 8885, ... };
  *	if ((e = broker_config_write(&c, eb)) != OK)
@@ -35,11 +36,13 @@ struct broker_config {         /* paths are absolute */
 	uint16_t port;         /* of the listener with TLS */
 	const char *socket;    /* of the other one, in a folder that is the broker's user's alone */
 	struct slice password; /* of BROKER_USER; the file holds a salted hash of it */
+	const char *plugin;    /* imprint-mosquitto.so; NULL: without it */
+	const char *feed;      /* with it: the Unix socket where the server's feed is */
 	const char *user;      /* whom a mosquitto that root starts becomes; NULL: who runs this */
 };
 
 /*
- * Writes mosquitto.conf, acl and internal.pw, each as a whole and for this user alone. ERR_ARG: a
+ * Writes mosquitto.conf, acl (without the plugin) and internal.pw, each as a whole and for this user alone. ERR_ARG: a
  * path that mosquitto would read differently, or one that is too long for a socket. ERR_FORMAT: not
  * one certificate in `authority`. Else as file_read and file_write.
  */

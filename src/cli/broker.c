@@ -21,7 +21,7 @@ static enum err absolute(const char *state, char path[FOLDER_PATH_MAX], struct e
 	return e;
 }
 
-enum err broker_configure(const char *state, const char *address, uint16_t port, const char *socket,
+enum err broker_configure(const char *state, const struct broker_config *wanted,
     char conf[FOLDER_PATH_MAX], struct errbuf *eb)
 {
 	char folder[FOLDER_PATH_MAX], authority[FOLDER_PATH_MAX], chain[FOLDER_PATH_MAX],
@@ -49,9 +49,11 @@ enum err broker_configure(const char *state, const char *address, uint16_t port,
 	                            .authority = authority,
 	                            .chain = chain,
 	                            .key = key,
-	                            .address = address,
-	                            .port = port,
-	                            .socket = socket,
+	                            .address = wanted->address,
+	                            .port = wanted->port,
+	                            .socket = wanted->socket,
+	                            .plugin = wanted->plugin,
+	                            .feed = wanted->feed,
 	                            .password = { password, n } },
 	    eb);
 	wipe(password, n);
@@ -77,6 +79,14 @@ static const struct cli_option options[] = {
 	    .value = "PATH",
 	    .help = "where the broker listens for the server; broker.sock in the run folder "
 	            "unless given" },
+	{ .name = "plugin",
+	    .kind = CLI_FILE,
+	    .value = "PATH",
+	    .help = "imprint-mosquitto.so: who comes in is decided by it, from the server's feed" },
+	{ .name = "feed",
+	    .kind = CLI_FILE,
+	    .value = "PATH",
+	    .help = "with --plugin: the Unix socket where the feed is" },
 	{ 0 },
 };
 
@@ -92,8 +102,16 @@ static enum err config(struct cli *cli, struct errbuf *eb)
 		e = folder_join("", given, socket, eb);
 	else if ((e = folder_run(socket, eb)) == OK)
 		e = folder_join(socket, BROKER_SOCKET, socket, eb);
-	if (e != OK || (e = broker_configure(state, strcmp(listen, "all") == 0 ? NULL : listen,
-	                    (uint16_t)cli_number(cli, "broker-port"), socket, conf, eb)) != OK)
+	if (e != OK)
+		return e;
+	e = broker_configure(state,
+	    &(struct broker_config){ .address = strcmp(listen, "all") == 0 ? NULL : listen,
+	        .port = (uint16_t)cli_number(cli, "broker-port"),
+	        .socket = socket,
+	        .plugin = cli_text(cli, "plugin"),
+	        .feed = cli_text(cli, "feed") },
+	    conf, eb);
+	if (e != OK)
 		return e;
 	if (cli_json(cli))
 		return cli_json_print(json_pack("{s:s}", "config", conf), eb);
@@ -105,7 +123,8 @@ const struct cli_command broker_commands[] = {
 	{ .name = "broker config",
 	    .summary = "write the broker's configuration",
 	    .about = "For a mosquitto that is started by other means than `imprint up`. Written "
-	             "are mosquitto.conf, acl and internal.pw in the folder `broker` of the "
+	             "are mosquitto.conf, acl (not with --plugin) and internal.pw in the folder "
+	             "`broker` of the "
 	             "state folder, from the authority and the certificates that imprintd made "
 	             "there; the path of the first is printed. Start it with `mosquitto -c`, as "
 	             "the same user.",

@@ -10,10 +10,10 @@
 
 /*
  * Writes it from the authority, the broker's own certificate and the password that imprintd keeps in
- * `state`. address NULL: all. conf: the file for mosquitto. ERR_NOT_FOUND: imprintd has not been
- * started with this state folder yet.
+ * `state`. wanted: address, port, socket, plugin and feed; the rest of it is not looked at. conf: the
+ * file for mosquitto. ERR_NOT_FOUND: imprintd has not been started with this state folder yet.
  */
-enum err broker_configure(const char *state, const char *address, uint16_t port, const char *socket,
+enum err broker_configure(const char *state, const struct broker_config *wanted,
     char conf[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 
 /* RUN/broker.sock: the broker's listener for the server. */

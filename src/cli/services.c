@@ -184,7 +184,10 @@ static enum err broker_try(
 	if (unlink(s->socket) != 0 && errno != ENOENT)
 		return file_error(eb, errno, s->socket, "cannot be removed");
 	if ((e = log_path(o->state, "mosquitto.log", log, eb)) != OK ||
-	    (e = broker_configure(o->state, o->address, port, s->socket, conf, eb)) != OK ||
+	    (e = broker_configure(o->state,
+	         &(struct broker_config){
+	             .address = o->address, .port = port, .socket = s->socket },
+	         conf, eb)) != OK ||
 	    (e = folder_join(o->state, "tls/broker.pem", s->chain, eb)) != OK)
 		return e;
 	/* Looked at before it is read: at worst it is read twice. */

@@ -93,6 +93,28 @@ static void written(void)
 	free(text);
 }
 
+/* With the plugin nobody but the plugin gives users and topics. */
+static void with_plugin(void)
+{
+	struct broker_config c = usual();
+	struct errbuf eb = { "" };
+	char line[160], *text;
+
+	c.plugin = "/usr/lib/imprint/imprint-mosquitto.so";
+	c.feed = "/run/imprint/feed.sock";
+	ok(broker_config_write(&c, &eb) == OK, "written (%s)", eb.text);
+	text = get(BROKER_CONFIG);
+	ok(has_line(text, "plugin /usr/lib/imprint/imprint-mosquitto.so") &&
+	        has_line(text, "plugin_opt_feed /run/imprint/feed.sock") &&
+	        has_line(text, "per_listener_settings false"),
+	    "the plugin and its feed");
+	ok(!strstr(text, "use_identity_as_username") && !strstr(text, "acl_file"),
+	    "nothing that would decide before it");
+	snprintf(line, sizeof(line), "plugin_opt_device_ca %s", authority);
+	ok(has_line(text, line), "the plugin knows the device authority");
+	free(text);
+}
+
 /* The file of passwords holds none, and what it holds is of ours. */
 static void password(void)
 {
@@ -188,6 +210,9 @@ static void refusals(void)
 	put(key, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
 	REFUSED("a key as authority", authority, key, ERR_FORMAT);
 
+	REFUSED("a plugin on the loader's path", plugin, "imprint-mosquitto.so", ERR_ARG);
+	REFUSED("a plugin without a feed", plugin, "/usr/lib/imprint-mosquitto.so", ERR_ARG);
+
 	ok(chmod(folder, 0755) == 0, "others can look into the folder");
 	refused("a folder for everybody", usual(), ERR_DENIED);
 	ok(chmod(folder, 0700) == 0, "its mode is back");
@@ -235,6 +260,7 @@ int main(void)
 	snprintf(socket_path, sizeof(socket_path), "%s/broker.sock", top);
 	snprintf(remove, sizeof(remove), "rm -r %s", top);
 	put(authority, ONE);
+	with_plugin();
 	written();
 	mode(BROKER_CONFIG);
 	mode("acl");

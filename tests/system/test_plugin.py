@@ -1,0 +1,593 @@
+"""imprint-mosquitto.so in the real mosquitto: who comes in, who must go, and what a broker does whose server is away."""
+
+import contextlib
+import datetime
+import hashlib
+import os
+import re
+import resource
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+import unittest
+import uuid
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import harness
+import test_broker as broker
+
+PLUGIN = harness.BUILD / "imprint-mosquitto.so"
+HOUR = datetime.datetime.utcnow().replace(minute=0, second=0, microsecond=0)
+PASSWORD = "5f0c" * 16
+IDLE = 1000 if os.environ.get("IMPRINT_TORTURE") else 200
+PATIENCE = 30
+
+
+def days(n):
+    return HOUR + datetime.timedelta(days=n)
+
+
+def fingerprint(certificate):
+    return hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()[:32]
+
+
+class Server:
+    """The feed's other end: what the plugin says is in `lines`; pings go by themselves."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(1)
+        self.listener.settimeout(PATIENCE)
+        self.peer = None
+        self.lines = []
+        self.news = threading.Condition()
+        self.seq = 0
+
+    def accept(self):
+        """The plugin's greeting: boot, epoch, seq."""
+        self.peer, _ = self.listener.accept()
+        start = len(self.lines)
+        threading.Thread(target=self.read, args=(self.peer,), daemon=True).start()
+        return self.wait_for(r"^v 1 ([0-9a-f]{16}) (\d+) (\d+)$", start).groups()
+
+    def read(self, peer):
+        def ping():
+            with contextlib.suppress(OSError):
+                while True:
+                    time.sleep(2)
+                    peer.sendall(b"p\n")
+
+        threading.Thread(target=ping, daemon=True).start()
+        with peer.makefile("r") as stream, contextlib.suppress(OSError):
+            for line in stream:
+                with self.news:
+                    self.lines.append(line.rstrip("\n"))
+                    self.news.notify_all()
+
+    def wait_for(self, pattern, start=0):
+        until = time.monotonic() + PATIENCE
+        with self.news:
+            while True:
+                for line in self.lines[start:]:
+                    if match := re.search(pattern, line):
+                        return match
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise AssertionError(f"wanted /{pattern}/ in\n" + "\n".join(self.lines[-40:]))
+                self.news.wait(left)
+
+    def say(self, *lines):
+        self.peer.sendall("".join(line + "\n" for line in lines).encode())
+
+    def apply(self, *lines):
+        """Says them; they are applied when this returns."""
+        self.seq += 1
+        start = len(self.lines)
+        self.say(*lines, f"s {self.seq}")
+        self.wait_for(f"^s {self.seq}$", start)
+
+    def snapshot(self, *lines, epoch=77):
+        self.seq += 1
+        start = len(self.lines)
+        self.say(f"v 1 {epoch} {self.seq}", "b", *lines, f"e {self.seq}")
+        self.wait_for(f"^s {self.seq}$", start)
+
+    def hang_up(self):
+        self.peer.shutdown(socket.SHUT_RDWR)
+        self.peer.close()
+
+    def close(self):
+        with contextlib.suppress(OSError, AttributeError):
+            self.hang_up()
+        self.listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
+class Board:
+    """One MQTT connection over TLS, byte by byte. `code` is CONNACK's; None when none came."""
+
+    def __init__(self, port, context, client_id, version=4, session=None, properties=b"", clean=True, will=None):
+        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.tls = context.wrap_socket(plain, server_hostname="localhost", session=session)
+        body = self.text("MQTT") + bytes([version, (2 if clean else 0) | (4 if will else 0)]) + struct.pack(">H", 600)
+        if version == 5:
+            body += bytes([len(properties)]) + properties
+        body += self.text(client_id)
+        if will:
+            body += self.text(will) + self.text("gone")
+        self.send(0x10, body)
+        self.code = None
+        with contextlib.suppress(OSError, EOFError):
+            kind, answer = self.receive()
+            self.code = answer[1] if kind == 0x20 else None
+
+    @staticmethod
+    def text(text):
+        return struct.pack(">H", len(text)) + text.encode()
+
+    def send(self, kind, body):
+        n, length = len(body), b""
+        while True:
+            length += bytes([n % 128 | (0x80 if n >= 128 else 0)])
+            n //= 128
+            if not n:
+                break
+        self.tls.sendall(bytes([kind]) + length + body)
+
+    def exactly(self, n):
+        data = b""
+        while len(data) < n:
+            more = self.tls.recv(n - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def receive(self):
+        kind, n, shift = self.exactly(1)[0], 0, 0
+        while True:
+            byte = self.exactly(1)[0]
+            n |= (byte & 0x7f) << shift
+            shift += 7
+            if not byte & 0x80:
+                return kind & 0xf0, self.exactly(n)
+
+    def subscribe(self, topic):
+        """SUBACK's code."""
+        self.send(0x82, b"\x00\x01" + self.text(topic) + b"\x00")
+        kind, answer = self.receive()
+        assert kind == 0x90, kind
+        return answer[2]
+
+    def publish(self, topic, text, retain=False):
+        """Returns when it is acknowledged."""
+        self.send(0x33 if retain else 0x32, self.text(topic) + b"\x00\x02" + text.encode())
+        kind, _ = self.receive()
+        assert kind == 0x40, kind
+
+    def wait_closed(self):
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                self.receive()
+
+    def close(self):
+        self.tls.close()
+
+
+class Plugin(harness.SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.authority = broker.Authority()
+        self.device = str(uuid.uuid4())
+        self.boards = []
+        self.addCleanup(lambda: [b.close() for b in self.boards])
+        self.put("ca/certificate.pem", broker.pem(self.authority.certificate))
+        self.put("broker/internal.key", PASSWORD.encode())
+        root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        root = broker.certificate(broker.common_name("root"), broker.common_name("root"), root_key, root_key, end=90,
+            extensions=(x509.BasicConstraints(True, 1),))
+        leaf = broker.certificate(broker.common_name("localhost"), broker.common_name("root"), key, root_key, end=90,
+            extensions=(x509.SubjectAlternativeName([x509.DNSName("localhost")]),))
+        for name, thing in (("tls/broker.pem", leaf), ("tls/broker.key", key), ("tls/service-root.pem", root)):
+            self.put(name, broker.pem(thing))
+        self.feed_path = self.run_folder / "feed.sock"
+        self.port = broker.Broker.free_port()
+        self.internal = ["--unix", str(self.run_folder / "broker.sock"), "-u", "imprint", "-P", PASSWORD]
+
+    def put(self, name, content):
+        path = self.state / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o600)
+        return path
+
+    def feed(self):
+        server = Server(self.feed_path)
+        self.addCleanup(server.close)
+        return server
+
+    def configure(self, *more, without=""):
+        done = self.run_program("imprint", "broker", "config", "--broker-port", self.port, "--socket",
+            self.run_folder / "broker.sock", "--plugin", PLUGIN, "--feed", self.feed_path)
+        self.assertEqual(done.returncode, 0, done)
+        conf = self.state / "broker/mosquitto.conf"
+        text = conf.read_text() + "".join(line + "\n" for line in more)
+        conf.write_text(re.sub(without, "", text, flags=re.MULTILINE) if without else text)
+        return conf
+
+    def mosquitto(self, conf, *before):
+        process = self.start(*before, "/usr/sbin/mosquitto", "-c", conf, env=self.preload())
+        process.wait_for(r"mosquitto version \S+ running", timeout=90)
+        return process
+
+    @staticmethod
+    def preload():
+        """A sanitized plugin needs its runtime in a mosquitto that has none."""
+        needs = subprocess.run(["ldd", PLUGIN], capture_output=True, text=True, check=True).stdout
+        found = re.findall(r"=> (\S*lib(?:asan|ubsan|tsan)\S*)", needs)
+        return {"LD_PRELOAD": " ".join(found), "ASAN_OPTIONS": "detect_leaks=0"} if found else {}
+
+    def up(self, *more):
+        """A broker whose list is empty, and its server."""
+        self.server = self.feed()
+        self.broker = self.mosquitto(self.configure(*more))
+        self.greeting = self.server.accept()
+        self.server.snapshot()
+        return self.server
+
+    # --- devices ---
+
+    def leaf(self, device, authority=None, start=-1, end=None, named=None):
+        authority = authority or self.authority
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = (x509.CertificateBuilder().subject_name(broker.common_name(device)).issuer_name(broker.arduino_name())
+            .public_key(key.public_key()).serial_number(x509.random_serial_number()).not_valid_before(days(start))
+            .not_valid_after(days(end) if end is not None else broker.NEVER))
+        aki = x509.AuthorityKeyIdentifier.from_issuer_public_key((named or authority).key.public_key())
+        return key, builder.add_extension(aki, critical=False).sign(authority.key, hashes.SHA256())
+
+    def context(self, pair):
+        name = f"board-{uuid.uuid4()}.pem"
+        path = self.put(name, broker.pem(pair[0]) + broker.pem(pair[1]))
+        context = ssl.create_default_context(cafile=str(self.state / "tls/service-root.pem"))
+        context.load_cert_chain(path)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+        return context
+
+    def connect(self, pair, client_id=None, **how):
+        board = Board(self.port, self.context(pair), client_id or self.device, **how)
+        self.boards.append(board)
+        return board
+
+    def row(self, pair, device=None, enabled=1, thing="-", second="-"):
+        return f"a {device or self.device} {enabled} {thing} {fingerprint(pair[1])} {second} 253402300799"
+
+    def refused(self, pair, reason, **how):
+        start = len(self.server.lines)
+        self.assertEqual(self.connect(pair, **how).code, 5)
+        self.server.wait_for(f"^x {reason} ", start)
+        self.broker.wait_for(f"imprint: refused .*: {reason}: ")
+
+    # --- tests ---
+
+    def test_rules(self):
+        server = self.up()
+        good = self.leaf(self.device)
+        self.assertEqual(self.greeting[1:], ("0", "0"), "it knows nothing")
+        self.refused(good, "unknown")
+        server.apply(self.row(good))
+        board = self.connect(good)
+        self.assertEqual(board.code, 0)
+        match = server.wait_for(rf"^c (\d+) {self.device} {fingerprint(good[1])} 127.0.0.1 4 \d+$")
+        board.close()
+        server.wait_for(rf"^d {match[1]} \d+$")
+
+        self.refused(self.leaf("kitchen"), "bad-subject", client_id="kitchen")
+        self.refused(self.leaf("imprint"), "bad-subject", client_id="imprint")
+        self.refused(good, "client-id", client_id=str(uuid.uuid4()))
+        self.refused(self.leaf(self.device), "revoked")
+        server.apply(self.row(good, enabled=0))
+        self.refused(good, "disabled")
+        server.apply(self.row(good))
+        server.apply(self.row(self.leaf(self.device), second=fingerprint(good[1])))
+        self.assertEqual(self.connect(good).code, 0, "the second of two certificates")
+
+        # What TLS refuses does not come as far as that.
+        for outside in (self.leaf(self.device, start=-3, end=-1), self.leaf(self.device, start=1),
+                self.leaf(self.device, authority=broker.Authority()), self.leaf(self.device, named=broker.Authority())):
+            with contextlib.suppress(OSError):
+                self.assertIsNone(self.connect(outside).code)
+        # In cafile, and no longer one of the plugin's.
+        server.apply("ca " + "0b" * 20 + " 1", "ca " + self.key_id() + " 0")
+        self.refused(good, "wrong-ca")
+
+    def key_id(self):
+        return x509.SubjectKeyIdentifier.from_public_key(self.authority.key.public_key()).digest.hex()
+
+    def test_topics(self):
+        server = self.up()
+        good, thing = self.leaf(self.device), str(uuid.uuid4())
+        own = f"/a/d/{self.device}/c/"
+        server.apply(self.row(good))
+        listener = self.start("stdbuf", "-oL", "mosquitto_sub", "-d", "-v", *self.internal, "-i", "server", "-t", "#")
+        listener.wait_for("^Subscribed")
+        board = self.connect(good, will=f"/a/d/{uuid.uuid4()}/c/up")
+        self.assertEqual(board.code, 0)
+        self.assertEqual(board.subscribe(own + "dw"), 0)
+        for topic in ("#", "$SYS/#", own + "up", own + "+", f"$share/g/{own}dw", f"/a/d/{uuid.uuid4()}/c/dw", f"/a/t/{thing}/e/i"):
+            self.assertEqual(board.subscribe(topic), 0x80, topic)
+        for topic in (own + "dw", f"/a/d/{uuid.uuid4()}/c/up", f"/a/t/{thing}/e/o", "x"):
+            board.publish(topic, "not mine")
+        board.publish(own + "up", "mine")
+        listener.wait_for(f"^{own}up mine$")
+        server.apply(self.row(good, thing=thing))
+        self.assertEqual(board.subscribe(f"/a/t/{thing}/e/i"), 0, "the thing that is attached now")
+        board.publish(f"/a/t/{thing}/e/o", "of the thing")
+        listener.wait_for(f"^/a/t/{thing}/e/o of the thing$")
+        server.apply(self.row(good))
+        self.assertEqual(board.subscribe(f"/a/t/{thing}/e/i"), 0x80, "and no longer")
+        board.publish(f"/a/t/{thing}/e/o", "not mine")
+        subprocess.run(["mosquitto_pub", *self.internal, "-i", "other", "-t", own + "dw", "-m", "down"], check=True, timeout=PATIENCE)
+        self.assertIn(b"down", board.receive()[1])
+        board.tls.shutdown(socket.SHUT_RDWR) # its will is of a topic that is not its own
+        server.wait_for("^d ")
+        last = self.connect(good)
+        last.publish(own + "up", "last")
+        listener.wait_for("last$")
+        self.assertNotIn("not mine", listener.output)
+        self.assertNotIn("gone", listener.output)
+        self.assertNotIn("nobody is let in", self.broker.output)
+
+    def test_expelled(self):
+        """Among many: by disabling, revoking, removing, by the authority and by hand. The others stay."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, max(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+        server = self.up()
+        ids = [str(uuid.uuid4()) for _ in range(IDLE)]
+        pair = {i: self.leaf(i) for i in ids[:6]}
+        many = self.leaf(ids[6])
+        server.apply(*[self.row(pair[i], device=i) for i in ids[:6]], self.row(many, device=ids[6]))
+        boards = {i: self.connect(pair[i], client_id=i) for i in ids[:6]}
+        for i in ids[7:]:
+            pair[i] = self.leaf(i)
+            server.say(self.row(pair[i], device=i))
+            server.apply()
+            boards[i] = self.connect(pair[i], client_id=i)
+        self.assertEqual({b.code for b in boards.values()}, {0})
+        renewed = self.leaf(ids[1])
+        for gone, lines in ((ids[0], [self.row(pair[ids[0]], device=ids[0], enabled=0)]), (ids[1], [self.row(renewed, device=ids[1])]),
+                (ids[2], [f"r {ids[2]}"]), (ids[3], [f"k {ids[3]}"])):
+            server.apply(*lines)
+            boards[gone].wait_closed()
+        self.assertEqual([self.connect(pair[i], client_id=i).code for i in ids[:4]], [5, 5, 5, 0])
+        # A snapshot that does not mention a device removes it.
+        server.say("b", *[self.row(pair[i], device=i) for i in ids[5:] if i in pair])
+        server.say(f"e {server.seq + 1}")
+        boards[ids[4]].wait_closed()
+        start = len(server.lines)
+        server.say("n")
+        server.wait_for("^o$", start)
+        told = [line for line in server.lines[start:] if line.startswith("c ")]
+        self.assertEqual({line.split()[2] for line in told}, set(ids[5:]) - {ids[6]})
+        server.say("ca " + "0b" * 20 + " 1", "ca " + self.key_id() + " 0")
+        for i in ids[7:]:
+            boards[i].wait_closed()
+
+    def test_takeover(self):
+        """The same device twice: the old connection ends, the new one is what is reported."""
+        server = self.up()
+        good = self.leaf(self.device)
+        server.apply(self.row(good))
+        first = self.connect(good)
+        second = self.connect(good)
+        self.assertEqual((first.code, second.code), (0, 0))
+        first.wait_closed()
+        server.wait_for("^d 1 ")
+        server.apply(f"k {self.device}")
+        second.wait_closed()
+        server.wait_for("^d 2 ")
+
+    def test_resumption_and_version_5(self):
+        server = self.up()
+        good = self.leaf(self.device)
+        server.apply(self.row(good))
+        context = self.context(good)
+        board = Board(self.port, context, self.device)
+        self.boards.append(board)
+        session = board.tls.session
+        server.apply(f"r {self.device}")
+        board.wait_closed()
+        again = Board(self.port, context, self.device, session=session)
+        self.boards.append(again)
+        self.assertEqual(again.code, 5)
+        server.wait_for(f"^x unknown {self.device}")
+        # An authentication method of MQTT 5 does not lead around the rules.
+        method = b"\x15" + Board.text("PLAIN")
+        self.assertIn(self.connect(good, version=5, properties=method).code, (None, 0x8c, 0x87))
+        self.assertEqual(self.connect(good, version=5).code, 0x87)
+        server.apply(self.row(good))
+        self.assertEqual(self.connect(good, version=5).code, 0)
+
+    def test_stored_session(self):
+        """A device with a session and no connection is revoked: nothing is freed twice (valgrind, else a sanitizer)."""
+        self.server = self.feed()
+        conf = self.configure("plugin_opt_fast_tls false")
+        valgrind = not self.preload()
+        self.broker = self.mosquitto(conf, *(["valgrind", "--quiet", "--error-exitcode=9"] if valgrind else []))
+        self.server.accept()
+        self.server.snapshot()
+        good = self.leaf(self.device)
+        for version, properties in ((4, b""), (5, b"\x11" + struct.pack(">I", 1))):
+            self.server.apply(self.row(good))
+            board = self.connect(good, version=version, properties=properties, clean=False)
+            self.assertEqual(board.code, 0)
+            start = len(self.server.lines)
+            board.close()
+            self.server.wait_for("^d ", start)
+            self.server.apply(f"r {self.device}")
+            self.server.apply(f"k {self.device}")
+            time.sleep(1.5) # the session of version 5 ends after a second
+            self.assertIn(self.connect(good, version=version).code, (5, 0x87))
+        self.assertEqual(self.broker.stop(), 0, self.broker.output)
+        self.assertNotRegex(self.broker.output, "Invalid (read|write|free)|uninitialised")
+
+    def test_feed_comes_and_goes(self):
+        server = self.up()
+        good, other = self.leaf(self.device), str(uuid.uuid4())
+        server.apply("ca " + self.key_id() + " 1", self.row(good))
+        board = self.connect(good)
+        self.assertEqual(board.code, 0)
+        for trouble in ("a x\n", "\x00\xff garbage\n", "x" * 600, "v 1 1 1\n"):
+            server.peer.sendall(trouble.encode("latin-1"))
+            boot, epoch, seq = server.accept()
+            self.assertEqual((boot, epoch, seq), (self.greeting[0], "77", str(server.seq)))
+            start = len(server.lines)
+            server.say(f"v 1 77 {server.seq}")
+            server.apply()
+            server.wait_for(rf"^c \d+ {self.device} ") # told again after each greeting
+            server.wait_for("^o$", start - 2)
+        self.broker.wait_for("feed is lost: malformed: .*fields|feed is lost: malformed")
+        # Half a snapshot removes nobody and leaves epoch and number as they were.
+        server.hang_up()
+        server.accept()
+        server.say("v 1 78 5", "b", f"a {other} 1 - - - 1")
+        server.hang_up()
+        self.assertEqual(server.accept()[1:], ("77", str(server.seq)))
+        self.assertEqual(self.connect(good).code, 0, "known devices come in while the server is away")
+        server.snapshot(epoch=79)
+        self.refused(good, "unknown")
+
+    def test_stale(self):
+        """Without the server: the last list for so long, then nobody; and what a restart knows."""
+        server = self.up("plugin_opt_stale_max 3")
+        good = self.leaf(self.device)
+        server.apply(self.row(good))
+        board = self.connect(good)
+        self.assertEqual(board.code, 0)
+        server.close()
+        self.assertIsNotNone(self.wait_until(lambda: self.connect(good).code == 5))
+        self.broker.wait_for("refused .*: stale: ")
+        self.assertEqual(self.connect(good).code, 5)
+        self.broker.stop()
+        path = self.state / "broker/list"
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        saved = path.read_text()
+        self.assertIn(self.row(good), saved)
+        # A list of now, one of yesterday, one of tomorrow, half a one, none.
+        for age, text, more, want in ((0, saved, [], 0), (86400, saved, [], 5), (86400, saved, ["plugin_opt_stale admit"], 0),
+                (-86400, saved, [], 5), (0, saved[:-9], [], 5), (0, None, [], 5)):
+            path.unlink()
+            if text is not None:
+                path.write_text(text)
+                path.chmod(0o600)
+                os.utime(path, (time.time() - age, time.time() - age))
+            self.broker = self.mosquitto(self.configure("plugin_opt_stale_max 600", *more))
+            self.assertEqual(self.connect(good).code, want, (age, more))
+            self.broker.stop()
+            if text is None:
+                break
+        path.write_text(saved)
+        path.chmod(0o640)
+        self.broker = self.mosquitto(self.configure())
+        self.assertEqual(self.connect(good).code, 5, "a list that others can read is not ours")
+        self.broker.wait_for("no saved list")
+
+    @staticmethod
+    def wait_until(what):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if what():
+                return True
+            time.sleep(0.2)
+        return None
+
+    def test_saved_number(self):
+        """A broker that starts again asks for what is new, not for everything."""
+        server = self.up()
+        server.apply(self.row(self.leaf(self.device)))
+        seq = str(server.seq)
+        self.broker.stop()
+        self.broker = self.mosquitto(self.state / "broker/mosquitto.conf")
+        boot, epoch, number = server.accept()
+        self.assertEqual((epoch, number), ("77", seq))
+        self.assertNotEqual(boot, self.greeting[0])
+
+    def test_unsafe_options(self):
+        good = self.leaf(self.device)
+        for option in ("use_identity_as_username", "use_subject_as_username", "per_listener_settings"):
+            with self.subTest(option):
+                self.server = self.feed()
+                conf = self.configure(without="^per_listener_settings false$" if option.startswith("per") else "")
+                text = conf.read_text()
+                line = f"{option} true\n"
+                conf.write_text(line + text if option.startswith("per") else text.replace("require_certificate true\n",
+                    "require_certificate true\n" + line))
+                self.broker = self.mosquitto(conf)
+                self.broker.wait_for(rf"imprint: nobody is let in: {conf} line \d+: {option}: ")
+                with contextlib.suppress(AssertionError, OSError): # without ticks nobody connects to the feed before a board comes
+                    self.server.listener.settimeout(1)
+                    self.server.accept()
+                    self.server.snapshot(self.row(good))
+                with contextlib.suppress(OSError):
+                    board = self.connect(good)
+                    if board.code == 0: # past the plugin: it gets nothing
+                        self.assertEqual(board.subscribe(f"/a/d/{self.device}/c/dw"), 0x80)
+                    else:
+                        self.assertEqual(board.code, 5)
+                self.broker.stop()
+                self.server.close()
+
+    def test_unsafe_option_that_is_not_seen_beforehand(self):
+        """The configuration is not where the plugin can find it: what happens shows it."""
+        self.server = self.feed()
+        conf = self.configure()
+        conf.write_text(f"include_dir {self.folder}/conf.d\n")
+        (self.folder / "conf.d").mkdir()
+        done = self.configure()
+        text = done.read_text().replace("require_certificate true\n", "require_certificate true\nuse_identity_as_username true\n")
+        (self.folder / "conf.d/a.conf").write_text(text)
+        conf.write_text(f"include_dir {self.folder}/conf.d\n")
+        self.broker = self.mosquitto(conf)
+        self.server.accept()
+        good = self.leaf(self.device)
+        self.server.snapshot(self.row(good))
+        board = self.connect(good)
+        self.assertEqual(board.code, 0)
+        self.assertEqual(board.subscribe(f"/a/d/{self.device}/c/dw"), 0x80)
+        self.broker.wait_for("nobody is let in: a certificate came in without being asked about")
+
+    def test_wrong_options(self):
+        for line, why in (("plugin_opt_fed x", "plugin_opt_fed x"), ("plugin_opt_stale_max -1", "stale_max"),
+                ("plugin_opt_stale maybe", "stale maybe"), (f"plugin_opt_device_ca {self.state}/tls/broker.key", "no certificate in it"),
+                ("plugin_opt_device_ca /nowhere.pem", "cannot be opened")):
+            with self.subTest(line):
+                done = self.start("/usr/sbin/mosquitto", "-c", self.configure(line), env=self.preload())
+                done.wait_for(f"imprint: .*{why}")
+                self.assertNotEqual(done.wait(), 0)
+
+    def test_many_refusals(self):
+        """A flood is told as a number, and nothing grows."""
+        server = self.up()
+        good = self.leaf(self.device)
+        context = self.context(good)
+        for _ in range(60):
+            board = Board(self.port, context, self.device)
+            self.assertEqual(board.code, 5)
+            board.close()
+        time.sleep(1.2)
+        told = [line for line in server.lines if line.startswith("x ")]
+        many = sum(int(line.split()[3]) for line in told if line.startswith("x many"))
+        self.assertEqual(len([line for line in told if not line.startswith("x many")]) + many, 60, told)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,12 +1,14 @@
-/* `imprint broker config`: the configuration of a mosquitto that somebody else starts. */
+/* `imprint broker config` and `broker check`: the configuration of a mosquitto that somebody else starts. */
 #include "broker.h"
 #include "commands.h"
 #include "file.h"
+#include "unsafe.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PASSWORD_MAX 256
+#define CONFIG_MAX (1u << 20)
 
 /* An absolute form of the state folder, since mosquitto may be started anywhere. */
 static enum err absolute(const char *state, char path[FOLDER_PATH_MAX], struct errbuf *eb)
@@ -119,6 +121,50 @@ static enum err config(struct cli *cli, struct errbuf *eb)
 	return OK;
 }
 
+/* --- check --- */
+
+struct check {
+	const char *path;
+	json_t *found; /* NULL: for people */
+	unsigned n;
+};
+
+static void check_found(void *ctx, unsigned line, const char *option, const char *why)
+{
+	struct check *c = ctx;
+
+	c->n++;
+	if (c->found)
+		json_array_append_new(c->found,
+		    json_pack("{s:i,s:s,s:s}", "line", (int)line, "option", option, "reason", why));
+	else
+		printf("%s:%u: %s: %s\n", c->path, line, option, why);
+}
+
+static enum err check(struct cli *cli, struct errbuf *eb)
+{
+	struct check c = { .path = cli->args[0] };
+	uint8_t *text = NULL;
+	size_t n = 0;
+	enum err e = file_read(c.path, CONFIG_MAX, &text, &n, eb);
+
+	if (e != OK)
+		return e;
+	if (cli_json(cli))
+		c.found = json_array();
+	unsafe_scan((struct slice){ text, n }, check_found, &c);
+	free(text);
+	if (c.found) {
+		if ((e = cli_json_print(
+		         json_pack("{s:b,s:o}", "ok", c.n == 0, "unsafe", c.found), eb)) != OK)
+			return e;
+		cli->reported = true;
+	}
+	if (c.n > 0)
+		return err_set(eb, ERR_DENIED, "%s: the plugin would let nobody in", c.path);
+	return OK;
+}
+
 const struct cli_command broker_commands[] = {
 	{ .name = "broker config",
 	    .summary = "write the broker's configuration",
@@ -130,5 +176,14 @@ const struct cli_command broker_commands[] = {
 	             "the same user.",
 	    .options = options,
 	    .run = config },
+	{ .name = "broker check",
+	    .summary = "name a mosquitto.conf's unsafe options",
+	    .about =
+	        "Options with which mosquitto would not ask our plugin who comes in; the plugin "
+	        "then lets nobody in. Files that the configuration includes are not read.",
+	    .args = "FILE",
+	    .args_min = 1,
+	    .args_max = 1,
+	    .run = check },
 	{ 0 },
 };

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import hashlib
+import json
 import os
 import re
 import resource
@@ -523,6 +524,11 @@ class Plugin(harness.SystemTest):
 
     def test_unsafe_options(self):
         good = self.leaf(self.device)
+        done = self.run_program("imprint", "broker", "check", self.configure())
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done)
+        done = self.run_program("imprint", "broker", "check", "nowhere.conf")
+        self.assertIn("nowhere.conf", done.stderr)
+        self.assertNotEqual(done.returncode, 0, done)
         for option in ("use_identity_as_username", "use_subject_as_username", "per_listener_settings"):
             with self.subTest(option):
                 self.server = self.feed()
@@ -531,6 +537,11 @@ class Plugin(harness.SystemTest):
                 line = f"{option} true\n"
                 conf.write_text(line + text if option.startswith("per") else text.replace("require_certificate true\n",
                     "require_certificate true\n" + line))
+                done = self.run_program("imprint", "broker", "check", conf)
+                self.assertNotEqual(done.returncode, 0, done)
+                self.assertRegex(done.stdout, rf"^{conf}:\d+: {option}: ")
+                done = self.run_program("imprint", "broker", "check", conf, "--json")
+                self.assertEqual([u["option"] for u in json.loads(done.stdout)["unsafe"]], [option], done)
                 self.broker = self.mosquitto(conf)
                 self.broker.wait_for(rf"imprint: nobody is let in: {conf} line \d+: {option}: ")
                 with contextlib.suppress(AssertionError, OSError): # without ticks nobody connects to the feed before a board comes

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -11,10 +12,11 @@
 
 #include <openssl/crypto.h>
 
+/* What is tested may have threads. */
 static struct {
-	bool armed, hit;
-	enum fault kind;
-	long left;
+	atomic_bool armed, hit;
+	_Atomic enum fault kind;
+	atomic_long left;
 } faults;
 
 void faults_begin(enum fault kind, long n)

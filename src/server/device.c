@@ -388,6 +388,29 @@ enum err device_delete(struct call *c)
 	return job_submit(job, "device.removed", d.id);
 }
 
+/* {"id": ..., "events": [ -- of a device that is there. */
+static enum err list_begin(
+    struct call *c, const char *id, const char *list, struct store_device *d, struct json_out *w)
+{
+	enum err e = call_device(c, false, d);
+
+	if (e != OK)
+		return e;
+	*w = json_out(256);
+	json_open(w, NULL, '{');
+	json_uuid(w, id, d->id);
+	json_open(w, list, '[');
+	return OK;
+}
+
+static enum err list_end(struct call *c, struct json_out *w)
+{
+	json_close(w, ']');
+	json_close(w, '}');
+	answer_json(c, 200, w);
+	return OK;
+}
+
 /* --- what is known of its life --- */
 
 enum err device_status(struct call *c)
@@ -396,22 +419,15 @@ enum err device_status(struct call *c)
 	struct json_out w;
 	enum err e;
 
-	if ((e = call_device(c, false, &d)) != OK)
+	if ((e = list_begin(c, "id", "events", &d, &w)) != OK)
 		return e;
-	w = json_out(256);
-	json_open(&w, NULL, '{');
-	json_uuid(&w, "id", d.id);
-	json_open(&w, "events", '[');
 	if (d.seen) { /* it was there then; when it went, nobody saw */
 		json_open(&w, NULL, '{');
 		json_time(&w, "updated_at", d.seen);
 		json_text(&w, "value", "CONNECTED");
 		json_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_close(&w, '}');
-	answer_json(c, 200, &w);
-	return OK;
+	return list_end(c, &w);
 }
 
 enum err device_events(struct call *c)
@@ -421,12 +437,8 @@ enum err device_events(struct call *c)
 	struct json_out w;
 	enum err e;
 
-	if ((e = call_device(c, false, &d)) != OK)
+	if ((e = list_begin(c, "id", "events", &d, &w)) != OK)
 		return e;
-	w = json_out(256);
-	json_open(&w, NULL, '{');
-	json_uuid(&w, "id", d.id);
-	json_open(&w, "events", '[');
 	if (library_version(&d, &version)) {
 		json_open(&w, NULL, '{');
 		json_text(&w, "name", "LIB_VERSION");
@@ -434,10 +446,7 @@ enum err device_events(struct call *c)
 		json_slice(&w, "value", version);
 		json_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_close(&w, '}');
-	answer_json(c, 200, &w);
-	return OK;
+	return list_end(c, &w);
 }
 
 /* There are no properties here; clients ask it to learn whether the device exists. */
@@ -447,14 +456,7 @@ enum err device_properties(struct call *c)
 	struct json_out w;
 	enum err e;
 
-	if ((e = call_device(c, false, &d)) != OK)
+	if ((e = list_begin(c, "deviceId", "properties", &d, &w)) != OK)
 		return e;
-	w = json_out(128);
-	json_open(&w, NULL, '{');
-	json_uuid(&w, "deviceId", d.id);
-	json_open(&w, "properties", '[');
-	json_close(&w, ']');
-	json_close(&w, '}');
-	answer_json(c, 200, &w);
-	return OK;
+	return list_end(c, &w);
 }

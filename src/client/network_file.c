@@ -197,6 +197,16 @@ static enum err settings(struct network_file *f, json_t *in, struct errbuf *eb)
 	return OK;
 }
 
+static void text_wipe(const json_t *in)
+{
+	union {
+		const char *shown;
+		char *kept;
+	} text = { json_string_value(in) };
+
+	wipe(text.kept, json_string_length(in));
+}
+
 /* The library keeps texts in memory of its own, and gives it back as it is. */
 static void texts_wipe(json_t *in)
 {
@@ -208,7 +218,7 @@ static void texts_wipe(json_t *in)
 		if (json_is_object(item))
 			texts_wipe(item);
 		else if (json_is_string(item))
-			wipe((void *)(uintptr_t)json_string_value(item), json_string_length(item));
+			text_wipe(item);
 	}
 }
 
@@ -230,7 +240,7 @@ enum err network_file_parse(struct slice json, struct network_file **file, struc
 		e = err_set(eb, ERR_FORMAT, "not an object");
 		goto out;
 	}
-	if ((e = number(json_object_get(in, "type"), &kind, eb)) != OK || kind < SETUP_WIFI ||
+	if (number(json_object_get(in, "type"), &kind, eb) != OK || kind < SETUP_WIFI ||
 	    kind >= SETUP_NETWORK_KINDS) {
 		e = err_set(eb, ERR_FORMAT, "type: not 1 to %d", SETUP_NETWORK_KINDS - 1);
 		goto out;

@@ -137,16 +137,26 @@ static enum err plug(struct one *g, struct errbuf *eb)
 	return e;
 }
 
+/* Its record, if there is one: opening would make it. */
+static enum err record_there(
+    const struct one *g, const char *records, struct record **record, struct errbuf *eb)
+{
+	char file[80], path[FOLDER_PATH_MAX];
+	enum err e;
+
+	snprintf(file, sizeof(file), "%s.json", g->show.name);
+	if ((e = folder_join(records, file, path, eb)) != OK || access(path, F_OK) != 0)
+		return e;
+	return record_open(records, g->show.name, NULL, record, eb);
+}
+
 /* The certificate that its record has for active; n is 0 without one. */
 static void recorded(const struct one *g, struct client_result *result)
 {
 	const struct record_cert *c;
 	struct record *record = NULL;
-	char file[80], path[FOLDER_PATH_MAX];
 
-	snprintf(file, sizeof(file), "%s.json", g->show.name);
-	if (folder_join(g->all->o.records, file, path, NULL) != OK || access(path, F_OK) != 0 ||
-	    record_open(g->all->o.records, g->show.name, NULL, &record, NULL) != OK)
+	if (record_there(g, g->all->o.records, &record, NULL) != OK || !record)
 		return;
 	c = record_active(record);
 	if (c) {
@@ -382,10 +392,7 @@ static enum err record_forget(struct one *g, const char *records, bool *was, str
 	char file[80], path[FOLDER_PATH_MAX];
 	enum err e;
 
-	snprintf(file, sizeof(file), "%s.json", g->show.name);
-	if ((e = folder_join(records, file, path, eb)) != OK || access(path, F_OK) != 0)
-		return e;
-	if ((e = record_open(records, g->show.name, NULL, &record, eb)) != OK)
+	if ((e = record_there(g, records, &record, eb)) != OK || !record)
 		return e;
 	snprintf(g->forget, sizeof(g->forget), "%s", record_device_id(record));
 	for (size_t i = 0; e == OK && i < COUNT(ends); i++) {

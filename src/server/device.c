@@ -161,13 +161,28 @@ static enum err draw_id(struct call *c, uint8_t id[16])
 	return OK;
 }
 
+/* The device as it is to be, which is the answer too. `given`: the members that the client sent. */
+static enum err device_submit(
+    struct call *c, int status, uint32_t given, const struct store_device *d, const char *what)
+{
+	struct job *job = NULL;
+	enum err e;
+
+	if ((e = job_new(c, EVENT_DEVICE, status, &job)) != OK)
+		return e;
+	body_given(&device_object, given, job->event.note, sizeof(job->event.note));
+	job->device = *d;
+	job->answer = answer_job_device;
+	store_device_put(job->change, d);
+	return job_submit(job, what, d->id);
+}
+
 /* --- PUT, GET /iot/v2/devices --- */
 
 enum err device_create(struct call *c)
 {
 	struct store_device d = { .enabled = true };
 	struct device_body b;
-	struct job *job = NULL;
 	uint32_t given;
 	enum err e;
 
@@ -184,13 +199,7 @@ enum err device_create(struct call *c)
 	d.created = d.changed = api_now(c->api);
 	if ((given & BODY_BIT(DEVICE_soft_deleted)) && b.soft_deleted)
 		d.deleted = d.created;
-	if ((e = job_new(c, EVENT_DEVICE, 201, &job)) != OK)
-		return e;
-	body_given(&device_object, given, job->event.note, sizeof(job->event.note));
-	job->device = d;
-	job->answer = answer_job_device;
-	store_device_put(job->change, &d);
-	return job_submit(job, "device.created", d.id);
+	return device_submit(c, 201, given, &d, "device.created");
 }
 
 struct listed {
@@ -319,7 +328,6 @@ enum err device_update(struct call *c)
 {
 	struct device_body b;
 	struct store_device d;
-	struct job *job = NULL;
 	uint32_t given;
 	enum err e;
 
@@ -330,13 +338,7 @@ enum err device_update(struct call *c)
 	d.changed = api_now(c->api);
 	if (given & BODY_BIT(DEVICE_soft_deleted))
 		d.deleted = !b.soft_deleted ? 0 : d.deleted ? d.deleted : d.changed;
-	if ((e = job_new(c, EVENT_DEVICE, 200, &job)) != OK)
-		return e;
-	body_given(&device_object, given, job->event.note, sizeof(job->event.note));
-	job->device = d;
-	job->answer = answer_job_device;
-	store_device_put(job->change, &d);
-	return job_submit(job, "device.changed", d.id);
+	return device_submit(c, 200, given, &d, "device.changed");
 }
 
 struct ending {

@@ -149,7 +149,7 @@ enum err element_bench(struct cli *cli, struct errbuf *eb)
 
 	if ((e = emu_open(NULL, &o, &emu, eb)) != OK)
 		return e;
-	hal = chip_hal(emu);
+	hal = emu_hal(emu);
 	if (se_open(&se, &hal) != OK || se_lock(&se, &se_profile_arduino) != OK)
 		e = err_set(eb, ERR_DEVICE, "%s", se_fault_text(se.fault));
 	else if ((e = measure(emu, &hal, process, eb)) == OK &&

@@ -39,48 +39,6 @@ static uint16_t key_config(const struct chip *c, unsigned slot)
 	return load_le16(c->config + 96 + 2 * slot);
 }
 
-/* --- the bus of a chip that was started from its state file --- */
-
-static enum err acked(enum emu_ack ack)
-{
-	return ack == EMU_ACK ? OK : ack == EMU_STUCK ? ERR_IO : ERR_TIMEOUT;
-}
-
-static enum err direct_wake(void *ctx)
-{
-	static const uint8_t zero;
-
-	emu_i2c_write(ctx, 0, &zero, 1);
-	emu_advance(ctx, 1500);
-	return OK;
-}
-
-static enum err direct_send(void *ctx, const uint8_t *p, size_t n)
-{
-	struct emu_info info;
-
-	emu_info(ctx, &info);
-	return acked(emu_i2c_write(ctx, info.address, p, n));
-}
-
-static enum err direct_recv(void *ctx, uint8_t *p, size_t n)
-{
-	struct emu_info info;
-
-	emu_info(ctx, &info);
-	return acked(emu_i2c_read(ctx, info.address, p, n));
-}
-
-static void direct_wait(void *ctx, uint32_t ms)
-{
-	emu_advance(ctx, ms * 1000);
-}
-
-struct se_hal chip_hal(struct emu *emu)
-{
-	return (struct se_hal){ emu, direct_wake, direct_send, direct_recv, direct_wait };
-}
-
 /* --- finding it --- */
 
 static bool is_socket(const char *path)
@@ -188,7 +146,7 @@ static enum err open_file(struct chip *c, const char *path, struct errbuf *eb)
 	c->counts.wear_config = info.wear_config;
 	c->counts.wear_otp = info.wear_otp;
 	memcpy(c->counts.wear_slot, info.wear_slot, sizeof(info.wear_slot));
-	c->direct = chip_hal(c->emu);
+	c->direct = emu_hal(c->emu);
 	c->hal = &c->direct;
 	snprintf(c->where, sizeof(c->where), "state file %s", path);
 	return OK;

@@ -16,7 +16,7 @@
 #define IMPRINT_CHIP_H
 
 #include "ccert.h"
-#include "emu.h"
+#include "emu_hal.h"
 #include "folder.h"
 #include "kit_bus.h"
 #include "linux_i2c.h"
@@ -100,8 +100,6 @@ enum err chip_socket(
     const char *run, const char *what, char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 /* NULL is fine. The chip sleeps afterwards. */
 void chip_close(struct chip *chip);
-/* The bus of an emulated chip in this process; waiting moves its clock. */
-struct se_hal chip_hal(struct emu *emu);
 /* Asks it everything. ca: the authority's public key, or NULL. */
 enum err chip_read(struct chip *chip, const uint8_t *ca, struct errbuf *eb) MUST_CHECK;
 

@@ -202,7 +202,7 @@ static enum err program_make(struct board *b, const struct board_options *o, str
 	const struct program_options program = { .broker = o->broker,
 		.anchor = o->anchor,
 		.version = IMPRINT_VERSION,
-		.bus = &b->sketch.bus,
+		.hal = &b->sketch.bus.hal,
 		.event = tell_program,
 		.ctx = b };
 

@@ -31,7 +31,7 @@ struct program {
 	char host[TLS_HOST_MAX + 1], port[PORT_MAX + 1], where[TLS_HOST_MAX + 1 + PORT_MAX + 1];
 	char version[32];
 	struct tls_anchor anchor;
-	struct sei2c *bus;
+	const struct se_hal *hal;
 	struct se se;
 	void (*event)(void *ctx, enum program_event event, const char *text);
 	void *ctx;
@@ -40,7 +40,8 @@ struct program {
 	uint64_t until_ms;  /* PAUSE: next attempt; TCP, TLS: the end of patience */
 	uint64_t looked_ms; /* when the time last passed */
 	unsigned tries;     /* that failed, since it was online */
-	char text[240];     /* what went wrong last */
+	unsigned handshakes;
+	char text[240]; /* what went wrong last */
 	bool online, signing_failed;
 
 	struct addrinfo *addresses, *address;
@@ -95,7 +96,7 @@ enum err program_new(const struct program_options *o, struct program **program, 
 	if (p == NULL)
 		return err_set(eb, ERR_MEMORY, "no memory for a board's program");
 	p->fd = -1;
-	p->bus = o->bus;
+	p->hal = o->hal;
 	p->event = o->event;
 	p->ctx = o->ctx;
 	snprintf(p->version, sizeof(p->version), "%s", o->version);
@@ -127,7 +128,7 @@ static enum err identity_check(struct program *p, struct errbuf *eb)
 	struct se_locks locks;
 	enum err e;
 
-	if ((e = se_open(&p->se, &p->bus->hal)) != OK || (e = se_locks(&p->se, &locks)) != OK)
+	if ((e = se_open(&p->se, p->hal)) != OK || (e = se_locks(&p->se, &locks)) != OK)
 		return chip_failed(p, e, eb);
 	if (!locks.config || !locks.data)
 		return none(eb, "the chip is not locked");
@@ -315,10 +316,12 @@ static void tcp_connected(struct program *p, uint64_t now)
 	int one = 1;
 
 	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (tls_new(&o, &p->tls, &eb) != OK)
+	if (tls_new(&o, &p->tls, &eb) != OK) {
 		failed(p, now, eb.text);
-	else
-		p->at = TLS;
+		return;
+	}
+	p->at = TLS;
+	p->handshakes++;
 }
 
 static void tcp_look(struct program *p, uint64_t now)
@@ -476,6 +479,11 @@ bool program_is_online(const struct program *p)
 bool program_runs(const struct program *p)
 {
 	return p != NULL && p->at != OFF;
+}
+
+unsigned program_handshakes(const struct program *p)
+{
+	return p == NULL ? 0 : p->handshakes;
 }
 
 const char *program_text(const struct program *p)

@@ -21,7 +21,7 @@
 #define IMPRINT_PROGRAM_H
 
 #include "errbuf.h"
-#include "sei2c.h"
+#include "se.h"
 
 #include <poll.h>
 
@@ -38,7 +38,7 @@ struct program_options {    /* strings are copied */
 	const char *broker; /* HOST:PORT; the host is a name, as the broker's certificate has it */
 	const char *anchor; /* PEM file */
 	const char *version;
-	struct sei2c *bus; /* borrowed */
+	const struct se_hal *hal; /* the bus of its chip; borrowed */
 	void (*event)(void *ctx, enum program_event event, const char *text);
 	void *ctx;
 };
@@ -60,6 +60,8 @@ bool program_start(struct program *p, uint64_t now_ms);
 void program_stop(struct program *p);
 bool program_runs(const struct program *p);
 bool program_is_online(const struct program *p);
+/* Handshakes that it has begun, since program_new. */
+unsigned program_handshakes(const struct program *p);
 /* Where it is connected to, or what went wrong last; "" */
 const char *program_text(const struct program *p);
 

@@ -6,6 +6,7 @@
 #include "faults.h"
 #include "program.h"
 #include "se_identity.h"
+#include "sei2c.h"
 
 #define ROUNDS 20000 /* of 1 ms at most, until something that must happen counts as missing */
 
@@ -75,7 +76,7 @@ static struct world *world_make(void)
 {
 	static struct world w;
 	struct program_options o = {
-		.version = "0.1.0", .bus = &w.bus, .event = happened, .ctx = &w
+		.version = "0.1.0", .hal = &w.bus.hal, .event = happened, .ctx = &w
 	};
 	struct errbuf eb = { "" };
 	char where[32];
@@ -168,7 +169,8 @@ static void test_what_it_says(struct world *w)
 	ok(until(w, &b->heard, 1) && strcmp(b->topics[0], "/a/d/" BROKER_DEVICE "/c/up") == 0,
 	    "a message at once, on its topic");
 	is_bytes(b->messages[0], b->message_n[0], begin, sizeof(begin), "its version");
-	ok(b->connects == 1 && b->subscribes == 1, "CONNECT and SUBSCRIBE, once each");
+	ok(b->connects == 1 && b->subscribes == 1 && program_handshakes(w->program) == 1,
+	    "handshake, CONNECT and SUBSCRIBE, once each");
 
 	w->now += 29999;
 	settle(w);
@@ -244,6 +246,7 @@ static void test_pauses(struct world *w)
 	broker_hang_up(b);
 	ok(until(w, &w->events[PROGRAM_LOST], 1) && strstr(w->text, "again in 2 s") != NULL,
 	    "it begins with 2 s again: %s", w->text);
+	ok(program_handshakes(w->program) == COUNT(pauses) + 1, "every handshake is counted");
 	program_stop(w->program);
 	settle(w);
 }

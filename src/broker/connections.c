@@ -132,8 +132,10 @@ static void wait_no_more(struct connections *all, struct connection *c)
 	c->leaves_before = c->leaves_after = NULL;
 }
 
-void connections_expel(struct connections *all, struct connection *c)
+void connections_expel(struct connections *all, struct connection *c, enum reason why)
 {
+	if (c->why == REASON_ADMIT)
+		c->why = why;
 	if (c->leaving)
 		return;
 	c->leaving = true;
@@ -190,6 +192,16 @@ struct connection *connections_find(const struct connections *all, const void *c
 	while (c && c->client != client)
 		c = c->same_client;
 	return c;
+}
+
+bool connections_taken_over(const struct connections *all, const struct connection *c)
+{
+	const struct connection *other = all->by_id[id_bucket(c->passport.id, all->cap)];
+
+	while (other &&
+	       (other->number <= c->number || memcmp(other->passport.id, c->passport.id, 16) != 0))
+		other = other->same_id;
+	return other != NULL;
 }
 
 bool connections_remove(struct connections *all, const void *client)

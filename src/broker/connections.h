@@ -7,7 +7,7 @@
  * Records keep the order in which they were made, so that all of them can be told a few at a time.
  *
  *	c = connections_add(all, client, &passport, "192.0.2.7", 4, now_ms);   // NULL: no memory
- *	connections_expel(all, c);
+ *	connections_expel(all, c, REASON_REVOKED);
  *	while ((c = connections_leaving(all))) ...                             // each once
  *	connections_remove(all, client);
  */
@@ -24,6 +24,7 @@ struct connection { /* read only */
 	unsigned protocol;
 	int64_t since_ms;
 	bool leaving;
+	enum reason why; /* it is not welcome any more; REASON_ADMIT: it is */
 	/* private */
 	struct connection *same_client, *same_id;        /* next in the bucket */
 	struct connection *before, *after;               /* by number */
@@ -41,6 +42,8 @@ struct connection *connections_add(struct connections *all, const void *client,
     const struct passport *passport, const char *address, unsigned protocol, int64_t now_ms);
 /* NULL: none. */
 struct connection *connections_find(const struct connections *all, const void *client);
+/* Whether its device has come anew since, so that the broker ends this one. */
+bool connections_taken_over(const struct connections *all, const struct connection *c);
 /* False when there was none. */
 bool connections_remove(struct connections *all, const void *client);
 size_t connections_count(const struct connections *all);
@@ -51,8 +54,8 @@ void connections_of(const struct connections *all, const uint8_t id[16],
 void connections_each(
     const struct connections *all, void (*each)(void *ctx, struct connection *c), void *ctx);
 
-/* Once: asked twice it leaves once. */
-void connections_expel(struct connections *all, struct connection *c);
+/* Once: asked twice it leaves once, for the first reason that is one. REASON_ADMIT: it may come back. */
+void connections_expel(struct connections *all, struct connection *c, enum reason why);
 /* Takes the next one off the list; it stays a connection until it is removed. NULL: none waits. */
 struct connection *connections_leaving(struct connections *all);
 

@@ -12,6 +12,9 @@
 
 #define FIELDS_MAX 8
 
+static const char name_chars[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
 enum err feed_init(struct feed *f, struct roster *roster, const struct feed_events *events,
     void *ctx, struct errbuf *eb)
 {
@@ -21,6 +24,7 @@ enum err feed_init(struct feed *f, struct roster *roster, const struct feed_even
 	f->roster = roster;
 	f->events = events;
 	f->ctx = ctx;
+	memcpy(f->name, "mosquitto", sizeof("mosquitto"));
 	if (!(f->ring = malloc(FEED_RING)))
 		return err_set(eb, ERR_MEMORY, "no memory for the feed");
 	if (random_bytes(boot, sizeof(boot)) != OK)
@@ -33,6 +37,16 @@ void feed_free(struct feed *f)
 {
 	free(f->ring);
 	f->ring = NULL;
+}
+
+enum err feed_name(struct feed *f, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n > FEED_NAME_MAX || strspn(name, name_chars) != n)
+		return ERR_ARG;
+	memcpy(f->name, name, n + 1);
+	return OK;
 }
 
 /* --- device authorities --- */
@@ -173,6 +187,7 @@ static void say(struct feed *f, const char *fmt, ...)
 void feed_greet(struct feed *f)
 {
 	say(f, "v 1 %s %" PRIu64 " %" PRIu64 "\n", f->boot, f->epoch, f->seq);
+	say(f, "i %s\n", f->name);
 }
 
 static const char *text_of(const uint8_t *id, char text[UUID_TEXT + 1])
@@ -200,9 +215,9 @@ void feed_connected(struct feed *f, uint64_t connection, const uint8_t id[16],
 	    word(address), protocol, at_ms);
 }
 
-void feed_disconnected(struct feed *f, uint64_t connection, int64_t at_ms)
+void feed_disconnected(struct feed *f, uint64_t connection, int64_t at_ms, const char *reason)
 {
-	say(f, "d %" PRIu64 " %" PRId64 "\n", connection, at_ms);
+	say(f, "d %" PRIu64 " %" PRId64 " %s\n", connection, at_ms, reason ? reason : "-");
 }
 
 void feed_refused(struct feed *f, const char *reason, const uint8_t *id, const char *address)

@@ -25,6 +25,7 @@
 #define FEED_LINE_MAX 512
 #define FEED_RING (1u << 20)
 #define FEED_AUTHORITIES 8
+#define FEED_NAME_MAX 64
 
 struct feed_events {
 	/* Wanted, not wanted any more, or otherwise than before; kick: also if still welcome. */
@@ -43,6 +44,7 @@ struct feed {                /* fields are private, except epoch, seq, greeted a
 	const struct feed_events *events;
 	void *ctx;
 	char boot[17];
+	char name[FEED_NAME_MAX + 1];
 	uint64_t its_epoch; /* of the server's greeting */
 	bool snapshot, overflow;
 	struct feed_authority {
@@ -64,7 +66,10 @@ void feed_free(struct feed *f);
 enum err feed_authority(struct feed *f, const uint8_t key_id[20]) MUST_CHECK;
 bool feed_accepts(const struct feed *f, const uint8_t key_id[20]);
 
-/* The first line of a connection: who we are and what we have. */
+/* By what the server calls this broker, "mosquitto" unless given: letters, digits, ".", "_", "-". ERR_ARG. */
+enum err feed_name(struct feed *f, const char *name) MUST_CHECK;
+
+/* The first lines of a connection: who we are and what we have. */
 void feed_greet(struct feed *f);
 /* ERR_FORMAT: the line and what is wrong with it in *why (static text). */
 enum err feed_take(struct feed *f, struct slice in, const char **why) MUST_CHECK;
@@ -78,7 +83,8 @@ void feed_lost(struct feed *f);
 
 void feed_connected(struct feed *f, uint64_t connection, const uint8_t id[16],
     const uint8_t print[ROSTER_PRINT], const char *address, unsigned protocol, int64_t at_ms);
-void feed_disconnected(struct feed *f, uint64_t connection, int64_t at_ms);
+/* reason is one word, why the broker ended it; NULL: it ended by itself, or the server asked for it. */
+void feed_disconnected(struct feed *f, uint64_t connection, int64_t at_ms, const char *reason);
 /* reason is one word; id NULL: it gave none that could be read. */
 void feed_refused(struct feed *f, const char *reason, const uint8_t *id, const char *address);
 void feed_refused_many(struct feed *f, unsigned long count);

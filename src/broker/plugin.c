@@ -48,7 +48,7 @@
 struct plugin {
 	mosquitto_plugin_id_t *id;
 	/* options; text is the broker's */
-	const char *feed_path, *authority_path, *saved_path, *service_user;
+	const char *feed_path, *authority_path, *saved_path, *service_user, *name;
 	int64_t stale_max_s;
 	bool admit_stale;
 	bool fast_tls;
@@ -140,14 +140,15 @@ static void config_look(struct plugin *p)
 static void expel_if_unwanted(void *ctx, struct connection *c)
 {
 	struct plugin *p = ctx;
+	enum reason why = admission_again(&c->passport, utc_now(), &p->feed);
 
-	if (admission_again(&c->passport, utc_now(), &p->feed) != REASON_ADMIT)
-		connections_expel(p->connections, c);
+	if (why != REASON_ADMIT)
+		connections_expel(p->connections, c, why);
 }
 
 static void expel(void *ctx, struct connection *c)
 {
-	connections_expel(((struct plugin *)ctx)->connections, c);
+	connections_expel(((struct plugin *)ctx)->connections, c, REASON_ADMIT);
 }
 
 static void on_changed(void *ctx, const uint8_t id[16], bool kick)
@@ -185,12 +186,12 @@ static void expel_now(struct plugin *p)
 
 	for (int i = 0; i < EXPEL_MAX && (c = connections_leaving(p->connections)); i++) {
 		char id[UUID_TEXT + 1];
-		enum reason why = admission_again(&c->passport, utc_now(), &p->feed);
 
 		uuid_text(c->passport.id, id);
 		id[UUID_TEXT] = '\0';
 		mosquitto_log_printf(MOSQ_LOG_NOTICE, "imprint: expelled %s from %s: %s", id,
-		    c->address, why == REASON_ADMIT ? "asked for by the server" : reason_word(why));
+		    c->address,
+		    c->why == REASON_ADMIT ? "asked for by the server" : reason_word(c->why));
 		mosquitto_kick_client_by_clientid(
 		    id, false); /* DISCONNECT comes within: c is gone */
 	}
@@ -428,6 +429,14 @@ static int on_acl_check(int event, void *data, void *userdata)
 	return may(p, c, e) ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
 }
 
+/* NULL: by itself, or as the server asked. */
+static const char *ended_why(const struct plugin *p, const struct connection *c)
+{
+	if (c->why != REASON_ADMIT)
+		return reason_word(c->why);
+	return connections_taken_over(p->connections, c) ? "taken-over" : NULL;
+}
+
 static int on_disconnect(int event, void *data, void *userdata)
 {
 	const struct mosquitto_evt_disconnect *e = data;
@@ -439,7 +448,7 @@ static int on_disconnect(int event, void *data, void *userdata)
 	if (!c)
 		return MOSQ_ERR_SUCCESS;
 	if (link_is_up(&p->link))
-		feed_disconnected(&p->feed, c->number, utc_now_ms());
+		feed_disconnected(&p->feed, c->number, utc_now_ms(), ended_why(p, c));
 	connections_remove(p->connections, e->client);
 	return MOSQ_ERR_SUCCESS;
 }
@@ -472,6 +481,7 @@ static bool option(struct plugin *p, const char *key, const char *value)
 		{ "device_ca", &p->authority_path },
 		{ "saved", &p->saved_path },
 		{ "service_user", &p->service_user },
+		{ "name", &p->name },
 	};
 
 	for (size_t i = 0; i < COUNT(texts); i++)
@@ -505,6 +515,15 @@ static enum err options(
 static enum err accept_authority(void *ctx, const uint8_t key_id[20])
 {
 	return feed_authority(&((struct plugin *)ctx)->feed, key_id);
+}
+
+static enum err name_set(struct plugin *p, struct errbuf *eb)
+{
+	if (feed_name(&p->feed, p->name) == OK)
+		return OK;
+	return err_set(eb, ERR_ARG,
+	    "plugin_opt_name %s: at most %d letters, digits, \".\", \"_\" and \"-\"", p->name,
+	    FEED_NAME_MAX);
 }
 
 /* A list of the last time; none is no reason not to start. */
@@ -560,6 +579,7 @@ static enum err start(struct plugin *p, const struct mosquitto_opt *given, int n
 	    (p->fast_tls && (e = peer_fast_tls(eb)) != OK) ||
 	    (e = roster_new(&p->roster, eb)) != OK ||
 	    (e = feed_init(&p->feed, p->roster, &feed_events, p, eb)) != OK ||
+	    (p->name && (e = name_set(p, eb)) != OK) ||
 	    (e = connections_new(&p->connections, eb)) != OK ||
 	    (e = peer_authorities(p->authority_path, accept_authority, p, eb)) != OK)
 		return e;

@@ -60,7 +60,7 @@ static void random_life(void)
 			there++;
 			wrong += !c || c != connections_find(all, &clients[at]);
 			if (c && dice(4) == 0)
-				connections_expel(all, c);
+				connections_expel(all, c, REASON_DISABLED);
 		} else {
 			wrong += connections_remove(all, &clients[at]) != (device_of[at] != 0);
 			device_of[at] = 0;
@@ -87,16 +87,35 @@ static void expelled(void)
 		struct passport p = passport(i / 2);
 
 		c[i] = connections_add(all, &clients[i], &p, "2001:db8::1", 5, 0);
-		connections_expel(all, c[i]);
-		connections_expel(all, c[i]);
+		connections_expel(all, c[i], i ? REASON_REVOKED : REASON_ADMIT);
+		connections_expel(all, c[i], REASON_DISABLED);
 	}
+	ok(c[0]->why == REASON_DISABLED && c[2]->why == REASON_REVOKED,
+	    "for the first reason there is");
 	connections_remove(all, &clients[1]);
 	ok(connections_leaving(all) == c[0] && connections_leaving(all) == c[2],
 	    "in order, but who has left by itself");
-	connections_expel(all, c[0]);
+	connections_expel(all, c[0], REASON_DISABLED);
 	ok(connections_leaving(all) == c[3] && !connections_leaving(all), "each once");
 	connections_each(all, count, &n);
 	ok(n == 3, "and all are there until they are removed");
+	connections_free(all);
+}
+
+static void taken_over(void)
+{
+	struct passport p = passport(1), q = passport(2);
+	struct connections *all = NULL;
+	struct connection *a, *b;
+
+	if (connections_new(&all, NULL) != OK)
+		return;
+	a = connections_add(all, &clients[0], &p, "", 4, 0);
+	b = connections_add(all, &clients[1], &q, "", 4, 0);
+	ok(a && b && !connections_taken_over(all, a), "another device takes nothing over");
+	b = connections_add(all, &clients[2], &p, "", 4, 0);
+	ok(a && b && connections_taken_over(all, a) && !connections_taken_over(all, b),
+	    "the same one does: its first connection, not its last");
 	connections_free(all);
 }
 
@@ -149,6 +168,7 @@ int main(void)
 {
 	random_life();
 	expelled();
+	taken_over();
 	told();
 	addresses();
 	return done_testing();

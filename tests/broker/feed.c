@@ -79,6 +79,34 @@ static const char *said(struct desk *d)
 	return text;
 }
 
+static bool greets_as(struct desk *d, const char *name)
+{
+	char want[32 + FEED_NAME_MAX];
+	const char *got = said(d);
+
+	snprintf(want, sizeof(want), "v 1 %s 0 0\ni %s\n", d->feed.boot, name);
+	return strlen(d->feed.boot) == 16 && strcmp(got, want) == 0;
+}
+
+static void names(void)
+{
+	static const char longest[] =
+	    "0123456789012345678901234567890123456789012345678901234567890123";
+	static const char *const bad[] = { "", "a b", "a\n", "a/b", "gr\xc3\xb6n", NULL };
+	char longer[sizeof(longest) + 1];
+	struct desk d;
+
+	ok(begin(&d) && feed_name(&d.feed, longest) == OK, "a name of %d", FEED_NAME_MAX);
+	snprintf(longer, sizeof(longer), "%sx", longest);
+	ok(feed_name(&d.feed, longer) == ERR_ARG, "not a longer one");
+	for (size_t i = 0; bad[i]; i++)
+		ok(feed_name(&d.feed, bad[i]) == ERR_ARG, "nor \"%s\"",
+		    i == 2 ? "a, new line" : bad[i]);
+	feed_greet(&d.feed);
+	ok(greets_as(&d, longest), "and the good one stays");
+	end(&d);
+}
+
 static void talk(void)
 {
 	struct roster_device got;
@@ -87,7 +115,10 @@ static void talk(void)
 
 	ok(begin(&d), "a feed");
 	feed_greet(&d.feed);
-	ok(strncmp(said(&d), "v 1 ", 4) == 0, "greets");
+	ok(greets_as(&d, "mosquitto"), "greets");
+	ok(feed_name(&d.feed, "north-2.example_org") == OK, "has a name");
+	feed_greet(&d.feed);
+	ok(greets_as(&d, "north-2.example_org"), "and gives it");
 	ok(take(&d, "v 1 77 0\nb\nca " KEY " 1\n" ROW "e 12\n") == OK && d.feed.synced &&
 	        d.feed.seq == 12 && d.feed.epoch == 77 && roster_count(d.roster) == 1 &&
 	        feed_accepts(&d.feed, key) && strcmp(said(&d), "s 12\n") == 0,
@@ -250,14 +281,15 @@ static void ring(void)
 	ok(strcmp(said(&d), "c 7 01000000-0000-0000-0000-000000000000 "
 	                    "02000000000000000000000000000000 127.0.0.1 4 123\n") == 0,
 	    "connected");
-	feed_disconnected(&d.feed, 7, 124);
+	feed_disconnected(&d.feed, 7, 124, NULL);
+	feed_disconnected(&d.feed, 8, 125, "revoked");
 	feed_refused(&d.feed, "revoked", NULL, "/run/a b.sock");
 	feed_refused_many(&d.feed, 9);
-	ok(strcmp(said(&d), "d 7 124\nx revoked - -\nx many - 9\n") == 0,
+	ok(strcmp(said(&d), "d 7 124 -\nd 8 125 revoked\nx revoked - -\nx many - 9\n") == 0,
 	    "disconnected, refused, many");
 	do {
 		before = d.feed.held;
-		feed_disconnected(&d.feed, ++n, 1);
+		feed_disconnected(&d.feed, ++n, 1, NULL);
 	} while (d.feed.held > before);
 	ok(before > FEED_RING - FEED_LINE_MAX && feed_told_again(&d.feed) &&
 	        !feed_told_again(&d.feed) && feed_output(&d.feed).n == 0,
@@ -268,6 +300,7 @@ static void ring(void)
 int main(void)
 {
 	talk();
+	names();
 	snapshots();
 	authority_list();
 	malformed();

@@ -282,16 +282,17 @@ class Plugin(harness.SystemTest):
     # --- tests ---
 
     def test_rules(self):
-        server = self.up()
+        server = self.up("plugin_opt_name north")
         good = self.leaf(self.device)
         self.assertEqual(self.greeting[1:], ("0", "0"), "it knows nothing")
+        server.wait_for("^i north$")
         self.refused(good, "unknown")
         server.apply(self.row(good))
         board = self.connect(good)
         self.assertEqual(board.code, 0)
         match = server.wait_for(rf"^c (\d+) {self.device} {fingerprint(good[1])} 127.0.0.1 4 \d+$")
         board.close()
-        server.wait_for(rf"^d {match[1]} \d+$")
+        server.wait_for(rf"^d {match[1]} \d+ -$")
 
         self.refused(self.leaf("kitchen"), "bad-subject", client_id="kitchen")
         self.refused(self.leaf("imprint"), "bad-subject", client_id="imprint")
@@ -392,10 +393,15 @@ class Plugin(harness.SystemTest):
         second = self.connect(good)
         self.assertEqual((first.code, second.code), (0, 0))
         first.wait_closed()
-        server.wait_for("^d 1 ")
+        server.wait_for(r"^d 1 \d+ taken-over$")
+        self.assertEqual([line.split()[:2] for line in server.lines if line[:2] in ("c ", "d ")], [["c", "1"], ["c", "2"], ["d", "1"]])
         server.apply(f"k {self.device}")
         second.wait_closed()
-        server.wait_for("^d 2 ")
+        server.wait_for(r"^d 2 \d+ -$")
+        third = self.connect(good)
+        server.apply(self.row(good, enabled=0))
+        third.wait_closed()
+        server.wait_for(r"^d 3 \d+ disabled$")
 
     def test_resumption_and_version_5(self):
         server = self.up()
@@ -578,7 +584,7 @@ class Plugin(harness.SystemTest):
 
     def test_wrong_options(self):
         for line, why in (("plugin_opt_fed x", "plugin_opt_fed x"), ("plugin_opt_stale_max -1", "stale_max"),
-                ("plugin_opt_stale maybe", "stale maybe"), (f"plugin_opt_device_ca {self.state}/tls/broker.key", "no certificate in it"),
+                ("plugin_opt_stale maybe", "stale maybe"), ("plugin_opt_name a b", "plugin_opt_name a b"), (f"plugin_opt_device_ca {self.state}/tls/broker.key", "no certificate in it"),
                 ("plugin_opt_device_ca /nowhere.pem", "cannot be opened")):
             with self.subTest(line):
                 done = self.start("/usr/sbin/mosquitto", "-c", self.configure(line), env=self.preload())

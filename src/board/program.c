@@ -40,7 +40,7 @@ struct program {
 	uint64_t until_ms;  /* PAUSE: next attempt; TCP, TLS: the end of patience */
 	uint64_t looked_ms; /* when the time last passed */
 	unsigned tries;     /* that failed, since it was online */
-	unsigned handshakes;
+	struct program_counts counts;
 	char text[240]; /* what went wrong last */
 	bool online, signing_failed;
 
@@ -321,7 +321,7 @@ static void tcp_connected(struct program *p, uint64_t now)
 		return;
 	}
 	p->at = TLS;
-	p->handshakes++;
+	p->counts.handshakes++;
 }
 
 static void tcp_look(struct program *p, uint64_t now)
@@ -391,8 +391,10 @@ static void say_hello(struct program *p)
 	cbor_put_string(&w, CBOR_TEXT, text_slice(p->version));
 	/* One that does not fit now, behind what a slow network holds, is said next time. */
 	if (cbor_finish(&w, &message) == OK &&
-	    mqtt_publish(&p->mqtt, text_slice(p->up), message) == OK)
+	    mqtt_publish(&p->mqtt, text_slice(p->up), message) == OK) {
 		p->silent_ms = 0;
+		p->counts.said++;
+	}
 }
 
 static void mqtt_happened(struct program *p, uint64_t now, enum mqtt_event event)
@@ -408,6 +410,7 @@ static void mqtt_happened(struct program *p, uint64_t now, enum mqtt_event event
 		say_hello(p);
 		break;
 	case MQTT_MESSAGE:
+		p->counts.heard++;
 		snprintf(text, sizeof(text), "%zu bytes", p->mqtt.message.n);
 		tell(p, PROGRAM_MESSAGE, text);
 		break;
@@ -481,9 +484,9 @@ bool program_runs(const struct program *p)
 	return p != NULL && p->at != OFF;
 }
 
-unsigned program_handshakes(const struct program *p)
+struct program_counts program_counts(const struct program *p)
 {
-	return p == NULL ? 0 : p->handshakes;
+	return p == NULL ? (struct program_counts){ 0 } : p->counts;
 }
 
 const char *program_text(const struct program *p)

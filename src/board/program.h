@@ -60,10 +60,14 @@ bool program_start(struct program *p, uint64_t now_ms);
 void program_stop(struct program *p);
 bool program_runs(const struct program *p);
 bool program_is_online(const struct program *p);
-/* Handshakes that it has begun, since program_new. */
-unsigned program_handshakes(const struct program *p);
 /* Where it is connected to, or what went wrong last; "" */
 const char *program_text(const struct program *p);
+
+struct program_counts { /* since program_new */
+	unsigned handshakes;  /* begun: each costs the broker, whatever becomes of it */
+	unsigned said, heard; /* messages */
+};
+struct program_counts program_counts(const struct program *p);
 
 /* fd is -1 when there is nothing to wait for. */
 struct pollfd program_poll(const struct program *p);

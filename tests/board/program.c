@@ -169,7 +169,7 @@ static void test_what_it_says(struct world *w)
 	ok(until(w, &b->heard, 1) && strcmp(b->topics[0], "/a/d/" BROKER_DEVICE "/c/up") == 0,
 	    "a message at once, on its topic");
 	is_bytes(b->messages[0], b->message_n[0], begin, sizeof(begin), "its version");
-	ok(b->connects == 1 && b->subscribes == 1 && program_handshakes(w->program) == 1,
+	ok(b->connects == 1 && b->subscribes == 1 && program_counts(w->program).handshakes == 1,
 	    "handshake, CONNECT and SUBSCRIBE, once each");
 
 	w->now += 29999;
@@ -183,6 +183,8 @@ static void test_what_it_says(struct world *w)
 	                   "hello"));
 	ok(until(w, &w->events[PROGRAM_MESSAGE], 1) && strcmp(w->text, "5 bytes") == 0,
 	    "a message comes");
+	ok(program_counts(w->program).said == 2 && program_counts(w->program).heard == 1,
+	    "two said, one heard");
 	for (unsigned i = 0; i < 100; i++) {
 		w->now += 10000;
 		settle(w);
@@ -246,7 +248,7 @@ static void test_pauses(struct world *w)
 	broker_hang_up(b);
 	ok(until(w, &w->events[PROGRAM_LOST], 1) && strstr(w->text, "again in 2 s") != NULL,
 	    "it begins with 2 s again: %s", w->text);
-	ok(program_handshakes(w->program) == COUNT(pauses) + 1, "every handshake is counted");
+	ok(program_counts(w->program).handshakes == COUNT(pauses) + 1, "every handshake is counted");
 	program_stop(w->program);
 	settle(w);
 }

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const struct noun *const nouns[] = { &noun_tenant, &noun_principal, &noun_token,
-	&noun_device, &noun_tag, &noun_cert, &noun_authority, &noun_event, &noun_setting };
+	&noun_device, &noun_tag, &noun_cert, &noun_authority, &noun_event, &noun_setting,
+	&noun_visit, &noun_thing, &noun_value, &noun_counter };
 
 union any {
 	struct store_tenant tenant;
@@ -17,6 +18,10 @@ union any {
 	struct store_authority authority;
 	struct store_event event;
 	struct setting setting;
+	struct store_visit visit;
+	struct store_thing thing;
+	struct store_value value;
+	struct counter counter;
 };
 
 /* noun, column, type, then 8 bytes of a number, or the bytes */

@@ -26,7 +26,7 @@ struct batch {
 	struct row **rows;
 	size_t n;
 	int64_t now;
-	uint64_t seq; /* out: the highest that it gave */
+	uint64_t seq, visit; /* out: the highest that it gave */
 };
 
 enum outcome {

@@ -94,12 +94,18 @@ void store_device_put(struct store_change *c, const struct store_device *device)
 	    offsetof(struct store_device, version));
 }
 
-void store_device_remove(struct store_change *c, const uint8_t id[16], uint32_t version)
+static void append_remove(
+    struct store_change *c, enum row_kind kind, const uint8_t id[16], uint32_t version)
 {
 	struct row_remove remove = { .version = version };
 
 	memcpy(remove.id, id, 16);
-	append(c, ROW_DEVICE_REMOVE, &remove, sizeof(remove));
+	append(c, kind, &remove, sizeof(remove));
+}
+
+void store_device_remove(struct store_change *c, const uint8_t id[16], uint32_t version)
+{
+	append_remove(c, ROW_DEVICE_REMOVE, id, version);
 }
 
 void store_device_seen(
@@ -142,6 +148,27 @@ void store_cert_put(struct store_change *c, const struct store_cert *cert)
 void store_authority_put(struct store_change *c, const struct store_authority *authority)
 {
 	append(c, ROW_AUTHORITY_PUT, authority, sizeof(*authority));
+}
+
+void store_thing_put(struct store_change *c, const struct store_thing *thing)
+{
+	versioned(
+	    append(c, ROW_THING_PUT, thing, sizeof(*thing)), offsetof(struct store_thing, version));
+}
+
+void store_thing_remove(struct store_change *c, const uint8_t id[16], uint32_t version)
+{
+	append_remove(c, ROW_THING_REMOVE, id, version);
+}
+
+void store_value_put(struct store_change *c, const struct store_value *value)
+{
+	append(c, ROW_VALUE_PUT, value, sizeof(*value));
+}
+
+void store_visit_put(struct store_change *c, const struct store_visit *visit)
+{
+	append(c, ROW_VISIT_PUT, visit, sizeof(*visit));
 }
 
 void store_event_add(struct store_change *c, const struct store_event *event)

@@ -21,7 +21,11 @@ enum row_kind {
 	ROW_TAG_PUT,
 	ROW_TAG_REMOVE,
 	ROW_CERT_PUT,
+	ROW_THING_PUT,
+	ROW_THING_REMOVE,
+	ROW_VALUE_PUT,
 	ROW_EVENT_ADD,
+	ROW_VISIT_PUT,
 };
 
 struct row {

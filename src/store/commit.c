@@ -140,8 +140,15 @@ static const struct noun *noun_of(enum row_kind kind)
 	case ROW_TAG_PUT:
 	case ROW_TAG_REMOVE:
 		return &noun_tag;
+	case ROW_THING_PUT:
+		return &noun_thing;
+	case ROW_VALUE_PUT:
+		return &noun_value;
+	case ROW_VISIT_PUT:
+		return &noun_visit;
 	case ROW_DEVICE_SEEN:
 	case ROW_DEVICE_REMOVE:
+	case ROW_THING_REMOVE:
 		break;
 	}
 	return NULL;
@@ -226,6 +233,8 @@ static enum outcome send_batch(
 	qsort(b.rows, b.n, sizeof(struct row *), row_order);
 	o = send_until_known(s, &b, e, eb);
 	free(b.rows);
+	if (o == BATCH_WRITTEN && s->options.committed)
+		s->options.committed(s->options.ctx, b.seq, b.visit);
 	if (o == BATCH_WRITTEN || o == BATCH_FAILED)
 		note(s, o == BATCH_WRITTEN ? OK : *e, o == BATCH_WRITTEN ? b.seq : 0);
 	return o;

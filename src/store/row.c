@@ -21,6 +21,10 @@ NOUN(cert, CERT_ROW)
 NOUN(authority, AUTHORITY_ROW)
 NOUN(event, EVENT_ROW)
 NOUN(setting, SETTING_ROW)
+NOUN(visit, VISIT_ROW)
+NOUN(thing, THING_ROW)
+NOUN(value, VALUE_ROW)
+NOUN(counter, COUNTER_ROW)
 
 static uint32_t load_u32(const void *p)
 {

@@ -42,11 +42,14 @@ struct noun {
 };
 
 extern const struct noun noun_tenant, noun_principal, noun_token, noun_device, noun_tag, noun_cert,
-    noun_authority, noun_event, noun_setting;
+    noun_authority, noun_event, noun_setting, noun_visit, noun_thing, noun_value, noun_counter;
 
-/* As it stands in the table. */
+/* As they stand in the table. */
 struct setting {
 	struct slice name, value;
+};
+struct counter {
+	uint64_t n;
 };
 
 struct value row_value(const struct column *c, const void *row);
@@ -156,5 +159,39 @@ enum err row_check(const struct noun *noun, const void *row, struct errbuf *eb) 
 #define SETTING_ROW(C, S)                                                                          \
 	C(setting, name, words)                                                                    \
 	C(setting, value, words)
+
+#define VISIT_CHANGES(C, S)                                                                        \
+	C(store_visit, ended, number)                                                              \
+	C(store_visit, reason, text)                                                               \
+	C(store_visit, change, number)
+#define VISIT_ROW(C, S)                                                                            \
+	VISIT_CHANGES(C, S)                                                                        \
+	C(store_visit, id, bytes)                                                                  \
+	C(store_visit, device, bytes)                                                              \
+	C(store_visit, broker, text)                                                               \
+	C(store_visit, address, text)                                                              \
+	C(store_visit, print, maybe)                                                               \
+	C(store_visit, protocol, number)                                                           \
+	C(store_visit, admitted, flag)                                                             \
+	C(store_visit, began, number)
+
+#define THING_CHANGES(C, S)                                                                        \
+	C(store_thing, name, text)                                                                 \
+	C(store_thing, timezone, text)                                                             \
+	C(store_thing, changed, number)
+#define THING_ROW(C, S)                                                                            \
+	THING_CHANGES(C, S)                                                                        \
+	C(store_thing, id, bytes)                                                                  \
+	C(store_thing, user, maybe)                                                                \
+	C(store_thing, created, number)                                                            \
+	C(store_thing, version, number)
+
+#define VALUE_ROW(C, S)                                                                            \
+	C(store_value, thing, bytes)                                                               \
+	C(store_value, name, text)                                                                 \
+	C(store_value, json, text)                                                                 \
+	C(store_value, at, number)
+
+#define COUNTER_ROW(C, S) C(counter, n, number)
 
 #endif

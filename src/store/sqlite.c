@@ -430,6 +430,7 @@ enum {
 	DEVICE_PLAIN_N = 0 DEVICE_PLAIN(ONE, ONE),
 	DEVICE_CHANGES_N = 0 DEVICE_CHANGES(ONE, ONE),
 	CERT_CHANGES_N = 0 CERT_CHANGES(ONE, ONE),
+	THING_CHANGES_N = 0 THING_CHANGES(ONE, ONE),
 	ARGS_MAX = 24,
 };
 
@@ -522,7 +523,8 @@ static int update(struct connection *c, enum sql sql, enum sql version, const st
 
 static int write_tenant(struct connection *c, struct row *r)
 {
-	struct value args[] = { number(r->change->tenant) };
+	struct value events[] = { number(r->change->tenant), text("event") };
+	struct value visits[] = { number(r->change->tenant), text("visit") };
 	int rc;
 
 	if (r->change->tenant == 0) {
@@ -530,9 +532,10 @@ static int write_tenant(struct connection *c, struct row *r)
 		return SQLITE_OK;
 	}
 	rc = insert(c, SQL_tenant_add, &noun_tenant, r);
-	return rc == SQLITE_OK && r->change->e == OK
-	           ? run(c, SQL_counter_add, args, COUNT(args), NULL, NULL)
-	           : rc;
+	if (rc != SQLITE_OK || r->change->e != OK ||
+	    (rc = run(c, SQL_counter_add, events, COUNT(events), NULL, NULL)) != SQLITE_OK)
+		return rc;
+	return run(c, SQL_counter_add, visits, COUNT(visits), NULL, NULL);
 }
 
 static int write_principal(struct connection *c, struct row *r)
@@ -579,16 +582,16 @@ static int write_seen(struct connection *c, struct row *r)
 	return run(c, SQL_device_seen, args, COUNT(args), NULL, NULL);
 }
 
-static int write_remove(struct connection *c, struct row *r)
+static int write_remove(
+    struct connection *c, struct row *r, enum sql sql, enum sql version, const char *noun)
 {
 	const struct row_remove *remove = r->data;
 	struct value key = bytes(remove->id, 16);
 	struct value args[] = { number(r->change->tenant), key, number(remove->version) };
-	int changed = 0, rc = run(c, SQL_device_remove, args, COUNT(args), &changed, NULL);
+	int changed = 0, rc = run(c, sql, args, COUNT(args), &changed, NULL);
 
-	return rc == SQLITE_OK && changed == 0
-	           ? missed(c, SQL_device_version, "device", key, remove->version, r)
-	           : rc;
+	return rc == SQLITE_OK && changed == 0 ? missed(c, version, noun, key, remove->version, r)
+	                                       : rc;
 }
 
 static int write_tag(struct connection *c, struct row *r)
@@ -615,7 +618,36 @@ static int write_cert(struct connection *c, struct row *r)
 	                    bytes(cert->serial, 16), cert->version, r);
 }
 
-static int write_row(struct connection *c, struct row *r)
+static int write_thing(struct connection *c, struct row *r)
+{
+	const struct store_thing *t = r->data;
+
+	return r->add ? insert(c, SQL_thing_add, &noun_thing, r)
+	              : update(c, SQL_thing_set, SQL_thing_version, &noun_thing, THING_CHANGES_N,
+	                    bytes(t->id, 16), t->version, r);
+}
+
+/* Numbered as it is written: the counter's row is locked by then. */
+static int write_visit(struct connection *c, struct batch *b, struct row *r)
+{
+	struct store_visit *v = r->data;
+	struct value trim[] = { number(r->change->tenant), bytes(v->device, 16),
+		number(STORE_VISITS_KEPT) };
+	int64_t n = 0;
+	int rc = run(c, SQL_visit_number, trim, 1, NULL, &n);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	if (!n) {
+		store_change_fail(r->change, ERR_NOT_FOUND, "visit: no such tenant");
+		return SQLITE_OK;
+	}
+	v->change = b->visit = (uint64_t)n;
+	rc = insert(c, SQL_visit_put, &noun_visit, r);
+	return rc == SQLITE_OK ? run(c, SQL_visit_trim, trim, COUNT(trim), NULL, NULL) : rc;
+}
+
+static int write_row(struct connection *c, struct batch *b, struct row *r)
 {
 	switch (r->kind) {
 	case ROW_TENANT_ADD:
@@ -633,7 +665,15 @@ static int write_row(struct connection *c, struct row *r)
 	case ROW_DEVICE_SEEN:
 		return write_seen(c, r);
 	case ROW_DEVICE_REMOVE:
-		return write_remove(c, r);
+		return write_remove(c, r, SQL_device_remove, SQL_device_version, "device");
+	case ROW_THING_REMOVE:
+		return write_remove(c, r, SQL_thing_remove, SQL_thing_version, "thing");
+	case ROW_THING_PUT:
+		return write_thing(c, r);
+	case ROW_VALUE_PUT:
+		return insert(c, SQL_value_put, &noun_value, r);
+	case ROW_VISIT_PUT:
+		return write_visit(c, b, r);
 	case ROW_TAG_PUT:
 	case ROW_TAG_REMOVE:
 		return write_tag(c, r);
@@ -689,7 +729,7 @@ static int write_rows(struct connection *c, struct batch *b)
 		        b->rows[i - 1]->change->tenant != r->change->tenant))
 			rc = number_events(c, b, i);
 		if (rc == SQLITE_OK && r->change->e == OK)
-			rc = write_row(c, r);
+			rc = write_row(c, b, r);
 	}
 	return rc;
 }
@@ -991,6 +1031,9 @@ static enum err walk(const struct sqlite *s, struct connection *c, enum sql sql,
 		struct store_authority authority;
 		struct store_event event;
 		struct setting setting;
+		struct store_visit visit;
+		struct store_thing thing;
+		struct store_value value;
 	} row;
 	sqlite3_stmt *stmt = NULL;
 	int rc = statement(c, sql, &stmt);
@@ -1015,7 +1058,8 @@ static enum err rows_check(const struct sqlite *s, struct connection *c, struct 
 		{ SQL_walk_token, &noun_token }, { SQL_walk_device, &noun_device },
 		{ SQL_walk_tag, &noun_tag }, { SQL_walk_cert, &noun_cert },
 		{ SQL_walk_authority, &noun_authority }, { SQL_walk_event, &noun_event },
-		{ SQL_walk_setting, &noun_setting } };
+		{ SQL_walk_setting, &noun_setting }, { SQL_walk_visit, &noun_visit },
+		{ SQL_walk_thing, &noun_thing }, { SQL_walk_value, &noun_value } };
 	static const struct {
 		enum sql sql;
 		const char *what;
@@ -1023,7 +1067,8 @@ static enum err rows_check(const struct sqlite *s, struct connection *c, struct 
 		{ SQL_wrong_cert, "device.cert: no such certificate" },
 		{ SQL_wrong_tag, "tag.created: not its device's" },
 		{ SQL_wrong_number, "event.seq: a number is missing" },
-		{ SQL_wrong_event, "event.seq: a number that was never given" } };
+		{ SQL_wrong_event, "event.seq: a number that was never given" },
+		{ SQL_wrong_visit, "visit.change: a number that was never given" } };
 	enum err e;
 
 	for (size_t i = 0; i < COUNT(walks); i++)

@@ -179,6 +179,46 @@ enum err store_cert_get(struct store *s, uint32_t tenant, const uint8_t serial[1
 	return e;
 }
 
+enum err store_thing_get(struct store *s, uint32_t tenant, const uint8_t id[16],
+    struct store_thing *out, struct errbuf *eb)
+{
+	struct value args[] = { number(tenant), bytes(id, 16) };
+	struct store_thing t = { 0 };
+	enum err e = get(s, SQL_thing_get, args, COUNT(args), &noun_thing, &t, NULL, eb);
+
+	if (e == OK)
+		*out = t;
+	return e;
+}
+
+enum err store_device_of_thing(struct store *s, uint32_t tenant, const uint8_t thing[16],
+    struct store_device *out, struct errbuf *eb)
+{
+	struct value args[] = { number(tenant), bytes(thing, 16) };
+	struct store_device d = { 0 };
+	enum err e = get(s, SQL_device_of_thing, args, COUNT(args), &noun_device, &d, NULL, eb);
+
+	if (e == OK)
+		*out = d;
+	return e;
+}
+
+enum err store_numbers(
+    struct store *s, uint32_t tenant, uint64_t *seq, uint64_t *visit, struct errbuf *eb)
+{
+	struct value events[] = { number(tenant), text("event") };
+	struct value visits[] = { number(tenant), text("visit") };
+	struct counter event, last;
+	enum err e;
+
+	if ((e = get(s, SQL_counter_get, events, 2, &noun_counter, &event, NULL, eb)) != OK ||
+	    (e = get(s, SQL_counter_get, visits, 2, &noun_counter, &last, NULL, eb)) != OK)
+		return e;
+	*seq = event.n;
+	*visit = last.n;
+	return OK;
+}
+
 enum err store_event_of_request(
     struct store *s, uint32_t tenant, const uint8_t request[16], uint64_t *seq, struct errbuf *eb)
 {
@@ -231,6 +271,9 @@ struct list {
 		bool (*cert)(void *ctx, const struct store_cert *);
 		bool (*authority)(void *ctx, const struct store_authority *);
 		bool (*event)(void *ctx, const struct store_event *);
+		bool (*visit)(void *ctx, const struct store_visit *);
+		bool (*thing)(void *ctx, const struct store_thing *);
+		bool (*value)(void *ctx, const struct store_value *);
 	} each;
 	void *ctx;
 };
@@ -343,6 +386,75 @@ enum err store_event_list(struct store *s, uint32_t tenant, uint64_t from,
 	struct value args[] = { number(tenant), number((int64_t)from) };
 	struct store_event row;
 	struct list l = { SQL_events, &noun_event, &row, hand_event, { .event = each }, ctx };
+
+	return list(s, &l, args, COUNT(args), eb);
+}
+
+static bool hand_visit(const struct list *l)
+{
+	return l->each.visit(l->ctx, l->row);
+}
+
+static enum err visits(struct store *s, enum sql sql, const struct value *args, size_t n,
+    bool (*each)(void *ctx, const struct store_visit *visit), void *ctx, struct errbuf *eb)
+{
+	struct store_visit row;
+	struct list l = { sql, &noun_visit, &row, hand_visit, { .visit = each }, ctx };
+
+	return list(s, &l, args, n, eb);
+}
+
+enum err store_visit_list(struct store *s, uint32_t tenant, const uint8_t device[16],
+    bool (*each)(void *ctx, const struct store_visit *visit), void *ctx, struct errbuf *eb)
+{
+	struct value args[] = { number(tenant), bytes(device, 16) };
+
+	return visits(s, SQL_visits_of_device, args, COUNT(args), each, ctx, eb);
+}
+
+enum err store_visit_changes(struct store *s, uint32_t tenant, uint64_t behind,
+    bool (*each)(void *ctx, const struct store_visit *visit), void *ctx, struct errbuf *eb)
+{
+	struct value args[] = { number(tenant), number((int64_t)behind) };
+
+	return visits(s, SQL_visit_changes, args, COUNT(args), each, ctx, eb);
+}
+
+enum err store_visit_open(struct store *s, uint32_t tenant,
+    bool (*each)(void *ctx, const struct store_visit *visit), void *ctx, struct errbuf *eb)
+{
+	struct value args[] = { number(tenant) };
+
+	return visits(s, SQL_visits_open, args, COUNT(args), each, ctx, eb);
+}
+
+static bool hand_thing(const struct list *l)
+{
+	return l->each.thing(l->ctx, l->row);
+}
+
+enum err store_thing_list(struct store *s, uint32_t tenant,
+    bool (*each)(void *ctx, const struct store_thing *thing), void *ctx, struct errbuf *eb)
+{
+	struct value args[] = { number(tenant) };
+	struct store_thing row;
+	struct list l = { SQL_things, &noun_thing, &row, hand_thing, { .thing = each }, ctx };
+
+	return list(s, &l, args, COUNT(args), eb);
+}
+
+static bool hand_value(const struct list *l)
+{
+	return l->each.value(l->ctx, l->row);
+}
+
+enum err store_value_list(struct store *s, uint32_t tenant, const uint8_t thing[16],
+    bool (*each)(void *ctx, const struct store_value *value), void *ctx, struct errbuf *eb)
+{
+	struct value args[] = { number(tenant), bytes(thing, 16) };
+	struct store_value row;
+	struct list l = { SQL_values_of_thing, &noun_value, &row, hand_value, { .value = each },
+		ctx };
 
 	return list(s, &l, args, COUNT(args), eb);
 }

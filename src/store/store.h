@@ -30,6 +30,9 @@
 #define STORE_EVENT_MAX 65536
 #define STORE_FILTER_TAGS 8
 #define STORE_WAITING_MAX 65536
+#define STORE_VISITS_KEPT 100 /* of a device */
+#define STORE_REASON_MAX 24
+#define STORE_JSON_MAX 512
 
 struct store;
 struct store_change;
@@ -37,6 +40,11 @@ struct store_change;
 struct store_options {
 	/* On the committing thread, before the transaction; store_change_fail takes one out. NULL: none. */
 	void (*prepare)(void *ctx, struct store_change **changes, size_t n);
+	/*
+	 * On the committing thread, when a transaction is on the disk and before anybody is answered:
+	 * the highest number of an event and of a visit's change in it, 0 for none. Must not block. NULL: none.
+	 */
+	void (*committed)(void *ctx, uint64_t seq, uint64_t visit);
 	void *ctx;
 	int64_t (*now_ms)(void *ctx); /* NULL: the system's clock */
 };
@@ -141,6 +149,38 @@ struct store_event {
 	struct slice body;   /* borrowed by store_event_add's caller until done */
 };
 
+/* A board's connection to a broker, or an attempt that was refused. */
+struct store_visit {
+	uint8_t
+	    id[16]; /* the broker's boot and the connection's number there; of a refusal, random */
+	uint8_t device[16];
+	char broker[STORE_NAME_MAX + 1]; /* its name */
+	char address[46];
+	uint8_t print[16]; /* first bytes of the certificate's fingerprint; all zero: not known */
+	uint8_t protocol;  /* of MQTT: 3, 4, 5; 0: not known */
+	bool admitted;
+	int64_t began, ended;              /* 0: it lasts */
+	char reason[STORE_REASON_MAX + 1]; /* why it was refused, or ended; "": nobody said */
+	uint64_t change;                   /* given by the store whenever it is put */
+};
+
+/* What a device belongs to; which one stands in the device's row. */
+struct store_thing {
+	uint8_t id[16], user[16];
+	char name[STORE_NAME_MAX + 1];
+	char timezone[65]; /* name in the zone database */
+	int64_t created, changed;
+	uint32_t version;
+};
+
+/* The last value of a thing's property. */
+struct store_value {
+	uint8_t thing[16];
+	char name[STORE_NAME_MAX + 1];
+	char json[STORE_JSON_MAX + 1]; /* a number, a string, true or false */
+	int64_t at;
+};
+
 /* --- reading: ERR_NOT_FOUND when there is none; outputs are untouched then --- */
 
 enum err store_tenant_get(struct store *s, const uint8_t uuid[16], struct store_tenant *out,
@@ -192,6 +232,34 @@ enum err store_event_list(struct store *s, uint32_t tenant, uint64_t from,
     struct errbuf *eb) MUST_CHECK;
 enum err store_event_of_request(struct store *s, uint32_t tenant, const uint8_t request[16],
     uint64_t *seq, struct errbuf *eb) MUST_CHECK;
+/* The last numbers that were given. */
+enum err store_numbers(
+    struct store *s, uint32_t tenant, uint64_t *seq, uint64_t *visit, struct errbuf *eb) MUST_CHECK;
+/* Newest first. */
+enum err store_visit_list(struct store *s, uint32_t tenant, const uint8_t device[16],
+    bool (*each)(void *ctx, const struct store_visit *visit), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
+/* Those whose change is behind this number, in its order, each as it is now. */
+enum err store_visit_changes(struct store *s, uint32_t tenant, uint64_t behind,
+    bool (*each)(void *ctx, const struct store_visit *visit), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
+/* Those that last. */
+enum err store_visit_open(struct store *s, uint32_t tenant,
+    bool (*each)(void *ctx, const struct store_visit *visit), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
+enum err store_thing_get(struct store *s, uint32_t tenant, const uint8_t id[16],
+    struct store_thing *out, struct errbuf *eb) MUST_CHECK;
+/* Oldest first. */
+enum err store_thing_list(struct store *s, uint32_t tenant,
+    bool (*each)(void *ctx, const struct store_thing *thing), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
+/* The device to which this thing is attached. */
+enum err store_device_of_thing(struct store *s, uint32_t tenant, const uint8_t thing[16],
+    struct store_device *out, struct errbuf *eb) MUST_CHECK;
+/* By name. */
+enum err store_value_list(struct store *s, uint32_t tenant, const uint8_t thing[16],
+    bool (*each)(void *ctx, const struct store_value *value), void *ctx,
+    struct errbuf *eb) MUST_CHECK;
 /* The value is the caller's to free. */
 enum err store_setting_get(
     struct store *s, uint32_t tenant, const char *name, char **value, struct errbuf *eb) MUST_CHECK;
@@ -231,6 +299,17 @@ void store_cert_put(struct store_change *c, const struct store_cert *cert);
 /* Made, or replaced but for `created`. */
 void store_authority_put(struct store_change *c, const struct store_authority *authority);
 void store_event_add(struct store_change *c, const struct store_event *event);
+/*
+ * Made, or ended: of one that is there only ended and reason change. Its device must be there
+ * (ERR_NOT_FOUND), and takes its visits with it when it goes; only the newest STORE_VISITS_KEPT are kept.
+ */
+void store_visit_put(struct store_change *c, const struct store_visit *visit);
+/* As store_device_put. Of one that is there, id, user and created stay. */
+void store_thing_put(struct store_change *c, const struct store_thing *thing);
+/* With its values. The device that has it must be changed in the same change, by the caller. */
+void store_thing_remove(struct store_change *c, const uint8_t id[16], uint32_t version);
+/* Made, or replaced by a younger one. Its thing must be there (ERR_NOT_FOUND). */
+void store_value_put(struct store_change *c, const struct store_value *value);
 /* NULL removes it. */
 void store_setting_put(struct store_change *c, const char *name, const char *value);
 

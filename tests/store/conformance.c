@@ -108,6 +108,205 @@ static void nouns(struct rig *r)
 	    "a certificate revoked; its key cannot be changed");
 }
 
+/* --- visits, things, values --- */
+
+struct sights {
+	unsigned n, ended;
+	uint64_t first, last;
+	char text[200];
+};
+
+static bool see_visit(void *ctx, const struct store_visit *v)
+{
+	struct sights *s = ctx;
+
+	if (s->n++ == 0)
+		s->first = v->change;
+	s->last = v->change;
+	s->ended += v->ended != 0;
+	snprintf(s->text, sizeof(s->text), "%s %s %s", v->broker, v->address, v->reason);
+	return true;
+}
+
+static struct store_visit visit_of(uint32_t n, const struct store_device *d)
+{
+	struct store_visit v = { .broker = "mosquitto",
+		.address = "192.0.2.7",
+		.protocol = 4,
+		.admitted = true,
+		.began = NOW + n };
+
+	id_of(8, n, v.id);
+	memcpy(v.device, d->id, 16);
+	memset(v.print, 0xab, 16);
+	return v;
+}
+
+static struct {
+	uint64_t seq, visit;
+	unsigned calls;
+} committed;
+
+static void see_committed(void *ctx, uint64_t seq, uint64_t visit)
+{
+	(void)ctx;
+	committed.seq = seq;
+	committed.visit = visit;
+	committed.calls++;
+}
+
+static void visits(struct rig *r)
+{
+	struct store_device d = device_of(1), e = device_of(2);
+	struct store_visit v;
+	struct store_change *c = store_change_new(1);
+	struct sights s = { 0 };
+	uint64_t seq = 9, visit = 9;
+
+	ok(rig_first(r, 1), "a tenant");
+	store_device_put(c, &d);
+	store_device_put(c, &e);
+	ok(store_commit(r->store, c, &r->eb) == OK && committed.calls > 0 && committed.visit == 0,
+	    "a commit is told of");
+	c = store_change_new(1);
+	v = visit_of(1, &d);
+	store_visit_put(c, &v);
+	v = visit_of(2, &e);
+	store_visit_put(c, &v);
+	ok(store_commit(r->store, c, &r->eb) == OK && committed.visit == 2 && committed.seq == 0,
+	    "two visits, with their number: %llu", (unsigned long long)committed.visit);
+	ok(store_visit_open(r->store, 1, see_visit, &s, &r->eb) == OK && s.n == 2 && s.ended == 0,
+	    "both last");
+	v = visit_of(1, &d);
+	v.ended = NOW + 10;
+	strcpy(v.reason, "revoked");
+	strcpy(v.address, "198.51.100.1");
+	c = store_change_new(1);
+	store_visit_put(c, &v);
+	memset(&s, 0, sizeof(s));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_visit_list(r->store, 1, d.id, see_visit, &s, &r->eb) == OK && s.n == 1 &&
+	        s.first == 3 && strcmp(s.text, "mosquitto 192.0.2.7 revoked") == 0,
+	    "one ended, and nothing else of it changed: %s", s.text);
+	memset(&s, 0, sizeof(s));
+	ok(store_visit_open(r->store, 1, see_visit, &s, &r->eb) == OK && s.n == 1,
+	    "the other lasts");
+	memset(&s, 0, sizeof(s));
+	ok(store_visit_changes(r->store, 1, 0, see_visit, &s, &r->eb) == OK && s.n == 2 &&
+	        s.first == 2 && s.last == 3,
+	    "changes, in their order");
+	ok(store_numbers(r->store, 1, &seq, &visit, &r->eb) == OK && seq == 0 && visit == 3,
+	    "the last numbers");
+	ok(store_numbers(r->store, 7, &seq, &visit, &r->eb) == ERR_NOT_FOUND, "of no tenant: none");
+
+	for (unsigned i = 0; i < STORE_VISITS_KEPT + 20; i++) {
+		v = visit_of(100 + i, &d);
+		v.ended = v.began + 1;
+		c = store_change_new(1);
+		store_visit_put(c, &v);
+		if (store_commit(r->store, c, &r->eb) != OK)
+			break;
+	}
+	memset(&s, 0, sizeof(s));
+	ok(store_visit_list(r->store, 1, d.id, see_visit, &s, &r->eb) == OK &&
+	        s.n == STORE_VISITS_KEPT + 1,
+	    "old ones go: %u", s.n);
+	v = visit_of(900, &d);
+	memset(v.device, 9, 16);
+	c = store_change_new(1);
+	store_visit_put(c, &v);
+	ok(store_commit(r->store, c, &r->eb) == ERR_NOT_FOUND, "of no device: %s", r->eb.text);
+	c = store_change_new(1);
+	store_device_remove(c, d.id, 1);
+	memset(&s, 0, sizeof(s));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_visit_list(r->store, 1, d.id, see_visit, &s, &r->eb) == OK && s.n == 0,
+	    "they go with their device");
+	ok(store_check(r->store, &r->eb) == OK, "the tables agree: %s", r->eb.text);
+}
+
+static bool see_thing(void *ctx, const struct store_thing *t)
+{
+	struct sights *s = ctx;
+
+	s->n++;
+	snprintf(s->text, sizeof(s->text), "%s %s", t->name, t->timezone);
+	return true;
+}
+
+static bool see_value(void *ctx, const struct store_value *v)
+{
+	struct sights *s = ctx;
+	size_t at = strlen(s->text);
+
+	s->n++;
+	snprintf(s->text + at, sizeof(s->text) - at, "%s=%s ", v->name, v->json);
+	return true;
+}
+
+static void things(struct rig *r)
+{
+	struct store_device d = device_of(3), d2;
+	struct store_thing t = { .name = "hall", .timezone = "Europe/Rome", .created = NOW }, t2;
+	struct store_value v = { .name = "led", .json = "true", .at = NOW };
+	struct store_change *c = store_change_new(1);
+	struct sights s = { 0 };
+
+	id_of(9, 1, t.id);
+	memcpy(d.thing, t.id, 16);
+	memcpy(v.thing, t.id, 16);
+	store_thing_put(c, &t);
+	store_device_put(c, &d);
+	store_value_put(c, &v);
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_thing_get(r->store, 1, t.id, &t2, &r->eb) == OK && t2.version == 1 &&
+	        strcmp(t2.name, "hall") == 0,
+	    "a thing");
+	ok(store_device_of_thing(r->store, 1, t.id, &d2, &r->eb) == OK &&
+	        memcmp(d2.id, d.id, 16) == 0,
+	    "its device");
+	ok(store_device_of_thing(r->store, 1, d.id, &d2, &r->eb) == ERR_NOT_FOUND,
+	    "none of another thing");
+	strcpy(t2.name, "cellar");
+	c = store_change_new(1);
+	store_thing_put(c, &t2);
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_thing_list(r->store, 1, see_thing, &s, &r->eb) == OK && s.n == 1 &&
+	        strcmp(s.text, "cellar Europe/Rome") == 0,
+	    "renamed: %s", s.text);
+	c = store_change_new(1);
+	store_thing_put(c, &t2);
+	ok(store_commit(r->store, c, &r->eb) == ERR_CONFLICT, "from an old version: %s",
+	    r->eb.text);
+
+	strcpy(v.json, "false");
+	v.at = NOW - 1;
+	c = store_change_new(1);
+	store_value_put(c, &v);
+	strcpy(v.name, "count");
+	strcpy(v.json, "12");
+	store_value_put(c, &v);
+	memset(&s, 0, sizeof(s));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_value_list(r->store, 1, t.id, see_value, &s, &r->eb) == OK &&
+	        strcmp(s.text, "count=12 led=true ") == 0,
+	    "an older value replaces none: %s", s.text);
+	memset(v.thing, 9, 16);
+	c = store_change_new(1);
+	store_value_put(c, &v);
+	ok(store_commit(r->store, c, &r->eb) == ERR_NOT_FOUND, "of no thing: %s", r->eb.text);
+	c = store_change_new(1);
+	store_thing_remove(c, t.id, 2);
+	memset(&s, 0, sizeof(s));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_value_list(r->store, 1, t.id, see_value, &s, &r->eb) == OK && s.n == 0 &&
+	        store_thing_get(r->store, 1, t.id, &t2, &r->eb) == ERR_NOT_FOUND,
+	    "a thing goes with its values");
+	c = store_change_new(1);
+	store_thing_remove(c, t.id, 2);
+	ok(store_commit(r->store, c, &r->eb) == ERR_NOT_FOUND, "once: %s", r->eb.text);
+}
+
 static void settings(struct rig *r)
 {
 	struct store_change *c = store_change_new(1);
@@ -1060,6 +1259,14 @@ int main(void)
 	mixed(&r, 0);
 	hostile(&r);
 	ok(store_check(r.store, &r.eb) == OK, "the store is sound");
+	rig_free(&r);
+
+	rig_make(&r);
+	options = (struct store_options){ .committed = see_committed };
+	if (ok(rig_open(&r, &options), "another one")) {
+		visits(&r);
+		things(&r);
+	}
 	rig_free(&r);
 	return done_testing();
 }

@@ -31,6 +31,7 @@ struct again {
 struct api {
 	struct api_options options;
 	struct store *store;
+	struct api_parts parts;
 	uint8_t key_id[20];
 	struct throttle throttle;
 
@@ -55,6 +56,11 @@ int64_t api_now(const struct api *api)
 struct store *api_registry(struct api *api)
 {
 	return api->store;
+}
+
+const struct api_parts *api_parts(const struct api *api)
+{
+	return &api->parts;
 }
 
 const uint8_t *api_key_id(const struct api *api)
@@ -338,6 +344,11 @@ enum err api_new(const struct api_options *options, struct api **out, struct err
 void api_store(struct api *api, struct store *store)
 {
 	api->store = store;
+}
+
+void api_parts_set(struct api *api, const struct api_parts *parts)
+{
+	api->parts = *parts;
 }
 
 void api_free(struct api *api)

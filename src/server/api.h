@@ -16,8 +16,7 @@
 #define IMPRINT_API_H
 
 #include "ca.h"
-#include "http.h"
-#include "store.h"
+#include "responder.h"
 
 struct api;
 
@@ -38,6 +37,15 @@ struct api_options {
 enum err api_new(const struct api_options *options, struct api **api, struct errbuf *eb) MUST_CHECK;
 /* The store is opened after the api, because its options name api_prepare. Before the first request. */
 void api_store(struct api *api, struct store *store);
+/* What the routes ask beside the registry; each may be NULL. Before the first request. */
+struct api_parts {
+	struct presences *presences;
+	struct brokers *brokers;
+	struct watchers *watchers;
+	struct responder *responder;
+	struct http_server *http;
+};
+void api_parts_set(struct api *api, const struct api_parts *parts);
 void api_free(struct api *api);
 
 /* For http_options: ctx is the api. */

@@ -63,6 +63,7 @@ void call_hook(const struct call *c, const char *when, enum server_step step);
 
 int64_t api_now(const struct api *api);
 struct store *api_registry(struct api *api);
+const struct api_parts *api_parts(const struct api *api);
 const uint8_t *api_key_id(const struct api *api); /* of the authority that signs now */
 uint32_t api_authority(const struct api *api);
 /* The tenant of this number. */

@@ -1,0 +1,76 @@
+/*
+ * brokers.h -- the server's end of the feed: brokers are told who is wanted, and tell who came.
+ *
+ * A thread of its own listens on a Unix socket, of which only our own user, root and the broker's user
+ * may be at the other end. Each broker hears what has changed since the number that it has, or a
+ * snapshot; what it tells becomes visits and presence. A certificate that a board comes with for the
+ * first time becomes active, and those before it are superseded, by a change of the registry.
+ *
+ * The feed's number is that of the audit event (store.h); the epoch is drawn at each start, so that a
+ * history that was restored is never taken for the one that a broker knows (docs/feed.md).
+ *
+ *	if ((e = brokers_start(&o, &brokers, eb)) != OK)
+ *		return e;
+ *	brokers_changed(brokers, seq);                       // from store_options.committed
+ *	brokers_reach(brokers, seq, 1000, answer, job);      // once all have applied it
+ *	brokers_stop(brokers);
+ */
+#ifndef IMPRINT_BROKERS_H
+#define IMPRINT_BROKERS_H
+
+#include "log.h"
+#include "presence.h"
+
+#define BROKERS_MAX 64
+#define BROKERS_REACH_MS 1000
+#define BROKERS_STALE_MS                                                                           \
+	900000 /* a broker that is silent for longer admits nobody: it is forgotten */
+
+struct brokers;
+
+struct brokers_options { /* borrowed until brokers_stop, but the socket's path */
+	const char *socket;
+	const char *user; /* of the broker, besides ours and root; NULL: none */
+	struct store *store;
+	uint32_t tenant;
+	struct presences *presences;
+	struct log *log;
+	int64_t (*now_ms)(void *ctx);
+	void *ctx;
+};
+
+/* ERR_CONFLICT: another process serves the socket. */
+enum err brokers_start(
+    const struct brokers_options *options, struct brokers **out, struct errbuf *eb) MUST_CHECK;
+/* Answers who still waits. NULL is fine, here and below: there are no brokers. */
+void brokers_stop(struct brokers *b);
+
+/* Events up to this number are on the disk. Any thread; never blocks. */
+void brokers_changed(struct brokers *b, uint64_t seq);
+
+/*
+ * Calls done once: when every broker that may still admit somebody has applied everything up to seq,
+ * or after limit_ms. It runs on the brokers' thread, or at once on the caller's when there is nothing
+ * to wait for, and must not block. `waiting`: names of brokers that have not, with commas, or "".
+ */
+typedef void brokers_done(void *ctx, unsigned reached, const char *waiting);
+void brokers_reach(
+    struct brokers *b, uint64_t seq, unsigned limit_ms, brokers_done *done, void *ctx);
+
+struct broker_state {
+	char name[STORE_NAME_MAX + 1];
+	bool speaks;   /* connected, and heard within 15 s */
+	bool synced;   /* has applied everything that it was told */
+	uint64_t seq;  /* applied */
+	int64_t heard; /* last, milliseconds */
+	int64_t since; /* of this connection, or of its loss */
+	size_t boards; /* connected there */
+	uint64_t admitted, refused, snapshots, deltas;
+};
+/* Known brokers, by name. `each` must not call back. */
+void brokers_each(
+    struct brokers *b, bool (*each)(void *ctx, const struct broker_state *broker), void *ctx);
+/* The last number that was committed, as far as is known here. */
+uint64_t brokers_seq(struct brokers *b);
+
+#endif

@@ -1,8 +1,11 @@
 #include "loop.h"
 #include "tls.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define OUT_HIGH (256 * 1024)  /* unsent bytes above which no further request is read */
@@ -30,7 +33,7 @@ struct connection {
 	uint64_t read_by, write_by; /* deadlines; 0: none */
 	size_t discarded;
 	uint64_t refused; /* of the talk, already counted */
-	bool shaken, eof, broken, finishing, shut, reading, closing, is_idle;
+	bool shaken, eof, broken, finishing, shut, reading, closing, is_idle, streams;
 	unsigned handles; /* open */
 	struct connection *next, *previous, *idle_next, *idle_previous;
 	char peer[HTTP_PEER_SIZE];
@@ -117,6 +120,8 @@ static void close_now(struct connection *c)
 	c->closing = true;
 	idle_remove(c);
 	list_remove(c);
+	if (c->streams)
+		c->loop->shared->streaming--;
 	talk_free(&c->talk);
 	tls_link_free(c->tls);
 	c->tls = NULL;
@@ -375,6 +380,33 @@ static void on_timer(uv_timer_t *timer)
 	pump(c);
 }
 
+/* --- streams --- */
+
+/*
+ * One piece at a time: what its owner adds while the peer has not taken that, waits where it has a
+ * bound. A peer that has gone without a word is known by what it leaves unacknowledged.
+ */
+static void feed_stream(struct connection *c)
+{
+	struct shared *s = c->loop->shared;
+	unsigned ms = s->options.limits.write_ms;
+	uv_os_fd_t fd;
+
+	if (c->talk.streams && !c->streams) {
+		s->streams++;
+		s->streaming++;
+		c->streams = true;
+		if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+			(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	}
+	if (!unsent(c))
+		talk_stream(&c->talk);
+	if (c->streams && !c->talk.streams) {
+		s->streaming--;
+		c->streams = false;
+	}
+}
+
 /* --- after every event --- */
 
 /* Says that nothing follows, then waits a moment for the peer to close: RFC 9112 9.6. */
@@ -405,6 +437,7 @@ static void pump(struct connection *c)
 		return;
 	do { /* what is written makes room for what is held */
 		feed_held(c);
+		feed_stream(c);
 		finish_if_over(c);
 		good = write_out(c);
 	} while (good && !c->finishing && c->held.n > 0 && has_room(c));
@@ -524,6 +557,11 @@ void connection_answered(struct exchange *x)
 	set_date(c->loop);
 	talk_answered(&c->talk, x);
 	pump(c);
+}
+
+void connection_stirred(struct exchange *x)
+{
+	pump(x->talk->ctx);
 }
 
 void connections_drain(struct loop *loop)

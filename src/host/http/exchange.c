@@ -1,4 +1,5 @@
 #include "exchange.h"
+#include "stream.h"
 #include "syntax.h"
 
 #include <stdio.h>
@@ -41,6 +42,8 @@ void exchange_free(struct exchange *x)
 	bytes_free(&x->client);
 	bytes_free(&x->added);
 	free(x->shown.response.body);
+	if (x->stream)
+		stream_gone(x->stream);
 	free(x);
 }
 
@@ -143,7 +146,7 @@ enum err exchange_render(const struct exchange *x, const char *date, bool last, 
 	int n;
 	enum err e;
 
-	if (body)
+	if (body && !x->stream)
 		snprintf(length, sizeof(length), "Content-Length: %zu\r\n", r->n);
 	n = snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\n%s%s%s%s%s%s%s%s", status,
 	    phrase(status), date[0] ? "Date: " : "", date, date[0] ? "\r\n" : "",

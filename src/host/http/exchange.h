@@ -15,6 +15,7 @@
 #define HTTP_PEER_SIZE 46
 
 struct talk;
+struct http_stream;
 
 struct header {
 	const char *name, *value; /* in the head */
@@ -32,9 +33,10 @@ struct exchange {
 	struct talk *talk;
 	void *loop; /* where the answer goes */
 	bool answered;
-	int64_t begun_us;        /* monotonic */
-	struct exchange *next;   /* in the conversation's line */
-	struct exchange *queued; /* in the workers' queue, then among the answered */
+	struct http_stream *stream; /* the answer goes on behind its head; NULL: it is whole */
+	int64_t begun_us;           /* monotonic */
+	struct exchange *next;      /* in the conversation's line */
+	struct exchange *queued;    /* in the workers' queue, then among the answered */
 };
 
 /* NULL: no memory. */
@@ -43,7 +45,7 @@ void exchange_free(struct exchange *x);
 
 /*
  * The answer as it is sent: status line, Date, header lines, body in one piece. `last` says that the
- * connection closes behind it. The body stays away from HEAD, 204 and 304.
+ * connection closes behind it. The body stays away from HEAD, 204 and 304, the length from streams.
  */
 enum err exchange_render(
     const struct exchange *x, const char *date, bool last, struct bytes *out) MUST_CHECK;

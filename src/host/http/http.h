@@ -5,7 +5,8 @@
  * complete goes to `handle` on a worker thread, which may block. Handlers never see a socket. Each
  * request is answered once, by http_answer, now or later, from any thread: whoever waits for a commit
  * hands the exchange on and returns. Answers leave in the order of the requests, head and body in one
- * write and, up to 16 KiB, in one TLS record, always with Content-Length.
+ * write and, up to 16 KiB, in one TLS record, always with Content-Length; but for those that go on, by
+ * http_answer_stream, which end with the connection.
  *
  * Refused before any handler hears of it, with the status that RFC 9112 names: two lengths, a length
  * beside chunks, two different Host lines, a bare CR, whitespace before a colon, a NUL, lines and
@@ -59,6 +60,26 @@ enum err http_header_add(struct http_exchange *x, const char *name, const char *
 /* Sends x->response. Thread-safe; exactly once for each exchange. */
 void http_answer(struct http_exchange *x);
 
+/* --- answers that go on --- */
+
+struct http_stream;
+
+/*
+ * Sends x->response as http_answer does, but as a body that has no end yet. What follows is added by
+ * http_stream_send and leaves at once; the connection closes behind it and takes no further request.
+ * NULL: no memory, and x is still to be answered.
+ */
+struct http_stream *http_answer_stream(struct http_exchange *x) MUST_CHECK;
+/*
+ * Adds bytes, all or none. From any thread, never waits. ERR_IO: the peer has gone, or the server
+ * drains. ERR_SPACE: it has left 256 KiB unread; ERR_MEMORY: after both the stream is ended. Time-outs
+ * between requests do not hit a stream, that of writing does: who wants to know of peers that have
+ * gone sends something now and then.
+ */
+enum err http_stream_send(struct http_stream *stream, struct slice part) MUST_CHECK;
+/* What has been added still leaves; the stream is gone. May follow http_server_free. NULL is fine. */
+void http_stream_end(struct http_stream *stream);
+
 struct http_limits {           /* 0: the default in parentheses */
 	size_t target_max;     /* bytes of the request target (8192) */
 	size_t headers_max;    /* bytes of all header lines (16384); at most 100 lines */
@@ -102,14 +123,14 @@ enum err http_listen(struct http_server *server, const char *address, uint16_t p
     struct http_tls *tls, uint16_t *bound, struct errbuf *eb) MUST_CHECK;
 
 struct http_stats {
-	uint64_t connections, requests, handshakes, resumed, refused, timed_out;
-	unsigned open;
+	uint64_t connections, requests, handshakes, resumed, refused, timed_out, streams;
+	unsigned open, streaming; /* now: connections, and those of them that are streams */
 };
 void http_server_stats(const struct http_server *server, struct http_stats *stats);
 
 /* Stops listening, lets requests in work finish for at most `ms`, then closes everything. */
 void http_server_drain(struct http_server *server, unsigned ms);
-/* Closes what is open. All exchanges must have been answered. NULL is fine. */
+/* Closes what is open, streams too. All exchanges must have been answered. NULL is fine. */
 void http_server_free(struct http_server *server);
 
 /* --- TLS 1.2 and 1.3: ECDHE, AES-GCM or ChaCha20, certificates with elliptic curves --- */

@@ -115,10 +115,23 @@ static void take_answer(struct loop *loop, struct exchange *x)
 	pthread_mutex_unlock(&s->quiet_lock);
 }
 
+static void take_stirred(struct http_stream *s)
+{
+	struct http_stream *next;
+	struct exchange *x;
+
+	for (; s; s = next) {
+		next = s->next;
+		if ((x = stream_seen(s)) != NULL && x->talk)
+			connection_stirred(x);
+	}
+}
+
 static void on_wake(uv_async_t *wake)
 {
 	struct loop *loop = wake->data;
 	struct exchange *x, *next;
+	struct http_stream *stirred;
 	struct listening *l, *l_next;
 	enum loop_state wanted;
 
@@ -126,6 +139,8 @@ static void on_wake(uv_async_t *wake)
 	x = loop->answered;
 	loop->answered = NULL;
 	loop->answered_end = &loop->answered;
+	stirred = loop->stirred;
+	loop->stirred = NULL;
 	l = loop->fresh;
 	loop->fresh = NULL;
 	wanted = loop->wanted;
@@ -139,6 +154,7 @@ static void on_wake(uv_async_t *wake)
 		next = x->queued;
 		take_answer(loop, x);
 	}
+	take_stirred(stirred);
 	change_state(loop, wanted);
 }
 
@@ -157,6 +173,15 @@ void loop_post(struct loop *loop, struct exchange *x)
 	pthread_mutex_lock(&loop->lock);
 	*loop->answered_end = x;
 	loop->answered_end = &x->queued;
+	uv_async_send(&loop->wake);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_stir(struct loop *loop, struct http_stream *s)
+{
+	pthread_mutex_lock(&loop->lock);
+	s->next = loop->stirred;
+	loop->stirred = s;
 	uv_async_send(&loop->wake);
 	pthread_mutex_unlock(&loop->lock);
 }
@@ -232,6 +257,7 @@ void loop_free(struct loop *loop)
 		return;
 	loop_set(loop, LOOP_ENDS);
 	uv_thread_join(&loop->thread);
+	take_stirred(loop->stirred); /* of streams that are gone */
 	uv_loop_close(&loop->uv);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);

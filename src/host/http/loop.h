@@ -1,12 +1,13 @@
 /*
  * loop.h -- private to this folder: a thread, its libuv loop and the connections on it.
  *
- * Everything here happens on the loop's own thread, but loop_post, loop_listen and loop_set, which
- * leave a note and wake it.
+ * Everything here happens on the loop's own thread, but loop_post, loop_stir, loop_listen and loop_set,
+ * which leave a note and wake it.
  */
 #ifndef IMPRINT_HTTP_LOOP_H
 #define IMPRINT_HTTP_LOOP_H
 
+#include "stream.h"
 #include "talk.h"
 
 #include <pthread.h>
@@ -26,8 +27,8 @@ struct shared {
 	struct http_options options;                              /* limits filled in */
 	void (*begin)(struct shared *shared, struct exchange *x); /* to the workers */
 
-	_Atomic uint64_t connections, requests, handshakes, resumed, refused, timed_out;
-	_Atomic unsigned open, in_work;
+	_Atomic uint64_t connections, requests, handshakes, resumed, refused, timed_out, streams;
+	_Atomic unsigned open, in_work, streaming;
 	pthread_mutex_t quiet_lock; /* with quiet: told when open or in_work becomes 0 */
 	pthread_cond_t quiet;
 };
@@ -43,6 +44,7 @@ struct loop {
 
 	pthread_mutex_t lock; /* of these: */
 	struct exchange *answered, **answered_end;
+	struct http_stream *stirred;
 	struct listening *fresh;
 	enum loop_state wanted;
 
@@ -61,6 +63,8 @@ struct loop {
 enum err loop_new(struct shared *shared, struct loop **loop, struct errbuf *eb) MUST_CHECK;
 /* An exchange of this loop has been answered. Any thread. */
 void loop_post(struct loop *loop, struct exchange *x);
+/* A stream of this loop has something to send, or ends. Any thread; the list holds it. */
+void loop_stir(struct loop *loop, struct http_stream *s);
 /* Listens on a bound socket, which it owns from here on. Any thread but the loop's; waits for it. */
 enum err loop_listen(struct loop *loop, int fd, struct http_tls *tls, struct errbuf *eb) MUST_CHECK;
 void loop_set(struct loop *loop, enum loop_state wanted);
@@ -74,6 +78,8 @@ enum err connection_accept(
     struct loop *loop, uv_stream_t *listener, struct http_tls *tls) MUST_CHECK;
 /* Its answers that wait go out; it may be gone afterwards. */
 void connection_answered(struct exchange *x);
+/* Its stream has something to send, or ends. */
+void connection_stirred(struct exchange *x);
 void connections_drain(struct loop *loop);
 void connections_cut(struct loop *loop);
 

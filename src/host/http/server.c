@@ -257,7 +257,7 @@ void http_server_stats(const struct http_server *server, struct http_stats *stat
 	const struct shared *s = &server->shared;
 
 	*stats = (struct http_stats){ s->connections, s->requests, s->handshakes, s->resumed,
-		s->refused, s->timed_out, s->open };
+		s->refused, s->timed_out, s->streams, s->open, s->streaming };
 }
 
 static void set_all(struct http_server *s, enum loop_state wanted)

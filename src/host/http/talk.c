@@ -1,4 +1,5 @@
 #include "talk.h"
+#include "stream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,8 @@ static void send_answer(struct talk *t, const struct exchange *x)
 	const struct http_options *o = t->carrier->options;
 	struct bytes out = { .max = 0 };
 
-	if (exchange_render(x, t->carrier->date, t->last && !t->first, &out) == OK) {
+	if (exchange_render(x, t->carrier->date, t->last && (!t->first || t->streams), &out) ==
+	    OK) {
 		t->carrier->send(t->ctx, (struct slice){ out.p, out.n });
 		if (o->log)
 			o->log(o->ctx, &x->request, x->shown.response.status,
@@ -51,12 +53,41 @@ static void send_answer(struct talk *t, const struct exchange *x)
 	bytes_free(&out);
 }
 
+/* Leaves them to whoever answers them. */
+static void forget(struct exchange *x)
+{
+	struct exchange *next;
+
+	for (; x; x = next) {
+		next = x->next;
+		x->talk = NULL;
+		if (x->answered)
+			exchange_free(x);
+	}
+}
+
+/* What the peer has asked for behind a stream is never answered. */
+static void begin_stream(struct talk *t, struct exchange *x)
+{
+	forget(x->next);
+	x->next = NULL;
+	t->final = x;
+	t->in_work = 1;
+	t->last = t->streams = true;
+	send_answer(t, x);
+	talk_stream(t);
+}
+
 /* Sends what can be sent: the answers at the head of the line. */
 static void flush(struct talk *t)
 {
-	while (t->first && t->first->answered && !t->failed) {
+	while (t->first && t->first->answered && !t->failed && !t->streams) {
 		struct exchange *x = t->first;
 
+		if (x->stream) {
+			begin_stream(t, x);
+			return;
+		}
 		if (!(t->first = x->next))
 			t->final = NULL;
 		t->in_work--;
@@ -64,6 +95,27 @@ static void flush(struct talk *t)
 		exchange_free(x);
 	}
 	send_continue(t);
+}
+
+void talk_stream(struct talk *t)
+{
+	struct exchange *x = t->first;
+	struct bytes part;
+	bool ends;
+
+	if (!t->streams || t->failed)
+		return;
+	ends = stream_take(x->stream, &part) || t->hung_up || t->winding ||
+	       strcmp(x->request.method, "HEAD") == 0;
+	if (part.n > 0 && strcmp(x->request.method, "HEAD") != 0)
+		t->carrier->send(t->ctx, (struct slice){ part.p, part.n });
+	bytes_free(&part);
+	if (!ends)
+		return;
+	t->streams = false;
+	t->first = t->final = NULL;
+	t->in_work = 0;
+	exchange_free(x);
 }
 
 static void refuse(struct talk *t)
@@ -137,7 +189,8 @@ void talk_refuse(struct talk *t, int status, const char *reason)
 
 void talk_end(struct talk *t)
 {
-	t->last = true;
+	t->last = t->hung_up = true;
+	talk_stream(t);
 }
 
 void talk_wind_down(struct talk *t)
@@ -145,6 +198,7 @@ void talk_wind_down(struct talk *t)
 	t->winding = true;
 	if (t->reader.at == READER_IDLE)
 		t->last = true;
+	talk_stream(t);
 }
 
 bool talk_over(const struct talk *t)
@@ -154,14 +208,8 @@ bool talk_over(const struct talk *t)
 
 void talk_free(struct talk *t)
 {
-	struct exchange *x = t->first, *next;
-
-	for (; x; x = next) {
-		next = x->next;
-		x->talk = NULL;
-		if (x->answered)
-			exchange_free(x);
-	}
+	forget(t->first);
 	t->first = t->final = NULL;
+	t->streams = false;
 	reader_free(&t->reader);
 }

@@ -4,7 +4,7 @@
  * Bytes of the peer go in, requests come out to `begin`; answers come back in any order by
  * talk_answered and leave in the order of the requests, each in one `send`. A conversation ends when
  * `last` is set (Connection: close, a refused request, talk_end) and its line is empty:
- * talk_over. It never calls `begin` or `send` from within talk_free.
+ * talk_over. An answer that is a stream holds the line until it ends, and is the last. It never calls `begin` or `send` from within talk_free.
  */
 #ifndef IMPRINT_HTTP_TALK_H
 #define IMPRINT_HTTP_TALK_H
@@ -31,6 +31,8 @@ struct talk {
 	bool last;    /* no further request is read */
 	bool winding; /* the request that is being read is the last */
 	bool failed;  /* no memory for an answer: close without a word */
+	bool hung_up; /* the peer says nothing more */
+	bool streams; /* the answer at the head of the line goes on */
 	uint64_t refused;
 };
 
@@ -44,10 +46,12 @@ size_t talk_take(struct talk *t, const uint8_t *p, size_t n);
 void talk_answered(struct talk *t, struct exchange *x);
 /* Refuses what is being read, if anything is, and ends. */
 void talk_refuse(struct talk *t, int status, const char *reason);
-/* Reads no further byte; requests in work are answered. */
+/* The peer has ended its side. No further byte is read; requests in work are answered, streams end. */
 void talk_end(struct talk *t);
-/* The same behind the request that is being read, if there is one. */
+/* No further request behind the one that is being read, if there is one; streams end. */
 void talk_wind_down(struct talk *t);
+/* Sends what waits in the stream. */
+void talk_stream(struct talk *t);
 /* As many requests are in work as may be. */
 bool talk_full(const struct talk *t);
 bool talk_over(const struct talk *t);

@@ -113,6 +113,44 @@ static void test_server(void)
 	rig_stop(&rig);
 }
 
+/* The test's own words are part of the sweep. */
+static void test_stream(void)
+{
+	static struct peer p;
+	struct rig rig;
+	unsigned closed = 0, refused = 0, cut = 0, whole = 0, said = 0;
+	bool hit = true;
+	long n;
+
+	rig_start(&rig, &(struct http_limits){ .connections = 100 }, NULL);
+	for (n = 0; hit; n++) {
+		struct http_stream *s = NULL;
+		const char *text;
+
+		faults_begin(FAULT_MEMORY, n);
+		peer_connect(&p, rig.port, NULL);
+		peer_send(&p, "GET /stream HTTP/1.0\r\n\r\n");
+		if (peer_receive(&p) > 0 && strstr(p.text, " 200 "))
+			RIG_UNTIL((s = rig_stream(&rig)) != NULL);
+		for (int i = 0; i < 3 && s; i++)
+			said += http_stream_send(s, TEXT("abc")) == OK;
+		http_stream_end(s);
+		text = peer_rest(&p);
+		hit = faults_end();
+		closed += !text[0];
+		refused += strstr(text, " 503 ") != NULL;
+		cut += strstr(text, " 200 ") && strcmp(peer_body(text), "abcabcabc") != 0;
+		whole += strcmp(peer_body(text), "abcabcabc") == 0;
+		peer_close(&p);
+		http_stream_end(rig_stream(&rig)); /* of which nobody has heard */
+	}
+	ok(closed > 0 && refused > 0 && closed + refused + cut + whole == (unsigned)n && whole > 0,
+	    "a stream without memory is closed (%u times), refused (%u) or cut (%u)", closed,
+	    refused, cut);
+	ok(said >= 3 * whole, "and whoever speaks is told");
+	rig_stop(&rig);
+}
+
 /* --- TLS --- */
 
 static struct peer_identity leaf, clients, client;
@@ -248,6 +286,7 @@ int main(void)
 	make_identities();
 	test_talk();
 	test_server();
+	test_stream();
 	test_handshake();
 	free_identities();
 	return done_testing();

@@ -3,6 +3,7 @@
  *
  *	/much/N   N bytes            /empty  204
  *	/hold     answered by the next /release, behind that one
+ *	/stream   200 that goes on: rig_stream has it
  *	/client   200 with the certificate of the peer, DER
  *	/header   200 with header lines, good and bad
  *	else      200 with "METHOD path ?query agent=... body=..."
@@ -25,6 +26,7 @@ struct rig {
 	uint16_t port;
 	pthread_mutex_t lock;
 	struct http_exchange *held;
+	struct http_stream *stream;
 	sem_t handled; /* posted after each request */
 	_Atomic unsigned heard,
 	    logged; /* requests that the handler began, answers that were sent */
@@ -107,6 +109,33 @@ __attribute__((unused)) static bool rig_holds(struct rig *rig)
 	return holds;
 }
 
+static void rig_begin_stream(struct rig *rig, struct http_exchange *x)
+{
+	struct http_stream *stream;
+
+	x->response.status = 200;
+	x->response.type = "text/event-stream";
+	if (!(stream = http_answer_stream(x))) {
+		x->response.status = 503;
+		http_answer(x);
+	}
+	pthread_mutex_lock(&rig->lock);
+	rig->stream = stream;
+	pthread_mutex_unlock(&rig->lock);
+}
+
+/* The stream that the last request began; NULL: none, or it has been taken. */
+__attribute__((unused)) static struct http_stream *rig_stream(struct rig *rig)
+{
+	struct http_stream *stream;
+
+	pthread_mutex_lock(&rig->lock);
+	stream = rig->stream;
+	rig->stream = NULL;
+	pthread_mutex_unlock(&rig->lock);
+	return stream;
+}
+
 static void rig_handle(void *ctx, struct http_exchange *x)
 {
 	struct rig *rig = ctx;
@@ -124,10 +153,12 @@ static void rig_handle(void *ctx, struct http_exchange *x)
 		x->response.status = 0;
 	else if (strcmp(path, "/empty") == 0)
 		x->response.status = 204;
-	else
+	else if (strcmp(path, "/stream") != 0)
 		rig_say_request(x);
 	if (strcmp(path, "/hold") == 0)
 		(void)rig_hold(rig, x);
+	else if (strcmp(path, "/stream") == 0)
+		rig_begin_stream(rig, x);
 	else
 		http_answer(x);
 	if (release)
@@ -186,6 +217,7 @@ __attribute__((unused)) static void rig_start(
 __attribute__((unused)) static void rig_stop(struct rig *rig)
 {
 	http_server_free(rig->server);
+	http_stream_end(rig->stream);
 	sem_destroy(&rig->handled);
 	pthread_mutex_destroy(&rig->lock);
 }

@@ -119,6 +119,31 @@ def ini_seeds():
     write("ini", "no-end", b"\xef\xbb\xbf[a]\nb")
 
 
+def thing_seeds():
+    """What a board and its cloud say about its thing."""
+    ident = b"3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64"
+    tag = lambda number, rest: bytes.fromhex(f"da{number:08x}") + rest
+    zone = bytes.fromhex("a2 00 69") + b"tz_offset" + bytes.fromhex("02 00 a2 00 6c") + b"tz_dst_until" + bytes.fromhex("02 1a 7fffffff")
+    packs = {"time-zone": b"\x82" + zone, "empty": b"\x80", "light": bytes.fromhex("9f a2 00 65") + b"light" + bytes.fromhex("04 f5 ff"),
+        "floats": bytes.fromhex("9f a2 00 61 61 02 f9 0001 a2 00 61 62 02 fa 41ac0000 a2 00 61 63 02 fb 3fb999999999999a ff"),
+        "bases": bytes.fromhex("82 a5 20 0a 21 62") + b"u:" + bytes.fromhex("22 1b 0000000165000000 00 61 61 02 38 63 a3 00 61 62 08 42 0102 06 20"),
+        "text": bytes.fromhex("81 a3 00 61 61 03 62 6869 01 61 56")}
+    for name, pack in packs.items():
+        write("senml", name, pack)
+    update, begin = tag(0x010400, b"\x81\x78\x24" + ident), tag(0x010300, b"\x81\x60")
+    values = tag(0x010600, b"\x81\x58" + part(packs["time-zone"]))
+    messages = {"device-begin": tag(0x010700, b"\x81\x652.9.0"), "thing-begin": begin, "thing-update": update,
+        "last-values-begin": tag(0x010500, b"\x80"), "last-values": values, "timezone": tag(0x010900, bytes.fromhex("82 390e0f 1a65000000")),
+        "thing-detach": tag(0x011000, b"\x81\x78\x24" + ident), "net-config": tag(0x011100, b"\x82\x01\x64home")}
+    for name, message in messages.items():
+        write("thing_message", name, message)
+    attached = b"\x00" + part(update) + b"\x02\x01"
+    write("thing_board", "synchronised", attached + b"\x00" + part(values) + 8 * b"\x03\xff\x00" + b"\x01" + part(packs["light"]))
+    write("thing_board", "nameless", b"\x00" + part(tag(0x010400, b"\x81\x60")) + 12 * b"\x03\xff\x00")
+    write("thing_board", "detached", attached + b"\x00" + part(messages["thing-detach"]) + b"\x03\x04\x00")
+    write("thing_board", "refused", b"\x00" + part(update) + b"\x02\x00\x03\x04\x00" + attached)
+
+
 def feed_seeds():
     device, thing = b"0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40", b"3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64"
     row = b"a " + device + b" 1 " + thing + b" " + 16 * b"0f" + b" - 253402300799\n"
@@ -259,6 +284,7 @@ def main():
     for name in sorted(NETWORK_FILES):
         write("network_file", name, NETWORK_FILES[name].encode())
     mqtt_seeds()
+    thing_seeds()
     store_seeds()
     setup_seeds({row["name"]: row for row in provisioning["device_to_host"] + provisioning["host_to_device"]})
     write("cbor", "map-in-map", bytes.fromhex("a2004101 01a2 20f6 6161 81f5"))

@@ -242,6 +242,28 @@ static void found(void)
 	    "where Debian puts servers");
 }
 
+/* Modules of this program: beside it as in a build, else in a folder counted from above its own. */
+static void modules(void)
+{
+	char path[FOLDER_PATH_MAX];
+	struct errbuf eb;
+
+	ok(process_module("test_host_process", "nowhere", path, &eb) == OK,
+	    "the neighbour of this program: %s", path);
+	ok(process_module("imprint-there", top, path, &eb) == OK &&
+	        strncmp(path, top, strlen(top)) == 0,
+	    "an absolute folder: %s", path);
+	ok(process_module("imprint-here", top, path, &eb) == ERR_NOT_FOUND &&
+	        strstr(eb.text, "imprint-here: neither beside this program nor in "),
+	    "is not there (%s)", eb.text);
+	/* Tests are in a folder of the build folder, which is where ninja's file is. */
+	ok(process_module("build.ninja", ".", path, &eb) == OK &&
+	        strcmp(strrchr(path, '/'), "/build.ninja") == 0,
+	    "a folder counted from above this program's: %s", path);
+	ok(process_module("tests", ".", path, &eb) == ERR_NOT_FOUND, "a folder is no file (%s)",
+	    eb.text);
+}
+
 int main(void)
 {
 	char remove[80];
@@ -259,6 +281,7 @@ int main(void)
 	log_size();
 	ok(system(remove) == 0 && mkdir(top, 0700) == 0, "clean");
 	found();
+	modules();
 	setenv("PATH", "/usr/bin:/bin", 1);
 	ok(system(remove) == 0, "clean");
 	return done_testing();

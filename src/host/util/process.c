@@ -296,25 +296,38 @@ void process_stop(struct process *p, unsigned patience_ms)
 
 /* --- finding --- */
 
-static bool in_folder(const char *folder, size_t n, const char *program, char path[FOLDER_PATH_MAX])
+static bool is_file(const char *path, int mode)
 {
 	struct stat st;
+
+	return access(path, mode) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static bool in_folder(const char *folder, size_t n, const char *program, char path[FOLDER_PATH_MAX])
+{
 	int all = snprintf(path, FOLDER_PATH_MAX, "%.*s/%s", (int)n, folder, program);
 
 	/* An empty entry of PATH is the current folder: not asked for by anybody who means it. */
-	return n > 0 && all < FOLDER_PATH_MAX && access(path, X_OK) == 0 && stat(path, &st) == 0 &&
-	       S_ISREG(st.st_mode);
+	return n > 0 && all < FOLDER_PATH_MAX && is_file(path, X_OK);
+}
+
+/* The length of the running program's folder, without the slash; 0: nobody knows. */
+static size_t own_folder(char path[FOLDER_PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", path, FOLDER_PATH_MAX);
+
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	return n > 1 ? (size_t)n - 1 : 0;
 }
 
 enum err process_find(const char *program, char path[FOLDER_PATH_MAX], struct errbuf *eb)
 {
 	char own[FOLDER_PATH_MAX];
 	const char *list = getenv("PATH");
-	ssize_t n = readlink("/proc/self/exe", own, sizeof(own));
+	size_t n = own_folder(own);
 
-	while (n > 0 && own[n - 1] != '/')
-		n--;
-	if (n > 1 && in_folder(own, (size_t)n - 1, program, path))
+	if (n > 0 && in_folder(own, n, program, path))
 		return OK;
 	for (size_t part; list && *list; list += part + (list[part] == ':')) {
 		part = strcspn(list, ":");
@@ -326,4 +339,24 @@ enum err process_find(const char *program, char path[FOLDER_PATH_MAX], struct er
 		return OK;
 	return err_set(eb, ERR_NOT_FOUND,
 	    "%s: neither beside this program nor in PATH nor in /usr/sbin", program);
+}
+
+enum err process_module(
+    const char *file, const char *folder, char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	char own[FOLDER_PATH_MAX];
+	size_t n = own_folder(own);
+	int all = snprintf(path, FOLDER_PATH_MAX, "%.*s/%s", (int)n, own, file);
+
+	if (n > 0 && all < FOLDER_PATH_MAX && is_file(path, R_OK))
+		return OK;
+	while (n > 0 && own[n - 1] != '/')
+		n--;
+	all = folder[0] == '/'
+	          ? snprintf(path, FOLDER_PATH_MAX, "%s/%s", folder, file)
+	          : snprintf(path, FOLDER_PATH_MAX, "%.*s%s/%s", (int)n, own, folder, file);
+	if (n > 0 && all < FOLDER_PATH_MAX && is_file(path, R_OK))
+		return OK;
+	return err_set(eb, ERR_NOT_FOUND, "%s: neither beside this program nor in %.*s%s", file,
+	    folder[0] == '/' ? 0 : (int)n, own, folder);
 }

@@ -62,5 +62,12 @@ void process_stop(struct process *p, unsigned patience_ms);
 /* Finds a program: beside the running one, in PATH, in /usr/sbin and /sbin. ERR_NOT_FOUND. */
 enum err process_find(
     const char *program, char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
+/*
+ * Finds a file that other programs load: beside the running program, as a build leaves it, or in
+ * `folder`, as an installation does; counted from the folder above the program's unless it begins
+ * with a slash. ERR_NOT_FOUND.
+ */
+enum err process_module(
+    const char *file, const char *folder, char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 
 #endif

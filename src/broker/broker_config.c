@@ -1,4 +1,5 @@
 #include "broker_config.h"
+#include "feed.h"
 #include "file.h"
 #include "folder.h"
 #include "p256.h"
@@ -61,6 +62,20 @@ static enum err feed_check(const char *path, struct errbuf *eb)
 	return e == OK ? socket_length(path, eb) : e;
 }
 
+/* As the plugin takes it: one word of the feed. */
+static enum err name_check(const char *name, struct errbuf *eb)
+{
+	size_t n = name ? strlen(name) : 1;
+
+	if (n == 0 || n > FEED_NAME_MAX ||
+	    (name && name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                               "0123456789._-")]))
+		return err_set(eb, ERR_ARG,
+		    "the broker's name is 1 to %d letters, digits, \".\", \"_\" and \"-\"",
+		    FEED_NAME_MAX);
+	return OK;
+}
+
 static enum err socket_check(const char *path, struct errbuf *eb)
 {
 	enum err e = path_check("the broker's socket", path, eb);
@@ -106,8 +121,9 @@ static enum err config_check(const struct broker_config *c, struct errbuf *eb)
 	    (e = path_check("the device authority", c->authority, eb)) != OK ||
 	    (e = path_check("the broker's certificate", c->chain, eb)) != OK ||
 	    (e = path_check("the broker's key", c->key, eb)) != OK ||
-	    (c->plugin && ((e = path_check("the plugin", c->plugin, eb)) != OK ||
-	                      (e = feed_check(c->feed, eb)) != OK)) ||
+	    (c->plugin &&
+	        ((e = path_check("the plugin", c->plugin, eb)) != OK ||
+	            (e = feed_check(c->feed, eb)) != OK || (e = name_check(c->name, eb)) != OK)) ||
 	    (e = socket_check(c->socket, eb)) != OK || (e = address_check(c->address, eb)) != OK)
 		return e;
 	if (c->port == 0)
@@ -143,9 +159,12 @@ static enum err conf_write(
 	                        "plugin_opt_feed %s\n"
 	                        "plugin_opt_device_ca %s\n"
 	                        "plugin_opt_saved %s/list\n"
+	                        "%s%s%s"
 	                        "plugin_opt_service_user %s\n"
 	                        "plugin_opt_fast_tls true\n",
-	                        c->plugin, c->feed, c->authority, c->folder, BROKER_USER)
+	                        c->plugin, c->feed, c->authority, c->folder,
+	                        c->name ? "plugin_opt_name " : "", c->name ? c->name : "",
+	                        c->name ? "\n" : "", BROKER_USER)
 	                  : snprintf(who, sizeof(who), "acl_file %s/acl\n", c->folder);
 
 	if (n < 0 || (size_t)n >= sizeof(who))

@@ -38,6 +38,7 @@ struct broker_config {         /* paths are absolute */
 	struct slice password; /* of BROKER_USER; the file holds a salted hash of it */
 	const char *plugin;    /* imprint-mosquitto.so; NULL: without it */
 	const char *feed;      /* with it: the Unix socket where the server's feed is */
+	const char *name;      /* with it: what the server calls this broker; NULL: mosquitto */
 	const char *user;      /* whom a mosquitto that root starts becomes; NULL: who runs this */
 };
 

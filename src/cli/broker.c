@@ -2,6 +2,7 @@
 #include "broker.h"
 #include "commands.h"
 #include "file.h"
+#include "process.h"
 #include "unsafe.h"
 
 #include <stdlib.h>
@@ -56,11 +57,23 @@ enum err broker_configure(const char *state, const struct broker_config *wanted,
 	                            .socket = wanted->socket,
 	                            .plugin = wanted->plugin,
 	                            .feed = wanted->feed,
+	                            .name = wanted->name,
 	                            .password = { password, n } },
 	    eb);
 	wipe(password, n);
 	free(password);
 	return e == OK ? folder_join(folder, BROKER_CONFIG, conf, eb) : e;
+}
+
+enum err broker_plugin(char path[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	struct errbuf why = { "" };
+	enum err e = process_module(BROKER_PLUGIN, IMPRINT_MODULES, path, &why);
+
+	return e == OK ? OK
+	               : err_set(eb, e,
+	                     "%s; `make` builds it, `make install` installs it, --plugin names it",
+	                     why.text);
 }
 
 static const struct cli_option options[] = {
@@ -84,36 +97,77 @@ static const struct cli_option options[] = {
 	{ .name = "plugin",
 	    .kind = CLI_FILE,
 	    .value = "PATH",
-	    .help = "imprint-mosquitto.so: who comes in is decided by it, from the server's feed" },
+	    .help = "imprint-mosquitto.so, which decides who comes in; the installed one unless "
+	            "given" },
 	{ .name = "feed",
 	    .kind = CLI_FILE,
 	    .value = "PATH",
-	    .help = "with --plugin: the Unix socket where the feed is" },
+	    .help = "the server's Unix socket for the plugin; feed.sock in the run folder unless "
+	            "given" },
+	{ .name = "broker-name",
+	    .kind = CLI_TEXT,
+	    .value = "NAME",
+	    .help = "what the server calls this broker, when there are several; mosquitto unless "
+	            "given" },
+	{ .name = "no-plugin",
+	    .kind = CLI_SWITCH,
+	    .flag_only = true,
+	    .help = "mosquitto alone: it hears of no revocation, and compares no client ids" },
 	{ 0 },
 };
 
-static enum err config(struct cli *cli, struct errbuf *eb)
+/* A path that was given, or one in the run folder. */
+static enum err in_run(
+    const char *given, const char *name, char path[FOLDER_PATH_MAX], struct errbuf *eb)
 {
-	char state[FOLDER_PATH_MAX], socket[FOLDER_PATH_MAX], conf[FOLDER_PATH_MAX];
-	const char *listen = cli_text(cli, "listen"), *given = cli_text(cli, "socket");
+	char folder[FOLDER_PATH_MAX];
 	enum err e;
 
-	if ((e = folder_state(cli_text(cli, "state"), state, eb)) != OK)
-		return e;
 	if (given)
-		e = folder_join("", given, socket, eb);
-	else if ((e = folder_run(socket, eb)) == OK)
-		e = folder_join(socket, BROKER_SOCKET, socket, eb);
-	if (e != OK)
+		return folder_join("", given, path, eb);
+	if ((e = folder_run(folder, eb)) != OK)
 		return e;
-	e = broker_configure(state,
-	    &(struct broker_config){ .address = strcmp(listen, "all") == 0 ? NULL : listen,
-	        .port = (uint16_t)cli_number(cli, "broker-port"),
-	        .socket = socket,
-	        .plugin = cli_text(cli, "plugin"),
-	        .feed = cli_text(cli, "feed") },
-	    conf, eb);
-	if (e != OK)
+	return folder_join(folder, name, path, eb);
+}
+
+/* What only a configuration with the plugin has. */
+static enum err plugin_options(const struct cli *cli, struct broker_config *c,
+    char plugin[FOLDER_PATH_MAX], char feed[FOLDER_PATH_MAX], struct errbuf *eb)
+{
+	const char *given = cli_text(cli, "plugin");
+	enum err e;
+
+	if (cli_on(cli, "no-plugin")) {
+		for (size_t i = 0; i < 3; i++)
+			if (cli_text(
+			        cli, (const char *const[]){ "plugin", "feed", "broker-name" }[i]))
+				return err_set(eb, ERR_ARG,
+				    "--no-plugin excludes --plugin, --feed and --broker-name");
+		return OK;
+	}
+	if ((e = given ? folder_join("", given, plugin, eb) : broker_plugin(plugin, eb)) != OK ||
+	    (e = in_run(cli_text(cli, "feed"), BROKER_FEED, feed, eb)) != OK)
+		return e;
+	c->plugin = plugin;
+	c->feed = feed;
+	c->name = cli_text(cli, "broker-name");
+	return OK;
+}
+
+static enum err config(struct cli *cli, struct errbuf *eb)
+{
+	char state[FOLDER_PATH_MAX], socket[FOLDER_PATH_MAX], conf[FOLDER_PATH_MAX],
+	    plugin[FOLDER_PATH_MAX], feed[FOLDER_PATH_MAX];
+	const char *listen = cli_text(cli, "listen");
+	struct broker_config c = { .address = strcmp(listen, "all") == 0 ? NULL : listen,
+		.port = (uint16_t)cli_number(cli, "broker-port"),
+		.socket = socket };
+	enum err e;
+
+	if ((e = folder_state(cli_text(cli, "state"), state, eb)) != OK ||
+	    (e = in_run(cli_text(cli, "socket"), BROKER_SOCKET, socket, eb)) != OK ||
+	    (e = plugin_options(cli, &c, plugin, feed, eb)) != OK ||
+	    (e = broker_configure(state, &c, conf, eb)) != OK)
 		return e;
 	if (cli_json(cli))
 		return cli_json_print(json_pack("{s:s}", "config", conf), eb);
@@ -169,11 +223,11 @@ const struct cli_command broker_commands[] = {
 	{ .name = "broker config",
 	    .summary = "write the broker's configuration",
 	    .about = "For a mosquitto that is started by other means than `imprint up`. Written "
-	             "are mosquitto.conf, acl (not with --plugin) and internal.pw in the folder "
-	             "`broker` of the "
-	             "state folder, from the authority and the certificates that imprintd made "
-	             "there; the path of the first is printed. Start it with `mosquitto -c`, as "
-	             "the same user.",
+	             "are mosquitto.conf and internal.pw (with --no-plugin acl as well) in the "
+	             "folder `broker` of the state folder, from the authority and the "
+	             "certificates that imprintd made there; the path of the first is printed. "
+	             "Start it with `mosquitto -c`, as the same user, before imprintd or after "
+	             "it.",
 	    .options = options,
 	    .run = config },
 	{ .name = "broker check",

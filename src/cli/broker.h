@@ -10,13 +10,18 @@
 
 /*
  * Writes it from the authority, the broker's own certificate and the password that imprintd keeps in
- * `state`. wanted: address, port, socket, plugin and feed; the rest of it is not looked at. conf: the
+ * `state`. wanted: address, port, socket, plugin, feed and name; the rest of it is not looked at. conf: the
  * file for mosquitto. ERR_NOT_FOUND: imprintd has not been started with this state folder yet.
  */
 enum err broker_configure(const char *state, const struct broker_config *wanted,
     char conf[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 
-/* RUN/broker.sock: the broker's listener for the server. */
+/* RUN/broker.sock: the broker's listener for the server. RUN/feed.sock: the server's for the plugin. */
 #define BROKER_SOCKET "broker.sock"
+#define BROKER_FEED "feed.sock"
+
+/* The broker's plugin, beside this program or installed. ERR_NOT_FOUND, and what to do about it. */
+#define BROKER_PLUGIN "imprint-mosquitto.so"
+enum err broker_plugin(char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 
 #endif

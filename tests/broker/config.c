@@ -112,6 +112,12 @@ static void with_plugin(void)
 	    "nothing that would decide before it");
 	snprintf(line, sizeof(line), "plugin_opt_device_ca %s", authority);
 	ok(has_line(text, line), "the plugin knows the device authority");
+	ok(!strstr(text, "plugin_opt_name"), "the broker has its usual name");
+	free(text);
+	c.name = "hall-2.left_1";
+	ok(broker_config_write(&c, &eb) == OK, "written with a name (%s)", eb.text);
+	text = get(BROKER_CONFIG);
+	ok(has_line(text, "plugin_opt_name hall-2.left_1"), "the broker's own name");
 	free(text);
 }
 
@@ -172,6 +178,8 @@ static void refused(const char *name, struct broker_config c, enum err want)
 
 static void refusals(void)
 {
+	static const char *const names[] = { "", "two words", "a\nuser root",
+		"12345678901234567890123456789012345678901234567890123456789012345" };
 	char missing[80], two[80], key[80], deep[140];
 	struct broker_config c = usual();
 
@@ -212,6 +220,13 @@ static void refusals(void)
 
 	REFUSED("a plugin on the loader's path", plugin, "imprint-mosquitto.so", ERR_ARG);
 	REFUSED("a plugin without a feed", plugin, "/usr/lib/imprint-mosquitto.so", ERR_ARG);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		c = usual();
+		c.plugin = "/usr/lib/imprint-mosquitto.so";
+		c.feed = "/run/feed.sock";
+		c.name = names[i];
+		refused("a name that is none", c, ERR_ARG);
+	}
 
 	ok(chmod(folder, 0755) == 0, "others can look into the folder");
 	refused("a folder for everybody", usual(), ERR_DENIED);

@@ -1,11 +1,14 @@
 """The real mosquitto with the configuration that we write: who comes in, and to which topics."""
 
 import datetime
+import re
+import shutil
 import socket
 import ssl
 import subprocess
 import unittest
 import uuid
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -67,7 +70,7 @@ class Broker(harness.SystemTest):
         self.put("broker/internal.key", PASSWORD.encode())
         self.socket = self.run_folder / "broker.sock"
         self.port = self.free_port()
-        done = self.run_program("imprint", "broker", "config", "--broker-port", self.port, "--socket", self.socket)
+        done = self.run_program("imprint", "broker", "config", "--no-plugin", "--broker-port", self.port, "--socket", self.socket)
         self.assertEqual(done.returncode, 0, done)
         self.broker = self.start("/usr/sbin/mosquitto", "-c", done.stdout.strip())
         self.broker.wait_for(r"mosquitto version \S+ running")
@@ -195,11 +198,41 @@ class Broker(harness.SystemTest):
 
     def test_written_again_with_other_password(self):
         first = (self.state / "broker/internal.pw").read_text()
-        done = self.run_program("imprint", "broker", "config", "--json", "--listen", "all")
+        done = self.run_program("imprint", "broker", "config", "--no-plugin", "--json", "--listen", "all")
         self.assertEqual(done.returncode, 0, done)
         self.assertNotEqual((self.state / "broker/internal.pw").read_text(), first, "another salt")
         self.assertNotIn(PASSWORD, "".join(p.read_text() for p in (self.state / "broker").iterdir() if p.name != "internal.key"))
         self.assertIn("\nlistener 8885\n", (self.state / "broker/mosquitto.conf").read_text())
+
+    def test_with_the_plugin_unless_told_otherwise(self):
+        done = self.run_program("imprint", "broker", "config", "--broker-name", "hall-2")
+        self.assertEqual(done.returncode, 0, done)
+        lines = Path(done.stdout.strip()).read_text().splitlines()
+        for line in (f"plugin {harness.BUILD}/imprint-mosquitto.so", f"plugin_opt_feed {self.run_folder}/imprint/feed.sock",
+            f"plugin_opt_device_ca {self.state}/ca/certificate.pem", "plugin_opt_name hall-2", "per_listener_settings false"):
+            self.assertIn(line, lines)
+        self.assertEqual(self.run_program("imprint", "broker", "check", done.stdout.strip()).returncode, 0)
+        for option in ("--plugin", "--feed", "--broker-name"):
+            done = self.run_program("imprint", "broker", "config", "--no-plugin", option, "x")
+            self.assertEqual(done.returncode, 2, done)
+            self.assertIn("--no-plugin excludes", done.stderr)
+        done = self.run_program("imprint", "broker", "config", "--broker-name", "two words")
+        self.assertEqual(done.returncode, 2, done)
+
+    def test_a_plugin_that_is_not_there(self):
+        """Beside the program or installed, and nowhere else."""
+        there = self.folder / "bin/imprint"
+        there.parent.mkdir()
+        shutil.copy(harness.program("imprint"), there)
+        done = self.run_program(there, "broker", "config")
+        self.assertEqual(done.returncode, 3, done)
+        self.assertRegex(done.stderr, f"imprint-mosquitto.so: neither beside this program nor in {self.folder}/lib.*; `make` builds it")
+        libraries = self.folder / re.search(r"nor in \S*?/(lib\S*);", done.stderr).group(1)
+        libraries.mkdir(parents=True)
+        shutil.copy(harness.program("imprint-mosquitto.so"), libraries)
+        done = self.run_program(there, "broker", "config")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn(f"\nplugin {libraries}/imprint-mosquitto.so\n", Path(done.stdout.strip()).read_text())
 
     def test_nothing_to_configure(self):
         (self.state / "broker/internal.key").unlink()

@@ -63,7 +63,7 @@ bool program_is_online(const struct program *p);
 /* Where it is connected to, or what went wrong last; "" */
 const char *program_text(const struct program *p);
 
-struct program_counts { /* since program_new */
+struct program_counts {       /* since program_new */
 	unsigned handshakes;  /* begun: each costs the broker, whatever becomes of it */
 	unsigned said, heard; /* messages */
 };

@@ -1,8 +1,10 @@
 /* `imprint board`: virtual boards, and their buttons. */
 #include "board.h"
+#include "board_crowd.h"
 #include "chip_options.h"
 #include "commands.h"
 #include "folder.h"
+#include "remote.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,8 @@ static const struct cli_option options[] = {
 	    .value = "FILE",
 	    .help = "certificate (PEM) of the CA that the broker's certificate leads to" },
 	CHIP_OPTIONS,
+	CROWD_OPTIONS,
+	REMOTE_OPTIONS,
 	{ 0 },
 };
 
@@ -64,6 +68,11 @@ static void show(void *ctx, enum board_event event, const char *text)
 
 static enum err options_read(const struct cli *cli, struct board_options *o, struct errbuf *eb)
 {
+	static const char *const many[] = { "rate", "every", "keep", "again" };
+
+	for (size_t i = 0; i < COUNT(many); i++)
+		if (cli_given(cli, many[i]))
+			return err_set(eb, ERR_ARG, "--%s needs --count", many[i]);
 	o->name = cli->args[0];
 	o->wording = strcmp(cli_text(cli, "sketch"), "2020") == 0 ? CONSOLE_2020 : CONSOLE_TODAY;
 	o->setup = strcmp(cli_text(cli, "sketch"), "setup") == 0;
@@ -106,6 +115,8 @@ static enum err serve(struct cli *cli, struct errbuf *eb)
 	uint8_t *plan = NULL;
 	enum err e;
 
+	if (cli_given(cli, "count"))
+		return (e = name_free(cli->args[0], eb)) == OK ? crowd_serve(cli, eb) : e;
 	if ((e = options_read(cli, &o, eb)) != OK || (e = name_free(o.name, eb)) != OK ||
 	    (e = folder_state(cli_text(cli, "state"), state, eb)) != OK ||
 	    (e = folder_run(run, eb)) != OK)

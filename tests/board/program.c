@@ -248,7 +248,8 @@ static void test_pauses(struct world *w)
 	broker_hang_up(b);
 	ok(until(w, &w->events[PROGRAM_LOST], 1) && strstr(w->text, "again in 2 s") != NULL,
 	    "it begins with 2 s again: %s", w->text);
-	ok(program_counts(w->program).handshakes == COUNT(pauses) + 1, "every handshake is counted");
+	ok(program_counts(w->program).handshakes == COUNT(pauses) + 1,
+	    "every handshake is counted");
 	program_stop(w->program);
 	settle(w);
 }

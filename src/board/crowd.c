@@ -35,10 +35,10 @@ struct crowd {
 	struct crowd_options o;
 	int epoll, wake;
 	atomic_bool stop;
-	pthread_mutex_t
-	    mutex;        /* guards n; what lies before at[n] belongs to the thread that runs */
-	size_t n, on;     /* added, switched on */
-	uint64_t next_us; /* when the next one may be switched on */
+	pthread_mutex_t mutex; /* one at a time adds; before at[n] all is the running thread's */
+	atomic_size_t n;       /* added */
+	size_t on;             /* switched on */
+	uint64_t next_us;      /* when the next one may be switched on */
 	uint64_t looked_ms;
 	struct crowd_counts sums;
 	char reason[240];

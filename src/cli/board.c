@@ -239,6 +239,10 @@ const struct cli_command board_commands[] = {
 	        "With --broker and --anchor a board whose chip holds a complete identity connects "
 	        "as soon as nobody has its port open, shows its certificate, lets slot 0 sign, and "
 	        "stays: MQTT 3.1.1 over TLS 1.2. Opening the port ends that.\n\n"
+	        "With --count there are many boards in one process, without serial ports and with "
+	        "chips in memory. Each gets its identity from the server and connects to the "
+	        "broker, by default those of a running `imprint up`; at the end their devices are "
+	        "removed again.\n\n"
 	        "The path of the serial port is printed first. Opening and closing it at 1200 baud "
 	        "restarts the sketch, as uploading does on a real board.",
 	    .options = options,

@@ -68,6 +68,7 @@ static void rates(struct show *s, double now)
 static void line(const struct show *s)
 {
 	const struct crowd_counts *c = &s->counts;
+	unsigned long long messages = c->said + c->heard;
 	char text[512];
 
 	snprintf(text, sizeof(text),
@@ -76,8 +77,7 @@ static void line(const struct show *s)
 	    "%llu, lost %llu; messages %llu, %.0f a second%s%s",
 	    crew_done(s->crew), s->n, c->connecting, c->online, (unsigned long long)c->handshakes,
 	    s->handshake_rate, (unsigned long long)c->refused, (unsigned long long)c->lost,
-	    (unsigned long long)(c->said + c->heard), s->message_rate,
-	    c->reason[0] == '\0' ? "" : "; last ", c->reason);
+	    messages, s->message_rate, c->reason[0] == '\0' ? "" : "; last ", c->reason);
 	if (s->live)
 		fprintf(stderr, "\r\033[K%.*s", (int)width(), text);
 	else
@@ -207,10 +207,11 @@ static enum err finish(struct show *s, struct crew *crew, enum err e, struct err
 		gone = crew_remove(crew, &why);
 		removed = crew_done(crew);
 	}
-	if (e == OK && gone != OK)
-		e = err_set(eb, gone, "%s", why.text);
-	else if (gone != OK)
+	/* Said here: a program that was asked to end does not print its error. */
+	if (gone != OK)
 		cli_say(s->cli, "%s", why.text);
+	if (e == OK && gone != OK)
+		return err_set(eb, gone, "%s", why.text);
 	if (e == OK)
 		e = summary(s, boards, removed, eb);
 	return e;

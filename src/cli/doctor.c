@@ -1,5 +1,6 @@
 /* `imprint doctor`: what is here, what is missing, and what to do about it; `imprint version`. */
 #include "board.h"
+#include "broker.h"
 #include "commands.h"
 #include "p256.h"
 #include "process.h"
@@ -67,10 +68,10 @@ __attribute__((format(printf, 5, 6))) static void found(
 	                     "text", text, "remedy", remedy[0] ? remedy : NULL));
 	if (cli_json(d->cli))
 		return;
-	printf("%s%-8s%s %-13s %s\n", cli_ink(d->cli, stdout, inks[state]), words[state],
+	printf("%s%-8s%s %-15s %s\n", cli_ink(d->cli, stdout, inks[state]), words[state],
 	    cli_ink(d->cli, stdout, CLI_PLAIN), check, text);
 	if (remedy[0])
-		printf("%24s%s\n", "-> ", remedy);
+		printf("%26s%s\n", "-> ", remedy);
 }
 
 /* --- this computer --- */
@@ -149,6 +150,17 @@ static void check_program(
 	else
 		found(d, NOTE, name, "try to run it by hand", "%.200s does not say its version",
 		    path);
+}
+
+static void check_plugin(struct doctor *d)
+{
+	char path[FOLDER_PATH_MAX];
+
+	if (broker_plugin(path, NULL) == OK)
+		found(d, FINE, "broker's plugin", "", "%.300s", path);
+	else
+		found(d, MISSING, "broker's plugin", "build or install all of Imprint",
+		    BROKER_PLUGIN ": neither beside this program nor installed");
 }
 
 /* --- folders --- */
@@ -398,6 +410,7 @@ static enum err doctor(struct cli *cli, struct errbuf *eb)
 	check_clock(&d);
 	check_program(&d, "imprintd", "--version", "build or install all of Imprint");
 	check_program(&d, "mosquitto", "-h", "apt install mosquitto");
+	check_plugin(&d);
 	check_state(&d);
 	check_run(&d);
 	check_ports(&d);

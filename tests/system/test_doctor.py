@@ -49,6 +49,7 @@ class Doctor(harness.SystemTest):
         found = self.doctor()
         self.one(found, "imprintd", "ok", "imprintd 0.")
         self.one(found, "mosquitto", "ok", "mosquitto version 2")
+        self.one(found, "broker's plugin", "ok", str(harness.BUILD / "imprint-mosquitto.so"))
         self.one(found, "state folder", "ok", str(self.state))
         self.one(found, "credentials", "note", "none", "imprint up")
         self.assertNotIn("server", found)
@@ -65,7 +66,12 @@ class Doctor(harness.SystemTest):
         done = self.run_program(alone, "doctor", env={"PATH": "/nowhere"})
         self.assertEqual(done.returncode, 3, done)
         self.assertRegex(done.stdout, r"(?m)^missing +imprintd .*\n +-> build or install")
-        self.assertIn("imprint doctor: imprintd: see what to do above", done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^missing +broker's plugin imprint-mosquitto.so: neither .*\n +-> build or install")
+        self.assertIn("imprint doctor: imprintd and 1 more: see what to do above", done.stderr)
+        shutil.copy(harness.program("imprintd"), alone.parent)
+        done = self.run_program(alone, "doctor", env={"PATH": "/usr/bin:/bin"})
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn("imprint doctor: broker's plugin: see what to do above", done.stderr)
 
     def test_program_that_hangs(self):
         """And one that says an escape sequence: neither stops or fools us."""

@@ -19,6 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "system"))
+import harness
+
 SOURCE = Path(os.environ.get("IMPRINT_SOURCE", Path(__file__).resolve().parents[1]))
 BUILD = Path(os.environ.get("IMPRINT_BUILD", SOURCE / "build/host")).resolve()
 README = SOURCE / "README.md"
@@ -96,6 +99,7 @@ def main(write):
         env.update(PATH=f"{BUILD}:{env['PATH']}", IMPRINT_BUILD=str(BUILD), HOME=folder,
             IMPRINT_STATE=f"{folder}/.local/state/imprint", XDG_RUNTIME_DIR=f"{folder}/run",
             XDG_CONFIG_HOME=f"{folder}/.config", NO_COLOR="1", LC_ALL="C.UTF-8")
+        env.update(harness.mosquitto(folder))
         os.mkdir(f"{folder}/run", 0o700)
         try:
             for start, end in blocks(text):

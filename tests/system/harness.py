@@ -42,6 +42,20 @@ def program(name):
     return found
 
 
+def mosquitto(folder):
+    """What to add to the environment, so that our programs start a mosquitto that can load the plugin: a
+    sanitized one needs its runtime in a program that has none, whose own leaks are not ours."""
+    plugin = BUILD / "imprint-mosquitto.so"
+    needs = subprocess.run(["ldd", plugin], capture_output=True, text=True, check=False).stdout
+    found = re.findall(r"=> (\S*lib(?:asan|ubsan|tsan)\S*)", needs)
+    if not found:
+        return {}
+    wrapper = Path(folder) / "mosquitto"
+    wrapper.write_text(f'#!/bin/sh\nASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="{" ".join(found)}" exec /usr/sbin/mosquitto "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o700)
+    return {"IMPRINT_MOSQUITTO": str(wrapper)}
+
+
 class Process:
     """A running program. `lines` grows as it prints (both streams, in order of arrival)."""
 
@@ -161,6 +175,7 @@ class SystemTest(unittest.TestCase):
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("IMPRINT_")}
         self.env.update(IMPRINT_STATE=str(self.state), XDG_RUNTIME_DIR=str(self.run_folder),
             XDG_CONFIG_HOME=str(config), HOME=str(self.folder), NO_COLOR="1", LC_ALL="C.UTF-8")
+        self.env.update(mosquitto(self.folder))
         self.processes = []
         self.addCleanup(self.stop_all)
 

@@ -313,7 +313,7 @@ class Up(harness.SystemTest):
         """As somebody whom modes keep out, which root is not."""
         programs = self.folder / "bin"
         programs.mkdir()
-        for name in ("imprint", "imprintd"):
+        for name in ("imprint", "imprintd", "imprint-mosquitto.so"):
             shutil.copy(harness.program(name), programs)
         run = [str(programs / "imprint"), "up", "--once", "--no-board", *LIMIT]
         if os.geteuid() == 0:

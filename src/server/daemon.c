@@ -39,6 +39,8 @@ struct daemon {
 	struct store *store;
 	struct installation installation;
 	struct api *api;
+	struct api_parts parts;
+	_Atomic(struct watchers *) watchers; /* the committing thread tells it */
 	struct service *service;
 	struct http_tls *tls;
 	struct http_server *http;
@@ -65,6 +67,13 @@ static void prepare(void *ctx, struct store_change **changes, size_t n)
 	/* Before there is an API nothing is signed: the first rows are ours. */
 	if (d->api)
 		api_prepare(d->api, changes, n);
+}
+
+static void committed(void *ctx, uint64_t seq, uint64_t visit)
+{
+	struct daemon *d = ctx;
+
+	watchers_committed(atomic_load(&d->watchers), seq, visit);
 }
 
 static enum err ready(void *ctx, struct errbuf *eb)
@@ -189,7 +198,9 @@ static enum err state_open(struct daemon *d, struct errbuf *eb)
 
 static enum err store_start(struct daemon *d, struct errbuf *eb)
 {
-	struct store_options options = { .prepare = prepare, .ctx = d, .now_ms = now_ms };
+	struct store_options options = {
+		.prepare = prepare, .committed = committed, .ctx = d, .now_ms = now_ms
+	};
 	char path[FOLDER_PATH_MAX];
 	enum err e;
 
@@ -217,6 +228,24 @@ static enum err api_start(struct daemon *d, struct errbuf *eb)
 	if ((e = api_new(&options, &d->api, eb)) == OK)
 		api_store(d->api, d->store);
 	return e;
+}
+
+/* --- those who watch --- */
+
+static enum err watchers_open(struct daemon *d, struct errbuf *eb)
+{
+	struct watchers_options options = {
+		.store = d->store, .tenant = d->installation.tenant, .log = d->options.log
+	};
+	struct watchers *made = NULL;
+	enum err e = watchers_start(&options, &made, eb);
+
+	if (e != OK)
+		return e;
+	atomic_store(&d->watchers, made);
+	d->parts.watchers = made;
+	api_parts_set(d->api, &d->parts);
+	return OK;
 }
 
 /* --- service certificates --- */
@@ -576,8 +605,10 @@ void daemon_close(struct daemon *d)
 	}
 	/* The store is closed while the server still is, so that late commits find whom to answer. */
 	inbox_stop(d->inbox);
+	watchers_stop(d->watchers);
 	store_close(d->store);
 	http_server_free(d->http);
+	watchers_free(d->watchers);
 	http_tls_free(d->tls);
 	api_free(d->api);
 	service_free(d->service);

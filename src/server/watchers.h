@@ -3,7 +3,9 @@
  *
  * Server-sent events: `audit` and `visit` from the registry, in order, replayed from the numbers of
  * Last-Event-ID ("EVENT.VISIT"); `message` and `value` as they come, never again. A thread of its own
- * reads and writes; nobody who reports waits for a reader, and a reader who is too slow is dropped.
+ * reads and writes; nobody who reports waits for a reader. What stands in the registry waits there for
+ * a reader who is slow; one for whose live events there is no room is dropped, and so is everybody
+ * after an hour: to come back takes a token that is still good.
  *
  *	watchers_committed(w, seq, visit);                   // from store_options.committed
  *	watchers_say(w, device, "value", "{\"name\":\"led\",\"value\":true}");
@@ -19,15 +21,35 @@
 
 struct watchers;
 
-struct watchers_options { /* borrowed until watchers_stop */
+/* From where on; what a client says that has been here before. */
+struct watchers_from {
+	uint32_t tenant;
+	bool resumes; /* behind these numbers; else behind what is on the disk now */
+	uint64_t seq, visit;
+	bool one; /* of this device alone */
+	uint8_t device[16];
+};
+
+struct watchers_options { /* borrowed until watchers_stop, the log until watchers_free */
 	struct store *store;
 	uint32_t tenant;
 	struct log *log;
 };
 enum err watchers_start(
     const struct watchers_options *options, struct watchers **out, struct errbuf *eb) MUST_CHECK;
-/* Ends the streams. NULL is fine, here and below: nobody watches. */
+/*
+ * Ends the streams and looks no further into the registry, which may be closed then. Others may go on
+ * calling until watchers_free, and nothing comes of it. NULL is fine, here and below: nobody watches.
+ */
 void watchers_stop(struct watchers *w);
+void watchers_free(struct watchers *w);
+
+/*
+ * Answers x with a stream, which is ours from then on. x is still to be answered after ERR_CONFLICT:
+ * there are WATCHERS_MAX, or it is the end; ERR_NOT_FOUND: another tenant; ERR_MEMORY.
+ */
+enum err watchers_add(
+    struct watchers *w, struct http_exchange *x, const struct watchers_from *from) MUST_CHECK;
 
 /* Something is on the disk. Any thread; never blocks. */
 void watchers_committed(struct watchers *w, uint64_t seq, uint64_t visit);

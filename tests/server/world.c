@@ -30,6 +30,7 @@ struct asked {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	int answers;
+	struct http_stream *stream;
 };
 
 static void need(bool what, const char *why)
@@ -69,6 +70,144 @@ void http_answer(struct http_exchange *x)
 	pthread_mutex_unlock(&a->lock);
 }
 
+static char *copy(const char *text)
+{
+	char *p = strdup(text);
+
+	need(p, "memory");
+	return p;
+}
+
+/* --- answers that go on --- */
+
+struct http_stream {
+	pthread_mutex_t lock;
+	unsigned holders;
+	char *text;
+	size_t n, room;
+	bool gone, ended;
+};
+
+struct http_stream *http_answer_stream(struct http_exchange *x)
+{
+	struct asked *a = (struct asked *)x;
+	struct http_stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	pthread_mutex_init(&s->lock, NULL);
+	s->holders = 2;
+	s->room = HTTP_STREAM_MAX;
+	a->stream = s;
+	http_answer(x);
+	return s;
+}
+
+enum err http_stream_send(struct http_stream *s, struct slice part)
+{
+	enum err e = OK;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->gone || s->ended) {
+		e = ERR_IO;
+	} else if (part.n > s->room) {
+		s->gone = true;
+		e = ERR_SPACE;
+	} else {
+		s->text = realloc(s->text, s->n + part.n + 1);
+		need(s->text, "memory");
+		if (part.n > 0)
+			memcpy(s->text + s->n, part.p, part.n);
+		s->text[s->n += part.n] = '\0';
+	}
+	pthread_mutex_unlock(&s->lock);
+	return e;
+}
+
+size_t http_stream_room(struct http_stream *s)
+{
+	size_t room;
+
+	pthread_mutex_lock(&s->lock);
+	room = s->gone || s->ended ? 0 : s->room;
+	pthread_mutex_unlock(&s->lock);
+	return room;
+}
+
+static void let_go(struct http_stream *s)
+{
+	bool last;
+
+	pthread_mutex_lock(&s->lock);
+	s->ended = true;
+	last = --s->holders == 0;
+	pthread_mutex_unlock(&s->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&s->lock);
+	free(s->text);
+	free(s);
+}
+
+void http_stream_end(struct http_stream *s)
+{
+	if (s)
+		let_go(s);
+}
+
+char *stream_text(struct http_stream *s)
+{
+	char *text;
+
+	pthread_mutex_lock(&s->lock);
+	text = copy(s->text ? s->text : "");
+	pthread_mutex_unlock(&s->lock);
+	return text;
+}
+
+bool stream_says(struct http_stream *s, const char *text)
+{
+	bool said = false;
+
+	for (int i = 0; i < 2000 && !said; i++) {
+		char *all = stream_text(s);
+
+		said = strstr(all, text) != NULL;
+		free(all);
+		if (!said)
+			usleep(5000);
+	}
+	return said;
+}
+
+void stream_room(struct http_stream *s, size_t room)
+{
+	pthread_mutex_lock(&s->lock);
+	s->room = room;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void stream_leave(struct http_stream *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->gone = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool stream_ended(struct http_stream *s)
+{
+	bool ended = false;
+
+	for (int i = 0; i < 2000 && !ended; i++) {
+		pthread_mutex_lock(&s->lock);
+		ended = s->ended;
+		pthread_mutex_unlock(&s->lock);
+		if (!ended)
+			usleep(5000);
+	}
+	return ended;
+}
+
 static void take_headers(struct asked *a)
 {
 	char *rest = a->headers, *line;
@@ -81,14 +220,6 @@ static void take_headers(struct asked *a)
 		a->header[a->header_n].name = line;
 		a->header[a->header_n++].value = colon + 2;
 	}
-}
-
-static char *copy(const char *text)
-{
-	char *p = strdup(text);
-
-	need(p, "memory");
-	return p;
 }
 
 struct answer ask_with(
@@ -124,6 +255,7 @@ struct answer ask_with(
 	snprintf(
 	    answer.type, sizeof(answer.type), "%s", a.x.response.type ? a.x.response.type : "");
 	memcpy(answer.headers, a.added, sizeof(answer.headers));
+	answer.stream = a.stream;
 	answer.n = a.x.response.n;
 	answer.body = calloc(1, answer.n + 1);
 	need(answer.body, "memory");
@@ -151,6 +283,7 @@ struct answer ask(struct world *w, const char *method, const char *target, const
 
 void answer_free(struct answer *a)
 {
+	http_stream_end(a->stream);
 	json_decref(a->json);
 	free(a->body);
 	*a = (struct answer){ .status = 0 };
@@ -197,6 +330,32 @@ static void log_of(void *ctx, const char *id, int status, const char *why)
 	snprintf(w->logged, sizeof(w->logged), "%s %d %s", id, status, why);
 }
 
+static void prepare_of(void *ctx, struct store_change **changes, size_t n)
+{
+	api_prepare(((struct world *)ctx)->api, changes, n);
+}
+
+static void committed_of(void *ctx, uint64_t seq, uint64_t visit)
+{
+	watchers_committed(((struct world *)ctx)->watchers, seq, visit);
+}
+
+/* Once there is somebody whose events they are. */
+static void watch_begin(struct world *w)
+{
+	struct watchers_options watching = { .store = w->store, .tenant = 1, .log = &w->log };
+	struct api_parts parts = { .watchers = NULL };
+	struct store_tenant tenant;
+	struct errbuf eb = { "" };
+
+	if (store_tenant_first(w->store, &tenant, &eb) != OK)
+		return;
+	w->log = (struct log)LOG_TO(2, LOG_LEVEL_ERROR, false);
+	need(watchers_start(&watching, &w->watchers, &eb) == OK, eb.text);
+	parts.watchers = w->watchers;
+	api_parts_set(w->api, &parts);
+}
+
 void world_start(struct world *w)
 {
 	struct signer_options signing = { .now_ms = clock_of, .ctx = w };
@@ -206,7 +365,9 @@ void world_start(struct world *w)
 		.ctx = w,
 		.ready = ready_of,
 		.log = log_of };
-	struct store_options storing = { .prepare = api_prepare, .now_ms = clock_of };
+	struct store_options storing = {
+		.prepare = prepare_of, .committed = committed_of, .ctx = w
+	};
 	struct errbuf eb = { "" };
 	char path[64];
 
@@ -214,17 +375,19 @@ void world_start(struct world *w)
 	need(ca_open(path, &signing, &w->ca, &eb) == OK, eb.text);
 	options.ca = w->ca;
 	need(api_new(&options, &w->api, &eb) == OK, eb.text);
-	storing.ctx = w->api;
-	storing.now_ms = NULL;
 	snprintf(path, sizeof(path), "%s/imprint.db", w->folder);
 	need(store_open(path, &storing, &w->store, &eb) == OK, eb.text);
 	api_store(w->api, w->store);
+	watch_begin(w);
 }
 
 void world_stop(struct world *w)
 {
+	watchers_stop(w->watchers);
 	store_close(w->store);
 	api_free(w->api);
+	watchers_free(w->watchers);
+	w->watchers = NULL;
 	ca_free(w->ca);
 }
 
@@ -285,6 +448,7 @@ void world_open(struct world *w)
 	need(ca_create(path, utc_now(), &eb) == OK, eb.text);
 	world_start(w);
 	found(w);
+	watch_begin(w);
 	world_login(w);
 }
 

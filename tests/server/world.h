@@ -1,6 +1,6 @@
 /*
  * world.h -- the API with a registry and an authority in a temporary folder, and requests that need no
- * network: the three functions that answers go through are replaced here (world.c).
+ * network: the functions that answers go through are replaced here (world.c).
  *
  *	struct world w;
  *	world_open(&w);
@@ -21,6 +21,8 @@ struct world {
 	struct ca *ca;
 	struct store *store;
 	struct api *api;
+	struct log log;
+	struct watchers *watchers;
 	int64_t now_ms; /* the clock of all of them; 0: the system's */
 	char organization[37], client[33], secret[65];
 	uint8_t tenant[16], principal[16];
@@ -48,10 +50,21 @@ struct answer {
 	char type[64];
 	char *body; /* never NULL, with a NUL behind */
 	size_t n;
-	char headers[512]; /* "Name: value\n" each */
-	json_t *json;      /* NULL when the body is none */
+	char headers[512];          /* "Name: value\n" each */
+	json_t *json;               /* NULL when the body is none */
+	struct http_stream *stream; /* NULL: the answer is whole */
 };
 void answer_free(struct answer *a);
+/* Waits until the stream has said this; false: it does not. */
+bool stream_says(struct http_stream *s, const char *text);
+/* A copy of all that it has said. */
+char *stream_text(struct http_stream *s);
+/* How many bytes it takes from now on; 0: it is ended when there come more. */
+void stream_room(struct http_stream *s, size_t room);
+/* The peer has gone. */
+void stream_leave(struct http_stream *s);
+/* Waits until its owner has ended it. */
+bool stream_ended(struct http_stream *s);
 /* A text at a path such as "compressed.serial"; "" when there is none. */
 const char *text_of(const struct answer *a, const char *path);
 

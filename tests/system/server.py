@@ -108,6 +108,38 @@ class Server:
         return self.call("PUT", f"/iot/v2/devices/{device}/certs", {"ca": "Arduino", "csr": csr, "enabled": True})
 
 
+class Events:
+    """The stream of what happens: `next()` waits for an event, (kind, data); `id` is the last that was heard."""
+
+    def __init__(self, server, query="", headers=None):
+        self.connection = server.connect()
+        self.connection.request("GET", "/v1/events" + query, headers={"Authorization": f"Bearer {server.token}", **(headers or {})})
+        self.answer = self.connection.getresponse()
+        self.id = None
+        server.test.assertEqual(self.answer.status, 200)
+        server.test.assertEqual(self.answer.headers["Content-Type"], "text/event-stream")
+
+    def lines(self):
+        """Those of one event; [] at the end."""
+        lines = []
+        while (line := self.answer.readline().decode()) != "\n":
+            if not line:
+                return []
+            lines.append(line.rstrip("\n"))
+        return lines
+
+    def next(self):
+        while lines := self.lines():
+            parts = dict(line.split(": ", 1) for line in lines if not line.startswith(":"))
+            self.id = parts.get("id", self.id)
+            if "data" in parts:
+                return parts.get("event"), json.loads(parts["data"])
+        return None
+
+    def close(self):
+        self.connection.close()
+
+
 class Key:
     """A board's key and its request, made by OpenSSL."""
 

@@ -7,7 +7,7 @@ import unittest
 import yaml
 
 import harness
-from server import Key, Server
+from server import Events, Key, Server
 
 SERVER = harness.SOURCE / "src/server"
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
@@ -198,6 +198,13 @@ class LiveTest(harness.SystemTest):
                 self.assertEqual(json.loads(raw)["status"], status)
         return json.loads(raw) if raw else None
 
+    def watch(self, device):
+        """What does not end: its first event."""
+        events = Events(self.server, f"?device={device}&replay=all")
+        self.assertEqual(events.next()[1]["kind"], "device.created")
+        events.close()
+        self.seen.add("event_stream")
+
     def test_every_operation(self):
         device = self.ask(201, "PUT", "/iot/v2/devices", {"type": "opta", "name": "shape"})["id"]
         path, nobody = f"/iot/v2/devices/{device}", "/iot/v2/devices/00000000-0000-4000-8000-000000000000"
@@ -224,6 +231,9 @@ class LiveTest(harness.SystemTest):
         self.ask(200, "GET", "/iot/v1/supported/devices")
         self.ask(200, "GET", "/iot/v1/network_credentials/opta?connection=wifi")
         self.ask(200, "GET", "/iot/v1/network_credentials/opta/connections")
+        self.watch(device)
+        self.ask(400, "GET", "/v1/events?after=now")
+        self.ask(404, "GET", "/v1/events?device=" + nobody.rpartition("/")[2])
         self.ask(200, "GET", "/healthz", token=False)
         self.ask(200, "GET", "/readyz", token=False)
         self.ask(200, "DELETE", path)

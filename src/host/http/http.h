@@ -63,6 +63,7 @@ void http_answer(struct http_exchange *x);
 /* --- answers that go on --- */
 
 struct http_stream;
+#define HTTP_STREAM_MAX (256 * 1024) /* bytes that wait in one */
 
 /*
  * Sends x->response as http_answer does, but as a body that has no end yet. What follows is added by
@@ -72,11 +73,13 @@ struct http_stream;
 struct http_stream *http_answer_stream(struct http_exchange *x) MUST_CHECK;
 /*
  * Adds bytes, all or none. From any thread, never waits. ERR_IO: the peer has gone, or the server
- * drains. ERR_SPACE: it has left 256 KiB unread; ERR_MEMORY: after both the stream is ended. Time-outs
+ * drains. ERR_SPACE: it has left HTTP_STREAM_MAX unread; ERR_MEMORY: after both the stream is ended. Time-outs
  * between requests do not hit a stream, that of writing does: who wants to know of peers that have
  * gone sends something now and then.
  */
 enum err http_stream_send(struct http_stream *stream, struct slice part) MUST_CHECK;
+/* How much of that is free; 0 also when nobody reads any more. */
+size_t http_stream_room(struct http_stream *stream);
 /* What has been added still leaves; the stream is gone. May follow http_server_free. NULL is fine. */
 void http_stream_end(struct http_stream *stream);
 

@@ -13,7 +13,7 @@ static struct http_stream *stream_new(struct exchange *x)
 	s->loop = x->loop;
 	s->exchange = x;
 	s->holders = 2;
-	s->waiting.max = STREAM_WAITING_MAX;
+	s->waiting.max = HTTP_STREAM_MAX;
 	return s;
 }
 
@@ -46,7 +46,7 @@ bool stream_take(struct http_stream *s, struct bytes *part)
 
 	pthread_mutex_lock(&s->lock);
 	*part = s->waiting;
-	s->waiting = (struct bytes){ .max = STREAM_WAITING_MAX };
+	s->waiting = (struct bytes){ .max = HTTP_STREAM_MAX };
 	ended = s->ended;
 	pthread_mutex_unlock(&s->lock);
 	return ended;
@@ -99,6 +99,16 @@ enum err http_stream_send(struct http_stream *s, struct slice part)
 	stir(s);
 	pthread_mutex_unlock(&s->lock);
 	return e;
+}
+
+size_t http_stream_room(struct http_stream *s)
+{
+	size_t room;
+
+	pthread_mutex_lock(&s->lock);
+	room = s->gone || s->ended ? 0 : s->waiting.max - s->waiting.n;
+	pthread_mutex_unlock(&s->lock);
+	return room;
 }
 
 void http_stream_end(struct http_stream *s)

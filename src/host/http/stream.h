@@ -12,8 +12,6 @@
 
 #include <pthread.h>
 
-#define STREAM_WAITING_MAX (256 * 1024)
-
 struct loop;
 
 struct http_stream {

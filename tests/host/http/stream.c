@@ -54,6 +54,7 @@ static void test_pieces(struct rig *rig, const char *where, SSL_CTX *ctx)
 	        strstr(text, "\r\nConnection: close\r\n") && !strstr(text, "Content-Length"),
 	    "%s: the head leaves before there is a body, and promises no length", where);
 	records = p.records;
+	ok(http_stream_room(s) == HTTP_STREAM_MAX, "%s: there is room for what follows", where);
 	ok(say(s, "one") == OK && hears(&p, "one") && say(s, "two") == OK && hears(&p, "two"),
 	    "%s: each piece arrives by itself", where);
 	ok(!ctx || p.records == records + 2, "%s: and in one record", where);
@@ -161,7 +162,8 @@ static void test_slow_readers(struct rig *rig)
 	s = begin(rig, &p, STREAM);
 	peer_answer(&p, text, sizeof(text), false);
 	sent = fill(s, &e);
-	ok(e == ERR_SPACE && sent >= 256 * 1024 && sent < 16 * 1024 * 1024,
+	ok(http_stream_room(s) == 0 && e == ERR_SPACE && sent >= 256 * 1024 &&
+	        sent < 16 * 1024 * 1024,
 	    "who does not read is dropped after %zu bytes", sent);
 	ok(say(s, "x") == ERR_IO, "and hears no more");
 	http_stream_end(s);

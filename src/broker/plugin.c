@@ -18,7 +18,7 @@
 #include "file.h"
 #include "link.h"
 #include "peer.h"
-#include "saved.h"
+#include "saver.h"
 #include "unsafe.h"
 #include "utc.h"
 #include "uuid.h"
@@ -61,6 +61,7 @@ struct plugin {
 	int64_t fresh_ms; /* when the list was last known to be right */
 	bool ever_fresh;
 	bool changed; /* since it was saved */
+	struct saver saver;
 	bool telling;
 	int64_t turned_ms, saved_ms, looked_ms, first_client_ms;
 	bool ticked;
@@ -229,23 +230,56 @@ static void refusals_end(struct plugin *p)
 	p->refusals = 0;
 }
 
+static int64_t as_of(const struct plugin *p, int64_t now)
+{
+	return utc_now() - (now - p->fresh_ms) / 1000;
+}
+
+static void saved(struct plugin *p, enum err e, const struct errbuf *eb)
+{
+	if (e == OK)
+		return;
+	mosquitto_log_printf(MOSQ_LOG_WARNING, "imprint: the list is not saved: %s", eb->text);
+	p->changed = true;
+}
+
 /* Only while the list is known to be right, or was until now. */
 static void save(struct plugin *p, int64_t now)
 {
 	struct errbuf eb = { "" };
-	int64_t took;
+	bool changed = p->changed;
+
+	if (!p->saved_path || p->saver.child)
+		return;
+	p->changed = false;
+	p->saved_ms = now;
+	saved(p,
+	    changed ? saver_start(&p->saver, p->saved_path, as_of(p, now), &p->feed, &eb)
+	            : saved_touch(p->saved_path, as_of(p, now), &eb),
+	    &eb);
+}
+
+static void save_look(struct plugin *p, int64_t now)
+{
+	struct errbuf eb = { "" };
 	enum err e;
 
-	if (!p->saved_path)
+	if (!saver_ended(&p->saver, &e, &eb))
 		return;
-	e = p->changed ? saved_write(p->saved_path, &p->feed, &eb)
-	               : saved_touch(p->saved_path, &eb);
-	if (e != OK)
-		mosquitto_log_printf(
-		    MOSQ_LOG_WARNING, "imprint: the list is not saved: %s", eb.text);
-	p->changed = e != OK;
-	took = now_ms() - now;
-	p->saved_ms = now + took * 100; /* a long list is saved less often */
+	p->saved_ms = now + (now - p->saved_ms) * 100; /* a long list is saved less often */
+	saved(p, e, &eb);
+	if (p->changed && !p->feed.synced)
+		save(p, now); /* the feed was lost meanwhile: what it said last */
+}
+
+/* At the end, when nobody is kept waiting. */
+static void save_last(struct plugin *p)
+{
+	struct errbuf eb = { "" };
+	int64_t now = now_ms();
+
+	if ((saver_stop(&p->saver) || p->feed.synced) && p->saved_path)
+		saved(p, saved_write(p->saved_path, as_of(p, now), &p->feed, &eb), &eb);
 }
 
 static bool is_stale(const struct plugin *p, int64_t now)
@@ -286,6 +320,7 @@ static void turn(struct plugin *p, bool at_once)
 		if (p->saved_ms == 0 || now - p->saved_ms >= SAVE_MS)
 			save(p, now);
 	}
+	save_look(p, now);
 	if (now / 1000 != p->second) {
 		refusals_end(p);
 		p->second = now / 1000;
@@ -630,8 +665,7 @@ int mosquitto_plugin_cleanup(void *userdata, struct mosquitto_opt *given, int op
 		return MOSQ_ERR_SUCCESS;
 	for (size_t i = 0; i < COUNT(callbacks); i++)
 		mosquitto_callback_unregister(p->id, callbacks[i].event, callbacks[i].run, NULL);
-	if (p->feed.synced)
-		save(p, now_ms());
+	save_last(p);
 	plugin_free(p);
 	return MOSQ_ERR_SUCCESS;
 }

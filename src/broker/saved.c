@@ -40,7 +40,7 @@ static bool row(void *ctx, const struct roster_device *d)
 	           print_text(d->print[0], a), print_text(d->print[1], b), d->not_after) > 0;
 }
 
-enum err saved_write(const char *path, const struct feed *feed, struct errbuf *eb)
+enum err saved_write(const char *path, int64_t as_of, const struct feed *feed, struct errbuf *eb)
 {
 	char *text = NULL, key_id[41];
 	size_t n = 0;
@@ -63,13 +63,17 @@ enum err saved_write(const char *path, const struct feed *feed, struct errbuf *e
 		e = err_set(eb, ERR_MEMORY, "%s: no memory for the list", path);
 	else
 		e = file_write(path, (struct slice){ (const uint8_t *)text, n }, 0600, eb);
+	if (e == OK)
+		e = saved_touch(path, as_of, eb);
 	free(text);
 	return e;
 }
 
-enum err saved_touch(const char *path, struct errbuf *eb)
+enum err saved_touch(const char *path, int64_t as_of, struct errbuf *eb)
 {
-	if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) != 0)
+	const struct timespec times[] = { { .tv_sec = as_of }, { .tv_sec = as_of } };
+
+	if (utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) != 0)
 		return file_error(eb, errno, path, "set its time");
 	return OK;
 }

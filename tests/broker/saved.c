@@ -108,16 +108,19 @@ static void there_and_back(uint32_t n)
 	begin(&b);
 	fill(&a, n);
 	t0 = seconds();
-	ok(saved_write(path, &a.feed, &eb) == OK, "%u devices are written (%s)", n, eb.text);
+	ok(saved_write(path, 1700000000, &a.feed, &eb) == OK, "%u devices are written (%s)", n,
+	    eb.text);
 	t1 = seconds();
 	ok(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600, "for this user alone");
 	ok(saved_read(path, &b.feed, &as_of, &eb) == OK, "and read (%s)", eb.text);
 	t2 = seconds();
-	ok(same(&b, n) && !b.feed.synced && feed_output(&b.feed).n == 0 && as_of == st.st_mtime,
+	ok(same(&b, n) && !b.feed.synced && feed_output(&b.feed).n == 0 && as_of == 1700000000,
 	    "all of it, and nothing is said to anybody");
 	printf("# %u devices: written in %.2f s, read in %.2f s, %zu bytes each in memory\n", n,
 	    t1 - t0, t2 - t1, n ? roster_size(b.roster) / n : 0);
-	ok(saved_touch(path, &eb) == OK, "it is right as of now (%s)", eb.text);
+	ok(saved_touch(path, 1700000060, &eb) == OK && stat(path, &st) == 0 &&
+	        st.st_mtime == 1700000060,
+	    "it is right as of later (%s)", eb.text);
 	end(&a);
 	end(&b);
 }
@@ -136,7 +139,8 @@ static void halves(void)
 	begin(&a);
 	begin(&b);
 	fill(&a, 20);
-	if (feed_authority(&b.feed, configured) != OK || saved_write(path, &a.feed, &eb) != OK ||
+	if (feed_authority(&b.feed, configured) != OK ||
+	    saved_write(path, 1700000000, &a.feed, &eb) != OK ||
 	    file_read(path, 65536, &text, &n, &eb) != OK)
 		exit(1);
 	for (size_t cut = 0; cut < n; cut++) {
@@ -151,7 +155,7 @@ static void halves(void)
 	        saved_read(path, &b.feed, &as_of, &eb) == ERR_DENIED,
 	    "others can read it: %s", eb.text);
 	ok(unlink(path) == 0 && saved_read(path, &b.feed, &as_of, &eb) == ERR_NOT_FOUND &&
-	        saved_touch(path, &eb) == ERR_NOT_FOUND,
+	        saved_touch(path, 1700000060, &eb) == ERR_NOT_FOUND,
 	    "there is none: %s", eb.text);
 	free(text);
 	end(&a);
@@ -173,7 +177,7 @@ static void faults(enum fault kind, const char *name)
 
 		begin(&b);
 		faults_begin(kind, n);
-		if ((e = saved_write(path, &a.feed, &eb)) == OK)
+		if ((e = saved_write(path, 1700000000, &a.feed, &eb)) == OK)
 			e = saved_read(path, &b.feed, &as_of, &eb);
 		if (!faults_end()) {
 			wrong += e != OK || !same(&b, 3);

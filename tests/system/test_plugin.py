@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import ssl
 import struct
@@ -15,6 +16,7 @@ import threading
 import time
 import unittest
 import uuid
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,6 +28,7 @@ import test_broker as broker
 PLUGIN = harness.BUILD / "imprint-mosquitto.so"
 HOUR = datetime.datetime.utcnow().replace(minute=0, second=0, microsecond=0)
 PASSWORD = "5f0c" * 16
+LONG = 100000
 IDLE = 1000 if os.environ.get("IMPRINT_TORTURE") else 200
 PATIENCE = 30
 
@@ -50,6 +53,7 @@ class Server:
         self.peer = None
         self.lines = []
         self.news = threading.Condition()
+        self.turn = threading.Lock() # what is long is said in pieces
         self.seq = 0
 
     def accept(self):
@@ -64,7 +68,8 @@ class Server:
             with contextlib.suppress(OSError):
                 while True:
                     time.sleep(2)
-                    peer.sendall(b"p\n")
+                    with self.turn:
+                        peer.sendall(b"p\n")
 
         threading.Thread(target=ping, daemon=True).start()
         with peer.makefile("r") as stream, contextlib.suppress(OSError):
@@ -86,7 +91,8 @@ class Server:
                 self.news.wait(left)
 
     def say(self, *lines):
-        self.peer.sendall("".join(line + "\n" for line in lines).encode())
+        with self.turn:
+            self.peer.sendall("".join(line + "\n" for line in lines).encode())
 
     def apply(self, *lines):
         """Says them; they are applied when this returns."""
@@ -516,6 +522,40 @@ class Plugin(harness.SystemTest):
                 return True
             time.sleep(0.2)
         return None
+
+    def test_saved_beside(self):
+        """A long list is written by another process: stopped in its middle it keeps nobody waiting, and no connection open."""
+        server = self.feed()
+        self.server, self.broker = server, self.mosquitto(self.configure())
+        server.accept()
+        good, kicked, path = self.leaf(self.device), str(uuid.uuid4()), self.state / "broker/list"
+        pair = self.leaf(kicked)
+        many = [f"a {uuid.uuid4()} 1 - {fingerprint(good[1])} - 253402300799" for _ in range(LONG)]
+        server.say("v 1 77 1", "b", self.row(good), self.row(pair, device=kicked), *many, "e 1")
+        server.seq = 1
+        children = Path(f"/proc/{self.broker.pid}/task/{self.broker.pid}/children")
+        writer = None
+        until = time.monotonic() + PATIENCE
+        while not path.exists() and writer is None and time.monotonic() < until:
+            for child in children.read_text().split():
+                with contextlib.suppress(OSError):
+                    os.kill(int(child), signal.SIGSTOP)
+                    writer = int(child)
+        self.assertIsNotNone(writer, "the list was written by the broker itself, or before this test looked")
+        # It may still have what the broker had then; what comes now is the broker's alone.
+        boards = [self.connect(good), self.connect(pair, client_id=kicked)]
+        self.assertEqual([b.code for b in boards], [0, 0])
+        server.apply(f"r {kicked}")
+        boards[1].wait_closed()
+        self.assertEqual(self.connect(pair, client_id=kicked).code, 5)
+        self.assertFalse(path.exists())
+        os.kill(writer, signal.SIGCONT)
+        self.assertTrue(self.wait_until(path.exists))
+        lines = path.read_text().splitlines()
+        self.assertEqual((sum(line.startswith("a ") for line in lines), lines[0], lines[-1]), (LONG + 2, "v 1 77 1", "e 1"))
+        self.assertIn(self.row(pair, device=kicked), lines, "the list of that moment")
+        self.assertEqual(self.broker.stop(), 0)
+        self.assertNotIn(kicked, path.read_text(), "at its end the broker writes what it knows")
 
     def test_saved_number(self):
         """A broker that starts again asks for what is new, not for everything."""

@@ -73,7 +73,7 @@ enum err peer_authorities(const char *path, enum err (*each)(void *ctx, const ui
 enum err peer_fast_tls(struct errbuf *eb)
 {
 	struct slim *slim = NULL;
-	enum err e = slim_new(&slim, eb);
+	enum err e = slim_new(&slim, SLIM_KEYS, eb);
 
 	if (e != OK)
 		return e;

@@ -26,8 +26,8 @@ enum err peer_authorities(const char *path, enum err (*each)(void *ctx, const ui
     void *ctx, struct errbuf *eb) MUST_CHECK;
 
 /*
- * From now on this process's TLS knows elliptic curves alone (slim.h): for a broker whose own
- * certificate and whose clients' are such. Before the first TLS context is made; for ever.
+ * From now on this process reads and writes keys with elliptic curves and of RSA, and no others (SLIM_KEYS),
+ * which makes a handshake cheaper. Before the first TLS context is made; for ever.
  */
 enum err peer_fast_tls(struct errbuf *eb) MUST_CHECK;
 

@@ -113,7 +113,8 @@ static void as_it_was(struct desk *d)
 	enum err e;
 
 	ok(!saver_ended(&s, &e, &eb) && !saver_stop(&s), "nobody writes");
-	ok(start(&s, d) == OK && start(&s, d) == ERR_CONFLICT, "one writes, and no other");
+	e = start(&s, d);
+	ok(e == OK && start(&s, d) == ERR_CONFLICT, "one writes, and no other");
 	put(d, 10);
 	roster_mark(d->roster);
 	ok(wait_for(&s, &eb) == OK && !saver_ended(&s, &e, &eb), "and has ended, once (%s)",

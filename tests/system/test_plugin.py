@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import harness
 import test_broker as broker
@@ -621,6 +621,43 @@ class Plugin(harness.SystemTest):
         self.assertEqual(board.code, 0)
         self.assertEqual(board.subscribe(f"/a/d/{self.device}/c/dw"), 0x80)
         self.broker.wait_for("nobody is let in: a certificate came in without being asked about")
+
+    def test_fast_tls(self):
+        """With and without it: a broker with an elliptic or an RSA certificate, and a password on the other listener."""
+        good = self.leaf(self.device)
+        elliptic = [(self.state / f"tls/broker.{end}").read_bytes() for end in ("pem", "key")]
+        root, key = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048)
+        anchor = broker.certificate(broker.common_name("rsa"), broker.common_name("rsa"), root, root, end=90,
+            extensions=(x509.BasicConstraints(True, 1),))
+        leaf = broker.certificate(broker.common_name("localhost"), broker.common_name("rsa"), key, root, end=90,
+            extensions=(x509.SubjectAlternativeName([x509.DNSName("localhost")]),))
+        self.put("tls/service-root.pem", (self.state / "tls/service-root.pem").read_bytes() + broker.pem(anchor))
+        for kind, pair in (("ECDSA", elliptic), ("RSA", [broker.pem(leaf), broker.pem(key)])):
+            for fast in ("true", "false"):
+                with self.subTest(f"{kind}, fast_tls {fast}"):
+                    self.put("tls/broker.pem", pair[0])
+                    self.put("tls/broker.key", pair[1])
+                    self.server = self.feed()
+                    conf = self.configure()
+                    self.assertIn("plugin_opt_fast_tls true\n", conf.read_text())
+                    conf.write_text(conf.read_text().replace("plugin_opt_fast_tls true", "plugin_opt_fast_tls " + fast))
+                    self.broker = self.mosquitto(conf)
+                    self.server.accept()
+                    self.server.snapshot(self.row(good))
+                    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+                        context = self.context(good)
+                        context.set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
+                        context.maximum_version = version
+                        self.boards.append(Board(self.port, context, self.device))
+                        self.assertEqual(self.boards[-1].code, 0, version)
+                    listener = self.start("stdbuf", "-oL", "mosquitto_sub", "-d", *self.internal, "-i", "server", "-t", "#")
+                    listener.wait_for("^Subscribed")
+                    wrong = [*self.internal[:-1], "another"]
+                    done = subprocess.run(["mosquitto_pub", *wrong, "-t", "x", "-m", "x"], capture_output=True, check=False, timeout=PATIENCE)
+                    self.assertNotEqual(done.returncode, 0, "a password that is wrong")
+                    listener.stop()
+                    self.broker.stop()
+                    self.server.close()
 
     def test_wrong_options(self):
         for line, why in (("plugin_opt_fed x", "plugin_opt_fed x"), ("plugin_opt_stale_max -1", "stale_max"),

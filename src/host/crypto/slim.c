@@ -9,16 +9,29 @@
 #include <openssl/core_names.h>
 #include <openssl/provider.h>
 
-#define KEPT_MAX 24
+#define KEPT_MAX 32
 
-/* What is kept of these operations; of all others everything is. */
+/* What is kept of these operations; of all others everything is. DER: PEM, and what SubjectPublicKeyInfo holds. */
 static const struct few {
 	int operation;
 	const char *names[4];
-} few[] = {
-	{ OSSL_OP_DECODER, { "EC", "DER" } }, /* DER: PEM, and what SubjectPublicKeyInfo holds */
+} curves[] = {
+	{ OSSL_OP_DECODER, { "EC", "DER" } },
 	{ OSSL_OP_ENCODER, { "EC" } },
 	{ OSSL_OP_KEYMGMT, { "EC", "X25519", "HMAC" } }, /* HMAC: TLS 1.3 binds sessions by it */
+}, keys[] = {
+	{ OSSL_OP_DECODER, { "EC", "DER", "RSA" } },
+	{ OSSL_OP_ENCODER, { "EC", "RSA" } },
+};
+
+#define FEW_MAX COUNT(curves)
+
+static const struct {
+	const struct few *few;
+	size_t n;
+} extents[] = {
+	[SLIM_CURVES] = { curves, COUNT(curves) },
+	[SLIM_KEYS] = { keys, COUNT(keys) },
 };
 
 /*
@@ -28,7 +41,7 @@ static const struct few {
  */
 static struct {
 	OSSL_PROVIDER *whole;
-	OSSL_ALGORITHM tables[COUNT(few)][KEPT_MAX];
+	OSSL_ALGORITHM tables[COUNT(extents)][FEW_MAX][KEPT_MAX];
 } kept;
 static pthread_once_t kept_once = PTHREAD_ONCE_INIT;
 
@@ -44,35 +57,50 @@ static bool is_named(const OSSL_ALGORITHM *a, const struct few *by)
 	return false;
 }
 
-static void keep_once(void)
+static void keep(const struct few *few, OSSL_ALGORITHM table[KEPT_MAX])
 {
 	int no_cache = 0;
+	const OSSL_ALGORITHM *a =
+	    OSSL_PROVIDER_query_operation(kept.whole, few->operation, &no_cache);
+	size_t n = 0;
 
+	for (; a && a->algorithm_names && n < KEPT_MAX - 1; a++) {
+		if (is_named(a, few))
+			table[n++] = *a;
+	}
+}
+
+static void keep_once(void)
+{
 	if (!(kept.whole = OSSL_PROVIDER_try_load(NULL, "default", 1)))
 		return;
-	for (size_t i = 0; i < COUNT(few); i++) {
-		const OSSL_ALGORITHM *a =
-		    OSSL_PROVIDER_query_operation(kept.whole, few[i].operation, &no_cache);
-		size_t n = 0;
-
-		for (; a && a->algorithm_names && n < KEPT_MAX - 1; a++) {
-			if (is_named(a, &few[i]))
-				kept.tables[i][n++] = *a;
-		}
-	}
+	for (size_t e = 0; e < COUNT(extents); e++)
+		for (size_t i = 0; i < extents[e].n; i++)
+			keep(&extents[e].few[i], kept.tables[e][i]);
 }
 
 /* --- the provider --- */
 
-static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
+static const OSSL_ALGORITHM *query(enum slim_extent extent, int operation, int *no_cache)
 {
-	(void)provctx;
 	*no_cache = 0;
-	for (size_t i = 0; i < COUNT(few); i++) {
-		if (few[i].operation == operation)
-			return kept.tables[i];
+	for (size_t i = 0; i < extents[extent].n; i++) {
+		if (extents[extent].few[i].operation == operation)
+			return kept.tables[extent][i];
 	}
 	return OSSL_PROVIDER_query_operation(kept.whole, operation, no_cache);
+}
+
+static const OSSL_ALGORITHM *query_curves(void *provctx, int operation, int *no_cache)
+{
+	(void)provctx;
+	return query(SLIM_CURVES, operation, no_cache);
+}
+
+static const OSSL_ALGORITHM *query_keys(void *provctx, int operation, int *no_cache)
+{
+	(void)provctx;
+	return query(SLIM_KEYS, operation, no_cache);
 }
 
 static int capabilities(void *provctx, const char *name, OSSL_CALLBACK *callback, void *arg)
@@ -81,11 +109,27 @@ static int capabilities(void *provctx, const char *name, OSSL_CALLBACK *callback
 	return OSSL_PROVIDER_get_capabilities(kept.whole, name, callback, arg);
 }
 
-static int init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-    void **provctx)
+/* The provider's context is the default one's, and has no room for an extent: hence two of these. */
+static int init_curves(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
+    const OSSL_DISPATCH **out, void **provctx)
 {
 	static const OSSL_DISPATCH dispatch[] = {
-		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query },
+		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query_curves },
+		{ OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities },
+		{ 0, NULL },
+	};
+
+	(void)core, (void)in;
+	*out = dispatch;
+	*provctx = OSSL_PROVIDER_get0_provider_ctx(kept.whole);
+	return 1;
+}
+
+static int init_keys(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
+    const OSSL_DISPATCH **out, void **provctx)
+{
+	static const OSSL_DISPATCH dispatch[] = {
+		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query_keys },
 		{ OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities },
 		{ 0, NULL },
 	};
@@ -101,7 +145,7 @@ struct slim {
 	OSSL_PROVIDER *provider;
 };
 
-enum err slim_new(struct slim **slim, struct errbuf *eb)
+enum err slim_new(struct slim **slim, enum slim_extent extent, struct errbuf *eb)
 {
 	struct slim *made = calloc(1, sizeof(*made));
 
@@ -109,7 +153,8 @@ enum err slim_new(struct slim **slim, struct errbuf *eb)
 		return err_set(eb, ERR_MEMORY, "OpenSSL's algorithms for TLS: out of memory");
 	pthread_once(&kept_once, keep_once);
 	if (!kept.whole || !(made->context = OSSL_LIB_CTX_new()) ||
-	    OSSL_PROVIDER_add_builtin(made->context, "slim", init) != 1 ||
+	    OSSL_PROVIDER_add_builtin(
+	        made->context, "slim", extent == SLIM_KEYS ? init_keys : init_curves) != 1 ||
 	    !(made->provider = OSSL_PROVIDER_load(made->context, "slim"))) {
 		slim_free(made);
 		return openssl_failed(eb, ERR_MEMORY, "OpenSSL's algorithms for TLS");

@@ -3,11 +3,10 @@
  *
  * OpenSSL 3.0 builds a new chain of decoders for every public key in a certificate and walks the
  * names of all that it knows each time. A slim context knows the default provider's algorithms, but
- * only those decoders and key managers that certificates with elliptic curves (P-256, P-384), in DER
- * and PEM, and key agreement by X25519 need. No RSA. Digests, KDFs, ciphers are all there.
+ * only some of those that read and write keys; digests, KDFs, ciphers are all there.
  *
  *	struct slim *slim = NULL;
- *	if ((e = slim_new(&slim, eb)) != OK)
+ *	if ((e = slim_new(&slim, SLIM_CURVES, eb)) != OK)
  *		return e;
  *	SSL_CTX *ctx = SSL_CTX_new_ex(slim_context(slim), NULL, TLS_server_method());
  *	...
@@ -23,7 +22,17 @@
 
 struct slim;
 
-enum err slim_new(struct slim **slim, struct errbuf *eb) MUST_CHECK;
+enum slim_extent {
+	/* For our own TLS: certificates with P-256 or P-384 in DER and PEM, agreement by X25519 too. No RSA. */
+	SLIM_CURVES,
+	/*
+	 * For the TLS of a process that is not ours: keys with elliptic curves and RSA can be read, and whatever
+	 * was made otherwise can be used. Other keys (Ed25519, DSA, RSA-PSS) cannot be read.
+	 */
+	SLIM_KEYS,
+};
+
+enum err slim_new(struct slim **slim, enum slim_extent extent, struct errbuf *eb) MUST_CHECK;
 /* Belongs to slim, and everything made with it goes first. */
 OSSL_LIB_CTX *slim_context(const struct slim *slim);
 /* NULL is fine. */

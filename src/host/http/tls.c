@@ -256,7 +256,7 @@ enum err http_tls_new(
 	pthread_mutex_init(&made->lock, NULL);
 	if (!(made->wire = wire_new()))
 		e = failed(eb, ERR_MEMORY, "TLS");
-	else if ((e = slim_new(&made->slim, eb)) == OK)
+	else if ((e = slim_new(&made->slim, SLIM_CURVES, eb)) == OK)
 		e = make_context(slim_context(made->slim), options, &made->ctx, eb);
 	if (e != OK)
 		http_tls_free(made);

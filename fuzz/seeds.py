@@ -144,6 +144,16 @@ def thing_seeds():
     write("thing_board", "refused", b"\x00" + part(update) + b"\x02\x00\x03\x04\x00" + attached)
 
 
+def zone_seeds():
+    """Files of time zones behind a time (fuzz/zone.c): one change, then a rule."""
+    def head(times, types):
+        return b"TZif2" + bytes(27) + b"".join(n.to_bytes(4, "big") for n in (times, types, 4))
+    block = (1000).to_bytes(8, "big") + b"\1" + bytes(8) + b"\0\0\x0e\x10\0\0ABC\0"
+    for name, now, rule in (("summer", 1784073600, b"CET-1CEST,M3.5.0,M10.5.0/3"), ("day-of-year", 1768435200, b"AAA0BBB,J60,300/-1"),
+            ("no-rule", 1768435200, b""), ("before", 999, b"<+0530>-5:30")):
+        write("zone", name, now.to_bytes(8, "big") + head(0, 1) + bytes(10) + head(1, 2) + block + b"\n" + rule + b"\n")
+
+
 def feed_seeds():
     device, thing = b"0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40", b"3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64"
     row = b"a " + device + b" 1 " + thing + b" " + 16 * b"0f" + b" - 253402300799\n"
@@ -285,6 +295,7 @@ def main():
         write("network_file", name, NETWORK_FILES[name].encode())
     mqtt_seeds()
     thing_seeds()
+    zone_seeds()
     store_seeds()
     setup_seeds({row["name"]: row for row in provisioning["device_to_host"] + provisioning["host_to_device"]})
     write("cbor", "map-in-map", bytes.fromhex("a2004101 01a2 20f6 6161 81f5"))

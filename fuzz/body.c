@@ -13,7 +13,9 @@ static void put(struct json_out *w, const struct body_field *f, const uint8_t *a
 {
 	if (f->kind == BODY_KIND_FLAG) {
 		json_bool(w, f->name, *(const bool *)at);
-	} else if (f->kind == BODY_KIND_UUID) {
+	} else if (f->kind == BODY_KIND_LINK && ct_zero(at, 16)) {
+		json_text(w, f->name, "");
+	} else if (f->kind == BODY_KIND_UUID || f->kind == BODY_KIND_LINK) {
 		json_uuid(w, f->name, at);
 	} else {
 		CHECK(memchr(at, 0, f->largest + 1));
@@ -25,12 +27,13 @@ static void put(struct json_out *w, const struct body_field *f, const uint8_t *a
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct body_object *const objects[] = { &device_object, &cert_object,
-		&tag_object, &pass_object };
+		&tag_object, &pass_object, &thing_object };
 	union {
 		struct device_body device;
 		struct cert_body cert;
 		struct tag_body tag;
 		struct pass_body pass;
+		struct thing_body thing;
 		uint8_t bytes[sizeof(struct cert_body) + sizeof(struct device_body)];
 	} one, two;
 	const struct body_object *o;
@@ -45,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_drop(&w);
 		return 0;
 	}
-	o = objects[data[0] % 4];
+	o = objects[data[0] % COUNT(objects)];
 	if (body_parse(o, (struct slice){ data + 1, size - 1 }, &one, &given, NULL) != OK) {
 		json_drop(&w);
 		return 0;

@@ -197,6 +197,8 @@ def api_seeds(csr):
     write("body", "certificate", b"\x01" + json.dumps({"ca": "Arduino_v2", "csr": csr, "enabled": True}).encode())
     write("body", "tag", b'\x02{"key":"place","value":"roof@home"}')
     write("body", "password", b'\x03{"password":"p4 ss"}')
+    write("body", "thing", b'\x04{"name":"hall","timezone":"Europe/Rome","device_id":"3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64"}')
+    write("body", "detached", b'\x04{"device_id":null}')
     write("body", "twice", b'\x00{"name":"a","name":"b"}')
     write("body", "deep", b"\x00" + 3000 * b"[")
     write("event", "plain", b"\x01\x00\x00\xc8" + bytes(64) + part(b"127.0.0.1") + part(b"") + b"\x00")
@@ -215,6 +217,8 @@ def api_seeds(csr):
         "tag": "\1DELETE " + nobody + "/tags/by%40home\n\n",
         "password": "\1GET " + nobody + "/pass?suggested_password=true\n\n",
         "credentials": "\1GET /iot/v1/network_credentials/opta?connection=wifi\n\n",
+        "thing": "\1PUT /iot/v2/things\n" + json_type + '\n{"name":"a","timezone":"Europe/Rome","device_id":""}',
+        "things": "\1GET /iot/v2/things?device_id=3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64&show_properties=true\n\n",
         "boards": "\1GET /iot/v1/supported/devices\nAccept: application/json\n\n",
         "other-method": "\1PATCH /iot/v2/devices\nX-Organization: 3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64\n\n",
     }.items():

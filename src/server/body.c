@@ -11,6 +11,7 @@
 #define BODY_NAME_CHARS LETTERS "_.@-"
 #define BODY_FQBN_CHARS LETTERS "_.:=,-"
 #define BODY_VERSION_CHARS LETTERS ".+-"
+#define BODY_ZONE_CHARS LETTERS "_+-/"
 #define BODY_MAC_CHARS "0123456789abcdefABCDEF:"
 
 #define DEVICE_FIELD(name, kind, smallest, largest, rule, form)                                    \
@@ -36,6 +37,12 @@ static const struct body_field tag_fields[] = {
 static const struct body_field pass_fields[] = {
 #include "fields.def"
 };
+#define THING_FIELD(name, kind, smallest, largest, rule, form)                                     \
+	{ #name, BODY_KIND_##kind, offsetof(struct thing_body, name), smallest, largest, rule,     \
+		form },
+static const struct body_field thing_fields[] = {
+#include "fields.def"
+};
 
 const struct body_object device_object = { "device", device_fields, COUNT(device_fields),
 	sizeof(struct device_body) };
@@ -45,6 +52,8 @@ const struct body_object tag_object = { "tag", tag_fields, COUNT(tag_fields),
 	sizeof(struct tag_body) };
 const struct body_object pass_object = { "password", pass_fields, COUNT(pass_fields),
 	sizeof(struct pass_body) };
+const struct body_object thing_object = { "thing", thing_fields, COUNT(thing_fields),
+	sizeof(struct thing_body) };
 
 /* --- one value --- */
 
@@ -113,6 +122,9 @@ static enum err text_check(const struct body_field *f, struct slice text, struct
 	case BODY_KIND_UUID:
 		right = uuid_parse(text, uuid) == OK;
 		break;
+	case BODY_KIND_LINK:
+		right = text.n == 0 || uuid_parse(text, uuid) == OK;
+		break;
 	case BODY_KIND_TEXT:
 		right = only(f->rule, text) && (strcmp(f->name, "ble_mac") != 0 || is_mac(text));
 		break;
@@ -142,11 +154,15 @@ static enum err take(const struct body_field *f, json_t *value, uint8_t *out, st
 		memcpy(out + f->offset, &flag, sizeof(flag));
 		return OK;
 	}
+	if (f->kind == BODY_KIND_LINK && json_is_null(value))
+		return OK;
 	if (!text.p)
 		return err_set(eb, ERR_FORMAT, "%s: not a string", f->name);
 	if ((e = text_check(f, text, eb)) != OK)
 		return e;
-	if (f->kind == BODY_KIND_UUID)
+	if (f->kind == BODY_KIND_LINK && text.n == 0)
+		return OK;
+	if (f->kind == BODY_KIND_UUID || f->kind == BODY_KIND_LINK)
 		return uuid_parse(text, out + f->offset);
 	memcpy(out + f->offset, text.p, text.n);
 	return OK;

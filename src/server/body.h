@@ -24,6 +24,7 @@
 #define BODY_NAME(name, largest) char name[(largest) + 1];
 #define BODY_PEM(name, largest) char name[(largest) + 1];
 #define BODY_UUID(name, largest) uint8_t name[16];
+#define BODY_LINK(name, largest) uint8_t name[16]; /* all zero: nothing */
 #define BODY_FLAG(name, largest) bool name;
 
 #define DEVICE_FIELD(name, kind, smallest, largest, rule, form) BODY_##kind(name, largest)
@@ -62,6 +63,15 @@ enum pass_field {
 #include "fields.def"
 	PASS_FIELDS
 };
+#define THING_FIELD(name, kind, smallest, largest, rule, form) BODY_##kind(name, largest)
+struct thing_body {
+#include "fields.def"
+};
+#define THING_FIELD(name, kind, smallest, largest, rule, form) THING_##name,
+enum thing_field {
+#include "fields.def"
+	THING_FIELDS
+};
 
 enum body_kind {
 	BODY_KIND_TEXT,
@@ -69,6 +79,7 @@ enum body_kind {
 	BODY_KIND_NAME,
 	BODY_KIND_PEM,
 	BODY_KIND_UUID,
+	BODY_KIND_LINK,
 	BODY_KIND_FLAG
 };
 struct body_field {
@@ -82,7 +93,7 @@ struct body_object {
 	const struct body_field *fields;
 	size_t n, size; /* of the struct */
 };
-extern const struct body_object device_object, cert_object, tag_object, pass_object;
+extern const struct body_object device_object, cert_object, tag_object, pass_object, thing_object;
 
 /* ERR_FORMAT with field and reason; ERR_SPACE: more than BODY_MAX bytes; ERR_MEMORY. */
 enum err body_parse(const struct body_object *object, struct slice json, void *out, uint32_t *given,

@@ -125,10 +125,18 @@ enum err call_device(struct call *c, bool deleted, struct store_device *device) 
 void device_json(struct call *c, const struct store_device *d, bool full, struct json_out *w);
 /* Rebuilds the certificate and compares it with what was signed. */
 enum err cert_answer(struct call *c, int status, const struct store_cert *cert) MUST_CHECK;
+/* The device's thing as its member `thing`; nothing when it has none. */
+void device_thing_json(struct call *c, const struct store_device *d, struct json_out *w);
+/* Answers with a thing once more. */
+enum err thing_again(struct call *c, int status, const uint8_t id[16]) MUST_CHECK;
+/* A random UUID (RFC 9562 5.4). */
+enum err call_draw_id(struct call *c, uint8_t id[16]) MUST_CHECK;
 void pass_answer(struct call *c, bool set, const char *suggested, struct json_out *w);
 const char *board_label(const char *type, const char *fqbn);
 
 /* --- writing --- */
+
+#define JOB_ALSO_MAX 2
 
 struct job {
 	struct call call;
@@ -140,8 +148,16 @@ struct job {
 	uint8_t event_body[EVENT_BODY_MAX];
 	bool issues;
 	struct ca_work work;
+	/* Events of the same change beside its own. */
+	struct {
+		char kind[32];
+		uint8_t subject[16];
+	} also[JOB_ALSO_MAX];
+	size_t also_n;
+	uint8_t also_body[EVENT_BODY_MAX];
 	/* For the answer. */
 	struct store_device device;
+	struct store_thing thing;
 	struct store_cert cert;
 	char text[192];
 };
@@ -154,6 +170,8 @@ enum err job_new(struct call *c, enum event_shape shape, int status, struct job 
 void job_step(struct job *job, enum server_step step, enum err code);
 /* Adds the event and hands everything to the store; answers when it is on the disk. Always OK. */
 enum err job_submit(struct job *job, const char *kind, const uint8_t subject[16]);
+/* Another event of the same change, behind its own: what this does to somebody else. */
+void job_also(struct job *job, const char *kind, const uint8_t subject[16]);
 void job_drop(struct job *job);
 /* ERR_NOT_FOUND: the request is new. Else it was answered again, or is refused. */
 enum err job_again(struct call *c) MUST_CHECK;

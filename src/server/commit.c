@@ -96,6 +96,28 @@ static void done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
 	job_drop(job);
 }
 
+void job_also(struct job *job, const char *kind, const uint8_t subject[16])
+{
+	snprintf(job->also[job->also_n].kind, sizeof(job->also[0].kind), "%s", kind);
+	memcpy(job->also[job->also_n++].subject, subject, 16);
+}
+
+/* They say what the change's own event says: who, from where, in which request's course. */
+static void also_add(struct job *job, const struct store_event *own)
+{
+	struct event event = job->event;
+	struct store_event row = *own;
+
+	event.shape = EVENT_NOTHING;
+	row.body = (struct slice){ job->also_body, event_put(&event, job->also_body) };
+	memset(row.request, 0, sizeof(row.request)); /* the request is found by the other */
+	for (size_t i = 0; i < job->also_n; i++) {
+		memcpy(row.kind, job->also[i].kind, sizeof(row.kind));
+		memcpy(row.subject, job->also[i].subject, 16);
+		store_event_add(job->change, &row);
+	}
+}
+
 enum err job_submit(struct job *job, const char *kind, const uint8_t subject[16])
 {
 	struct call *c = &job->call;
@@ -116,6 +138,8 @@ enum err job_submit(struct job *job, const char *kind, const uint8_t subject[16]
 	}
 	c->tools = NULL;
 	store_event_add(job->change, &row);
+	if (job->also_n > 0)
+		also_add(job, &row);
 	job_hook(job, "inside", STEP_QUEUE);
 	store_submit(api_registry(c->api), job->change, done, job);
 	return OK;
@@ -232,6 +256,8 @@ static enum err answer_again(struct call *c, const struct found *f)
 	case EVENT_CERTIFICATE:
 		e = store_cert_get(store, c->tenant, f->event.certificate, &cert, &c->eb);
 		return e == OK ? cert_answer(c, f->event.status, &cert) : e;
+	case EVENT_THING:
+		return thing_again(c, f->event.status, f->subject);
 	case EVENT_PASSWORD: /* never kept, but the request is the same */
 		w = json_out(256);
 		if ((e = call_body(c, &pass_object, &pass, &given)) == OK)

@@ -103,6 +103,7 @@ void device_json(struct call *c, const struct store_device *d, bool full, struct
 		json_time(w, "last_activity_at", d->seen);
 	if (library_version(d, &version))
 		json_slice(w, "lib_version", version);
+	device_thing_json(c, d, w);
 	json_open(w, "tags", '{');
 	e = store_tag_list(api_registry(c->api), c->tenant, d->id, put_tag, w, &c->eb);
 	json_close(w, '}');
@@ -151,11 +152,10 @@ static void apply(const struct device_body *b, uint32_t given, struct store_devi
 		d->locked = b->locked;
 }
 
-/* A random UUID (RFC 9562 5.4). */
-static enum err draw_id(struct call *c, uint8_t id[16])
+enum err call_draw_id(struct call *c, uint8_t id[16])
 {
 	if (random_bytes(id, 16) != OK)
-		return err_set(&c->eb, ERR_IO, "no random bytes for a device id");
+		return err_set(&c->eb, ERR_IO, "no random bytes for an id");
 	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
 	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
 	return OK;
@@ -190,7 +190,7 @@ enum err device_create(struct call *c)
 		return e;
 	if (!(given & BODY_BIT(DEVICE_type)))
 		return err_set(&c->eb, ERR_FORMAT, "type: missing");
-	if ((e = draw_id(c, d.id)) != OK)
+	if ((e = call_draw_id(c, d.id)) != OK)
 		return e;
 	memcpy(d.user, c->principal, sizeof(d.user));
 	snprintf(
@@ -448,17 +448,5 @@ enum err device_events(struct call *c)
 		json_slice(&w, "value", version);
 		json_close(&w, '}');
 	}
-	return list_end(c, &w);
-}
-
-/* There are no properties here; clients ask it to learn whether the device exists. */
-enum err device_properties(struct call *c)
-{
-	struct store_device d;
-	struct json_out w;
-	enum err e;
-
-	if ((e = list_begin(c, "deviceId", "properties", &d, &w)) != OK)
-		return e;
 	return list_end(c, &w);
 }

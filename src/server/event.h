@@ -20,7 +20,14 @@
 #define EVENT_BODY_MAX (68 + 2 * (1 + EVENT_TEXT_MAX) + 1 + 4 * EVENT_STEPS_MAX)
 
 /* What the answer to the request was made of, so that it can be given again. */
-enum event_shape { EVENT_NOTHING, EVENT_DEVICE, EVENT_CERTIFICATE, EVENT_PASSWORD, EVENT_SHAPES };
+enum event_shape {
+	EVENT_NOTHING,
+	EVENT_DEVICE,
+	EVENT_CERTIFICATE,
+	EVENT_PASSWORD,
+	EVENT_THING,
+	EVENT_SHAPES
+};
 
 struct event_step {
 	uint8_t step, code; /* enum server_step, enum err */

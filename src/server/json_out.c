@@ -190,6 +190,12 @@ void json_bool(struct json_out *w, const char *key, bool value)
 	put_text(w, value ? "true" : "false");
 }
 
+void json_raw(struct json_out *w, const char *key, const char *json)
+{
+	put_key(w, key);
+	put_text(w, json);
+}
+
 void json_int(struct json_out *w, const char *key, int64_t value)
 {
 	char text[24];

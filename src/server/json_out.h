@@ -36,6 +36,8 @@ void json_int(struct json_out *w, const char *key, int64_t value);
 void json_hex(struct json_out *w, const char *key, struct slice bytes);    /* lower case */
 void json_base64(struct json_out *w, const char *key, struct slice bytes); /* padded */
 void json_uuid(struct json_out *w, const char *key, const uint8_t uuid[16]);
+/* A value that is JSON already. */
+void json_raw(struct json_out *w, const char *key, const char *json);
 /* Milliseconds since 1970 as RFC 3339 in whole seconds. */
 void json_time(struct json_out *w, const char *key, int64_t ms);
 

@@ -1,7 +1,7 @@
 """Exchanges between a client and the server: recorded by a relay between them, and replayed without the client.
 
 A file has a line of JSON a request: method, path, headers, body, and of the answer the status and the names of
-its members. What is another each time stands in it as {client} {secret} {organization} {token} {device} {cert}.
+its members. What is another each time stands in it as {client} {secret} {organization} {token} {device} {cert} {thing}.
 """
 
 import base64
@@ -39,7 +39,8 @@ class Words:
             if "access_token" in value:
                 self.known["token"] = value["access_token"]
             elif method == "PUT" and "id" in value:
-                self.known["cert" if path.endswith("/certs") else "device"] = value["id"]
+                noun = {"certs": "cert", "things": "thing"}.get(path.rpartition("/")[2], "device")
+                self.known[noun] = value["id"]
 
     def hide(self, text):
         basic = base64.b64encode(f"{self.known['client']}:{self.known['secret']}".encode()).decode()

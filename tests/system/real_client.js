@@ -38,6 +38,7 @@ async function main() {
     client.defaultHeaders["X-Organization"] = config.organization;
     client.authentications.oauth2.accessToken = await token();
     const devices = new iot.DevicesV2Api(client), certs = new iot.DevicesV2CertsApi(client), tags = new iot.DevicesV2TagsApi(client);
+    const things = new iot.ThingsV2Api(client);
     const got = {};
 
     got.created = await devices.devicesV2Create({ name: "from-npm", type: "mkrwifi1010", fqbn: "arduino:samd:mkrwifi1010",
@@ -54,6 +55,14 @@ async function main() {
     got.updated = await devices.devicesV2Update(id, { name: "still-from-npm" });
     got.shown = await devices.devicesV2Show(id);
     got.refused = await refused(() => devices.devicesV2Create({ name: "x", type: "toaster" }));
+    got.thing = await things.thingsV2Create({ name: "hall", timezone: "Europe/Rome" });
+    got.attached = await things.thingsV2Update(got.thing.id, { device_id: id });
+    got.things = await things.thingsV2List({ deviceId: id, showProperties: true });
+    got.with_thing = await devices.devicesV2Show(id);
+    got.properties = await devices.devicesV2GetProperties(id);
+    got.detached = await things.thingsV2Update(got.thing.id, { device_id: null });
+    await things.thingsV2Delete(got.thing.id);
+    got.no_thing = await refused(() => things.thingsV2Show(got.thing.id));
     await certs.devicesV2CertsDelete(got.certificate.id, id);
     got.certificates_left = await certs.devicesV2CertsList(id);
     await devices.devicesV2Delete(id);

@@ -35,6 +35,7 @@ def main():
     settings.access_token = token["access_token"]
     client = iot.ApiClient(settings, header_name="X-Organization", header_value=config["organization"])
     devices, certs, tags = iot.DevicesV2Api(client), iot.DevicesV2CertsApi(client), iot.DevicesV2TagsApi(client)
+    things = iot.ThingsV2Api(client)
     got = {}
     created = devices.devices_v2_create(iot.CreateDevicesV2Payload(name="from-pypi", type="nano_33_iot",
         fqbn="arduino:samd:nano_33_iot", serial="0123456789ABCDEF"))
@@ -52,6 +53,15 @@ def main():
     got["updated"] = plain(devices.devices_v2_update(created.id, iot.Devicev2(name="still-from-pypi")))
     got["shown"] = plain(devices.devices_v2_show(created.id))
     got["refused"] = refused(devices.devices_v2_update, created.id, iot.Devicev2(serial="0 1"))
+    thing = things.things_v2_create(iot.ThingCreate(name="hall", timezone="Europe/Rome"))
+    got["thing"] = plain(thing)
+    got["attached"] = plain(things.things_v2_update(thing.id, iot.ThingUpdate(device_id=created.id, timezone="Europe/Rome")))
+    got["things"] = plain(things.things_v2_list(device_id=created.id, show_properties=True))
+    got["with_thing"] = plain(devices.devices_v2_show(created.id))
+    got["properties"] = plain(devices.devices_v2_get_properties(created.id))
+    got["detached"] = plain(things.things_v2_update(thing.id, iot.ThingUpdate(device_id="", timezone="Europe/Rome")))
+    things.things_v2_delete(thing.id)
+    got["no_thing"] = refused(things.things_v2_show, thing.id)
     certs.devices_v2_certs_delete(certificate.id, created.id)
     got["certificates_left"] = plain(certs.devices_v2_certs_list(created.id))
     devices.devices_v2_delete(created.id)

@@ -123,6 +123,13 @@ class RealClient(harness.SystemTest):
         self.assertEqual(got["not_listed"], [])
         self.assertEqual(got["updated"]["name"], f"still-from-{name}")
         self.assertEqual((got["shown"]["id"], got["shown"]["name"]), (device, f"still-from-{name}"))
+        thing = got["thing"]["id"]
+        self.assertEqual((got["attached"]["device_id"], got["attached"]["timezone"]), (device, "Europe/Rome"))
+        self.assertEqual([t["id"] for t in got["things"]], [thing])
+        self.assertEqual((got["with_thing"]["thing"]["id"], got["with_thing"]["thing"]["name"]), (thing, "hall"))
+        self.assertEqual(got["properties"]["properties"], [])
+        self.assertIsNone(got["detached"].get("device_id"))
+        self.assertEqual(got["no_thing"]["status"], 404)
         self.assertEqual((got["refused"]["status"], got["gone"]["status"]), (400, 404))
         self.assertTrue(got["refused"]["detail"])
         self.assertEqual([c["enabled"] for c in got["certificates_left"]].count(True), 0)

@@ -206,9 +206,9 @@ static enum err take_rule(const char *at, struct rule *r)
 
 static int64_t days_of(int year, int month, int day)
 {
-	struct x509_hour t = { .year = (uint16_t)year,
-		.month = (uint8_t)month,
-		.day = (uint8_t)day };
+	struct x509_hour t = {
+		.year = (uint16_t)year, .month = (uint8_t)month, .day = (uint8_t)day
+	};
 	int64_t seconds;
 
 	return utc_seconds(&t, &seconds) == OK ? seconds / DAY : 0;
@@ -250,7 +250,7 @@ static enum err rule_at(const struct rule *r, int64_t now, int32_t *offset, int6
 			int64_t at;
 			int32_t offset;
 		} changes[] = { { midnight(&r->begins, year) + r->begins.time - r->standard,
-				    r->summer },
+			            r->summer },
 			{ midnight(&r->ends, year) + r->ends.time - r->summer, r->standard } };
 
 		for (size_t i = 0; i < COUNT(changes); i++) {
@@ -293,7 +293,8 @@ enum err zone_parse(struct slice in, int64_t now, int32_t *offset, int64_t *unti
 	char line[128];
 
 	if (take_head(&in, &c) != OK || take(&in, block(&c, 4), &p) != OK ||
-	    take_head(&in, &c) != OK || take(&in, block(&c, 8), &p) != OK || take_line(in, line) != OK)
+	    take_head(&in, &c) != OK || take(&in, block(&c, 8), &p) != OK ||
+	    take_line(in, line) != OK)
 		return ERR_FORMAT;
 	t.times = p;
 	t.times_n = c.time;
@@ -320,8 +321,7 @@ bool zone_known(void)
 	return access(FOLDER, R_OK | X_OK) == 0;
 }
 
-enum err zone_at(
-    const char *name, int64_t now, int32_t *offset, int64_t *until, struct errbuf *eb)
+enum err zone_at(const char *name, int64_t now, int32_t *offset, int64_t *until, struct errbuf *eb)
 {
 	char path[sizeof(FOLDER) + 1 + ZONE_NAME_MAX];
 	size_t length = strlen(name), n;

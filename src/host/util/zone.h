@@ -23,8 +23,8 @@ bool zone_known(void);
  * offset: seconds east of UTC at `now` (seconds since 1970); until: when that changes, INT64_MAX: never.
  * ERR_NOT_FOUND: no such zone. ERR_FORMAT: no name of one, or its file is damaged.
  */
-enum err zone_at(const char *name, int64_t now, int32_t *offset, int64_t *until,
-    struct errbuf *eb) MUST_CHECK;
+enum err zone_at(
+    const char *name, int64_t now, int32_t *offset, int64_t *until, struct errbuf *eb) MUST_CHECK;
 /* The same, from the bytes of a file. */
 enum err zone_parse(struct slice tzif, int64_t now, int32_t *offset, int64_t *until) MUST_CHECK;
 

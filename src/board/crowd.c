@@ -28,7 +28,7 @@ struct member {
 	struct se_hal hal;
 	struct program *program;
 	struct program_counts seen; /* are in the sums already */
-	bool runs, online;
+	bool runs, online, again;
 };
 
 struct crowd {
@@ -159,6 +159,7 @@ static void happened(void *ctx, enum program_event event, const char *text)
 	switch (event) {
 	case PROGRAM_ONLINE:
 		m->online = true;
+		m->again = m->crowd->o.restless;
 		sums->online++;
 		sums->comings++;
 		break;
@@ -270,11 +271,22 @@ static void moved(struct crowd *c, size_t i, uint64_t now)
 	c->due[i] = patience < 0 ? UINT64_MAX : now + (uint64_t)patience;
 }
 
+static void begin_anew(struct crowd *c, struct member *m, uint64_t now)
+{
+	m->again = m->online = false;
+	c->sums.online--;
+	program_stop(m->program);
+	(void)program_start(m->program, now);
+}
+
 static void member_run(struct crowd *c, size_t i)
 {
+	struct member *m = &c->at[i];
 	uint64_t now = now_ms();
 
-	program_run(c->at[i].program, now);
+	program_run(m->program, now);
+	if (m->again)
+		begin_anew(c, m, now);
 	moved(c, i, now);
 }
 

@@ -36,6 +36,7 @@ struct crowd_options {
 	const char *broker, *anchor, *version; /* as program_new takes them; borrowed */
 	size_t max;                            /* boards: 1 to CROWD_MAX */
 	unsigned rate;                         /* switched on in a second; 0: as they come */
+	bool restless; /* a board that comes online hangs up and begins anew: to measure brokers */
 	/* Called in the crowd's thread about ten times a second; NULL: never. */
 	void (*look)(void *ctx, const struct crowd_counts *counts);
 	void *ctx;

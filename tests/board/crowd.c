@@ -296,6 +296,29 @@ static void test_online(void)
 	world_free(w);
 }
 
+static void test_restless(void)
+{
+	struct world *w = world_make(1, 0);
+	struct crowd_options o = { .broker = w->where,
+		.anchor = w->broker.anchor,
+		.version = VERSION,
+		.max = 1,
+		.restless = true,
+		.look = look,
+		.ctx = w };
+	struct errbuf eb = { "" };
+
+	crowd_free(w->crowd);
+	must(crowd_new(&o, &w->crowd, &eb) == OK, eb.text);
+	add(w, true);
+	start(w);
+	UNTIL(w, c.comings >= 3);
+	stop(w);
+	ok(w->counts.lost == 0 && w->counts.refused == 0 && w->broker.subscribes >= 3,
+	    "comes again and again, by itself");
+	world_free(w);
+}
+
 /* The first look comes before a second has passed for the crowd. */
 static void stop_at_first_look(void *ctx, const struct crowd_counts *counts)
 {
@@ -430,6 +453,7 @@ int main(void)
 	test_identity();
 	test_bus_fails();
 	test_online();
+	test_restless();
 	test_rate();
 	test_ends();
 	test_refused();

@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,23 +86,6 @@ static bool credentials_of_it(const char *state, char path[FOLDER_PATH_MAX])
 
 /* --- away --- */
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path) == 0 || errno == ENOENT ? 0 : errno;
-}
-
-static enum err remove_all(const char *path, struct errbuf *eb)
-{
-	/* Physical: a link goes, what it leads to stays. */
-	int number = nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-
-	return number == 0 ? OK
-	                   : file_error(eb, number < 0 ? errno : number, path, "cannot be removed");
-}
-
 static enum err question(
     const struct cli *cli, const char *state, const char *credentials, struct errbuf *eb)
 {
@@ -130,7 +112,7 @@ static enum err away(const struct cli *cli, const char *state, struct errbuf *eb
 	for (size_t i = 0; i < COUNT(ours); i++) {
 		if (!there(state, ours[i], path))
 			continue;
-		if ((e = remove_all(path, eb)) != OK)
+		if ((e = folder_remove(path, eb)) != OK)
 			return e;
 		cli_say(cli, "removed      %s", path);
 	}

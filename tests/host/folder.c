@@ -113,6 +113,28 @@ static void making(void)
 	rmdir(path);
 }
 
+static void removing(void)
+{
+	char path[128], file[160], other[160], link[160];
+	struct errbuf eb = { "" };
+
+	snprintf(path, sizeof(path), "%s/r", top);
+	snprintf(file, sizeof(file), "%s/r/a/b", top);
+	snprintf(other, sizeof(other), "%s/kept", top);
+	snprintf(link, sizeof(link), "%s/r/link", top);
+	ok(folder_make(file, 0700, &eb) == OK && folder_make(other, 0700, &eb) == OK,
+	    "two folders");
+	snprintf(file, sizeof(file), "%s/r/a/b/c", top);
+	ok(file_write(file, TEXT("x"), 0600, &eb) == OK, "a file in it (%s)", eb.text);
+	snprintf(file, sizeof(file), "%s/kept/c", top);
+	ok(file_write(file, TEXT("x"), 0600, &eb) == OK && symlink(other, link) == 0, "a link");
+	ok(folder_remove(path, &eb) == OK && access(path, F_OK) != 0, "all of it is gone (%s)",
+	    eb.text);
+	ok(access(file, F_OK) == 0, "but what the link leads to");
+	ok(folder_remove(other, &eb) == OK, "the other (%s)", eb.text);
+	ok(folder_remove("/nowhere/at/all", &eb) != OK, "one that is not there (%s)", eb.text);
+}
+
 int main(void)
 {
 	if (!mkdtemp(top))
@@ -120,6 +142,7 @@ int main(void)
 	look_ups();
 	joining();
 	making();
+	removing();
 	ok(rmdir(top) == 0, "nothing is left");
 	return done_testing();
 }

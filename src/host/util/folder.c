@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,4 +163,21 @@ enum err folder_sync_parent(const char *path, struct errbuf *eb)
 		n--;
 	parent[n] = 0;
 	return folder_sync(n ? parent : ".", eb);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+enum err folder_remove(const char *path, struct errbuf *eb)
+{
+	/* Physical: a link is not followed. */
+	int number = nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+
+	return number == 0 ? OK
+	                   : file_error(eb, number < 0 ? errno : number, path, "cannot be removed");
 }

@@ -46,6 +46,9 @@ enum err folder_make(const char *path, mode_t mode, struct errbuf *eb) MUST_CHEC
 /* ERR_DENIED when it is a link, or group or others can enter it, or another user owns it. */
 enum err folder_private(const char *path, struct errbuf *eb) MUST_CHECK;
 
+/* Removes it with all that is in it, or the file. A link goes, what it leads to stays; so do other file systems. */
+enum err folder_remove(const char *path, struct errbuf *eb) MUST_CHECK;
+
 /* Flushes the names in a folder, or in the folder that holds `path`, to the disk. */
 enum err folder_sync(const char *path, struct errbuf *eb) MUST_CHECK;
 enum err folder_sync_parent(const char *path, struct errbuf *eb) MUST_CHECK;

@@ -190,6 +190,7 @@ enum err crowd_add(struct crowd *c, struct emu *chip, struct errbuf *eb)
 	struct program_options o = { .broker = c->o.broker,
 		.anchor = c->o.anchor,
 		.version = c->o.version,
+		.quick = true,
 		.event = happened };
 	struct member *m;
 	enum err e;

@@ -42,7 +42,7 @@ struct program {
 	unsigned tries;     /* that failed, since it was online */
 	struct program_counts counts;
 	char text[240]; /* what went wrong last */
-	bool online, signing_failed;
+	bool online, signing_failed, quick;
 
 	struct addrinfo *addresses, *address;
 	int fd;
@@ -97,6 +97,7 @@ enum err program_new(const struct program_options *o, struct program **program, 
 		return err_set(eb, ERR_MEMORY, "no memory for a board's program");
 	p->fd = -1;
 	p->hal = o->hal;
+	p->quick = o->quick;
 	p->event = o->event;
 	p->ctx = o->ctx;
 	snprintf(p->version, sizeof(p->version), "%s", o->version);
@@ -311,7 +312,8 @@ static void tcp_connected(struct program *p, uint64_t now)
 		.certificate = p->certificate_der,
 		.sign = sign,
 		.ctx = p,
-		.now = utc_now() };
+		.now = utc_now(),
+		.quick = p->quick };
 	struct errbuf eb;
 	int one = 1;
 

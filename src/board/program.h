@@ -39,6 +39,7 @@ struct program_options {    /* strings are copied */
 	const char *anchor; /* PEM file */
 	const char *version;
 	const struct se_hal *hal; /* the bus of its chip; borrowed */
+	bool quick;               /* as tls_options has it */
 	void (*event)(void *ctx, enum program_event event, const char *text);
 	void *ctx;
 };

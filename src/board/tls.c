@@ -1,6 +1,7 @@
 #include "tls.h"
 #include "file.h"
 #include "text.h"
+#include "tls_quick.h"
 #include "x509.h"
 
 #include <bearssl.h>
@@ -208,6 +209,10 @@ static void profile_set(struct tls *t)
 	br_ssl_engine_set_suites(engine, suites, COUNT(suites));
 	br_ssl_engine_set_default_ec(engine);
 	br_ssl_engine_set_default_ecdsa(engine);
+	if (t->o.quick) {
+		br_ssl_engine_set_ec(engine, &tls_quick_ec);
+		br_ssl_engine_set_ecdsa(engine, tls_quick_verify);
+	}
 	br_ssl_engine_set_default_aes_gcm(engine);
 	br_ssl_engine_set_hash(engine, br_sha256_ID, &br_sha256_vtable);
 	br_ssl_engine_set_prf_sha256(engine, br_tls12_sha256_prf);

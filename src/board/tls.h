@@ -47,6 +47,7 @@ struct tls_options { /* borrowed until tls_free, but for the name */
 	enum err (*sign)(void *ctx, const uint8_t digest[32], uint8_t sig[64]);
 	void *ctx;
 	int64_t now; /* seconds since 1970 */
+	bool quick;  /* tls_quick.h computes, instead of BearSSL: nobody else can tell */
 };
 /* ERR_ARG: a host of no or more than TLS_HOST_MAX characters. */
 enum err tls_new(const struct tls_options *o, struct tls **tls, struct errbuf *eb) MUST_CHECK;

@@ -9,6 +9,7 @@ const struct cli_command *const cli_commands[] = {
 	reset_commands,
 	board_commands,
 	broker_commands,
+	mqtt_commands,
 	ports_commands,
 	provision_commands,
 	device_commands,

@@ -10,6 +10,7 @@ extern const struct cli_command status_commands[];      /* status.c */
 extern const struct cli_command reset_commands[];       /* reset.c */
 extern const struct cli_command board_commands[];       /* board.c */
 extern const struct cli_command broker_commands[];      /* broker.c */
+extern const struct cli_command mqtt_commands[];        /* mqtt.c */
 extern const struct cli_command ports_commands[];       /* ports.c */
 extern const struct cli_command provision_commands[];   /* provision.c */
 extern const struct cli_command device_commands[];      /* device.c */

@@ -8,10 +8,12 @@ import unittest
 
 import boards
 import harness
+import test_plugin
 from server import Server
 from test_online import free_port
 
 N = 20
+PRELOAD = test_plugin.PluginTest.preload()
 
 
 class CrowdTest(harness.SystemTest):
@@ -144,6 +146,41 @@ class Crowd(CrowdTest):
         done = self.run_program(*self.arguments("--anchor", "/nonexistent", count=2))
         self.assertNotEqual(done.returncode, 0, done)
         self.assertEqual(self.devices(), {})
+
+
+class Bench(harness.SystemTest):
+    """What a broker of its own lets in, in a folder that is gone afterwards."""
+
+    def bench(self, *options, want=0, env=None):
+        done = self.run_program("imprint", "mqtt", "bench", *options, env={"TMPDIR": str(self.folder), **PRELOAD, **(env or {})})
+        self.assertEqual(done.returncode, want, done)
+        self.assertEqual(list(self.folder.glob("imprint-bench-*")), [])
+        return done
+
+    def test_measures(self):
+        for options, plugin in (([], harness.program("imprint-mosquitto.so")), (["--no-plugin"], "")):
+            said = json.loads(self.bench("--seconds", "1", "--clients", "5", "--json", *options).stdout)
+            self.assertEqual((said["plugin"], said["refused"]), (plugin, 0), said)
+            self.assertGreater(said["connects"], 0)
+            self.assertGreater(said["broker_cpu_ms"], 0)
+            self.assertEqual(said["capacity"], int(1000 / said["broker_cpu_ms"]))
+            self.assertEqual(said["proposed_rate"], int(said["capacity"] * 0.6))
+        text = self.bench("--seconds", "1", "--clients", "5").stdout
+        rate = re.search(r"^allow +(\d+) new connections a second .*: rate (\d+)/second burst (\d+) packets$", text, re.M)
+        self.assertEqual(len(set(rate.groups())), 1, text)
+
+    def test_stopped(self):
+        bench = self.start("imprint", "mqtt", "bench", "--seconds", "300", env={"TMPDIR": str(self.folder), **PRELOAD})
+        boards.wait_until(lambda: list(self.folder.glob("imprint-bench-*/mosquitto.log")))
+        bench.send(signal.SIGINT)
+        self.assertEqual(bench.wait(), 130)
+        self.assertEqual(list(self.folder.glob("imprint-bench-*")), [])
+
+    def test_wrong(self):
+        self.assertIn("excludes", self.bench("--plugin", "/x", "--no-plugin", want=2).stderr)
+        self.assertIn("/nonexistent", self.bench("--mosquitto", "/nonexistent", want=3).stderr)
+        self.assertIn("mosquitto ended", self.bench("--mosquitto", "/bin/false", "--no-plugin", want=8).stderr)
+        self.assertIn("mosquitto ended", self.bench("--plugin", "/nonexistent/x.so", want=8).stderr)
 
 
 if __name__ == "__main__":

@@ -316,6 +316,10 @@ def main():
     write("text", "pem-crlf", b"Your CSR:\r\n" + csrs["uhwid-cn"]["pem"].replace("\n", " \r\n").encode())
     write("text", "hex", certs["typical-31-years"]["serial"].encode())
     write("text", "base64", b"Zm9vYmE=")
+    write("time", "utc", b"2026-11-23T02:03:04Z")
+    write("time", "zone", b"2026-11-23T02:03:04.567-05:30")
+    write("time", "first", b"0001-01-01T00:00:00+23:59")
+    write("time", "no-day", b"2026-02-29T00:00:00Z")
     for cert in golden["self_signed_eccx08"]:
         write("self_signed", cert["name"], bytes.fromhex(cert["slot8_first_72"] + cert["serial"].rjust(40, "0"))
             + cert["name_fields"]["CN"].encode())

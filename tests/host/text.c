@@ -198,6 +198,46 @@ static void digests(void)
 	digest_free(NULL);
 }
 
+static void times_read(void)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds;
+	} right[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2026-11-23T02:03:04Z", 1795399384 },
+		{ "2026-11-23t02:03:04z", 1795399384 },
+		{ "2026-11-23T02:03:04.999999Z", 1795399384 },
+		{ "2026-11-23T03:03:04+01:00", 1795399384 },
+		{ "2026-11-23T03:03:04 01:00", 1795399384 },
+		{ "2026-11-22T20:33:04.5-05:30", 1795399384 },
+		{ "1969-12-31T23:59:59Z", -1 },
+		{ "2016-12-31T23:59:60Z", 1483228800 },
+		{ "9999-12-31T23:59:59Z", INT64_C(253402300799) },
+	};
+	static const char *const wrong[] = { "", "2026", "2026-11-23", "2026-11-23T02:03:04",
+		"2026-11-23T02:03Z", "2026-11-23 02:03:04Z", "2026-11-31T02:03:04Z",
+		"2026-13-01T02:03:04Z", "2026-11-23T24:00:00Z", "2026-11-23T02:60:04Z",
+		"2026-11-23T02:03:61Z", "2026-11-23T02:03:04.Z", "2026-11-23T02:03:04Zx",
+		"2026-11-23T02:03:04+0100", "2026-11-23T02:03:04+24:00",
+		"2026-11-23T02:03:04+01:60", "0000-01-01T00:00:00Z", "-026-11-23T02:03:04Z",
+		"now" };
+	int64_t seconds = 7;
+
+	for (size_t i = 0; i < COUNT(right); i++) {
+		struct slice text = { (const uint8_t *)right[i].text, strlen(right[i].text) };
+
+		ok(utc_read(text, &seconds) == OK && seconds == right[i].seconds, "%s: %lld",
+		    right[i].text, (long long)seconds);
+	}
+	seconds = 7;
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct slice text = { (const uint8_t *)wrong[i], strlen(wrong[i]) };
+
+		ok(utc_read(text, &seconds) == ERR_FORMAT && seconds == 7, "no time: %s", wrong[i]);
+	}
+}
+
 int main(void)
 {
 	errors();
@@ -205,6 +245,7 @@ int main(void)
 	impossible_hours();
 	all_hours();
 	hour_text();
+	times_read();
 	uuids();
 	digests();
 	return done_testing();

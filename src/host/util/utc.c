@@ -83,3 +83,74 @@ void utc_text(const struct x509_hour *t, char text[UTC_TEXT_SIZE])
 	snprintf(text, UTC_TEXT_SIZE, "%04u-%02u-%02uT%02u:00:00Z", t->year % 10000u,
 	    t->month % 100u, t->day % 100u, t->hour % 100u);
 }
+
+/* As many digits as the form has, and its other characters as they are. */
+static bool take_form(struct slice *in, const char *form, unsigned numbers[])
+{
+	for (; *form; form++) {
+		uint8_t c = in->n > 0 ? in->p[0] : 0;
+
+		if (*form >= '0' && *form <= '9') {
+			if (c < '0' || c > '9')
+				return false;
+			numbers[*form - '0'] = numbers[*form - '0'] * 10 + (c - '0');
+		} else if (c != (uint8_t)*form) {
+			return false;
+		}
+		in->p++;
+		in->n--;
+	}
+	return true;
+}
+
+static void skip_fraction(struct slice *in)
+{
+	size_t n = 1;
+
+	if (in->n < 2 || in->p[0] != '.' || in->p[1] < '0' || in->p[1] > '9')
+		return;
+	while (n < in->n && in->p[n] >= '0' && in->p[n] <= '9')
+		n++;
+	*in = (struct slice){ in->p + n, in->n - n };
+}
+
+/* "Z", or hours and minutes before or behind UTC. */
+static bool take_zone(struct slice *in, int64_t *seconds)
+{
+	unsigned zone[2] = { 0, 0 };
+	uint8_t sign = in->n > 0 ? in->p[0] : 0;
+
+	*seconds = 0;
+	if (sign == 'Z' || sign == 'z')
+		return in->n == 1;
+	if (sign != '+' && sign != ' ' && sign != '-')
+		return false;
+	*in = (struct slice){ in->p + 1, in->n - 1 };
+	if (!take_form(in, "00:11", zone) || in->n != 0 || zone[0] > 23 || zone[1] > 59)
+		return false;
+	*seconds = (int64_t)(zone[0] * 60 + zone[1]) * 60 * (sign == '-' ? -1 : 1);
+	return true;
+}
+
+enum err utc_read(struct slice text, int64_t *seconds)
+{
+	unsigned date[3] = { 0 }, day[3] = { 0 };
+	struct x509_hour hour;
+	int64_t zone, at;
+
+	if (!take_form(&text, "0000-11-22", date) || text.n == 0 ||
+	    (text.p[0] != 'T' && text.p[0] != 't'))
+		return ERR_FORMAT;
+	text = (struct slice){ text.p + 1, text.n - 1 };
+	if (!take_form(&text, "00:11:22", day))
+		return ERR_FORMAT;
+	skip_fraction(&text);
+	if (!take_zone(&text, &zone) || day[1] > 59 || day[2] > 60)
+		return ERR_FORMAT;
+	hour = (struct x509_hour){ (uint16_t)date[0], (uint8_t)date[1], (uint8_t)date[2],
+		(uint8_t)day[0] };
+	if (utc_seconds(&hour, &at) != OK)
+		return ERR_FORMAT;
+	*seconds = at + day[1] * 60 + day[2] - zone;
+	return OK;
+}

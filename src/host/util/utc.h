@@ -25,6 +25,12 @@ enum err utc_seconds(const struct x509_hour *t, int64_t *seconds) MUST_CHECK;
 enum err utc_hours_since_2000(const struct x509_hour *t, uint32_t *hours) MUST_CHECK;
 enum err utc_hour_since_2000(uint32_t hours, struct x509_hour *t) MUST_CHECK;
 
+/*
+ * A time of RFC 3339, "2026-11-23T02:00:00.5+01:00", in seconds since 1970; fractions are cut off. Also
+ * with a blank for the plus sign, which queries make of it. ERR_FORMAT: anything else, or no such time.
+ */
+enum err utc_read(struct slice text, int64_t *seconds) MUST_CHECK;
+
 /* "2026-11-23T02:00:00Z" and a NUL. */
 #define UTC_TEXT_SIZE 21
 void utc_text(const struct x509_hour *t, char text[UTC_TEXT_SIZE]);

@@ -27,13 +27,15 @@ static void put(struct json_out *w, const struct body_field *f, const uint8_t *a
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct body_object *const objects[] = { &device_object, &cert_object,
-		&tag_object, &pass_object, &thing_object };
+		&tag_object, &pass_object, &thing_object, &switch_object, &revoke_object };
 	union {
 		struct device_body device;
 		struct cert_body cert;
 		struct tag_body tag;
 		struct pass_body pass;
 		struct thing_body thing;
+		struct switch_body change;
+		struct revoke_body revoke;
 		uint8_t bytes[sizeof(struct cert_body) + sizeof(struct device_body)];
 	} one, two;
 	const struct body_object *o;

@@ -199,6 +199,8 @@ def api_seeds(csr):
     write("body", "password", b'\x03{"password":"p4 ss"}')
     write("body", "thing", b'\x04{"name":"hall","timezone":"Europe/Rome","device_id":"3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64"}')
     write("body", "detached", b'\x04{"device_id":null}')
+    write("body", "disable", b'\x05{"reason":"lost in the woods"}')
+    write("body", "revoke", b'\x06{"reason":"keyCompromise"}')
     write("body", "twice", b'\x00{"name":"a","name":"b"}')
     write("body", "deep", b"\x00" + 3000 * b"[")
     write("event", "plain", b"\x01\x00\x00\xc8" + bytes(64) + part(b"127.0.0.1") + part(b"") + b"\x00")
@@ -219,6 +221,12 @@ def api_seeds(csr):
         "credentials": "\1GET /iot/v1/network_credentials/opta?connection=wifi\n\n",
         "thing": "\1PUT /iot/v2/things\n" + json_type + '\n{"name":"a","timezone":"Europe/Rome","device_id":""}',
         "things": "\1GET /iot/v2/things?device_id=3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64&show_properties=true\n\n",
+        "status": "\1GET " + nobody + "/status?limit=3&start=2026-11-23T02:00:00%2B01:00\n\n",
+        "disable": "\1POST /v1" + nobody[7:] + ":disable\n" + json_type + '\n{"reason":"lost"}',
+        "revoke": "\1POST /v1" + nobody[7:] + ":revoke\n" + json_type + 'Idempotency-Key: r\n\n{"reason":"superseded"}',
+        "visits": "\1GET /v1" + nobody[7:] + "/visits?limit=100\n\n",
+        "brokers": "\1GET /v1/brokers\n\n",
+        "metrics": "\1GET /metrics\n\n",
         "boards": "\1GET /iot/v1/supported/devices\nAccept: application/json\n\n",
         "other-method": "\1PATCH /iot/v2/devices\nX-Organization: 3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64\n\n",
     }.items():

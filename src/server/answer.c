@@ -121,6 +121,12 @@ static int status_of(enum err e)
 	}
 }
 
+static void answer(struct call *c)
+{
+	api_count_answer(c->api, c->x->response.status);
+	http_answer(c->x);
+}
+
 void call_fail(struct call *c, enum err e)
 {
 	const char *path = c->x->request->path, *detail = c->eb.text;
@@ -141,7 +147,7 @@ void call_fail(struct call *c, enum err e)
 	if (status == 503 || status == 507)
 		answer_header(c, "Retry-After", "5");
 	error_object(path, status, detail[0] ? detail : err_text(e), id, &c->x->response);
-	http_answer(c->x);
+	answer(c);
 }
 
 /* --- results --- */
@@ -156,7 +162,7 @@ void answer_header(struct call *c, const char *name, const char *value)
 void answer_empty(struct call *c, int status)
 {
 	c->x->response.status = status;
-	http_answer(c->x);
+	answer(c);
 }
 
 void answer_json(struct call *c, int status, struct json_out *w)
@@ -172,5 +178,12 @@ void answer_json(struct call *c, int status, struct json_out *w)
 	}
 	r->status = status;
 	r->type = "application/json";
-	http_answer(c->x);
+	answer(c);
+}
+
+void answer_text(struct call *c, const char *type, char *text, size_t n)
+{
+	c->x->response =
+	    (struct http_response){ .status = 200, .type = type, .body = (uint8_t *)text, .n = n };
+	answer(c);
 }

@@ -3,9 +3,11 @@
 #include "call.h"
 #include "form.h"
 #include "hook.h"
+#include "inbox.h"
 #include "throttle.h"
 #include "utc.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,7 @@ struct api {
 	struct api_parts parts;
 	uint8_t key_id[20];
 	struct throttle throttle;
+	atomic_uint_least64_t answers[API_CLASSES], issued;
 
 	pthread_mutex_t lock; /* of what follows */
 	struct tools *tools;  /* nobody uses them now */
@@ -86,6 +89,33 @@ enum err api_ready(struct api *api, struct errbuf *eb)
 	if (e != OK || !api->options.ready)
 		return e;
 	return api->options.ready(api->options.ctx, eb);
+}
+
+void api_count_answer(struct api *api, int status)
+{
+	unsigned class = (unsigned)status / 100;
+
+	if (class < API_CLASSES)
+		atomic_fetch_add(&api->answers[class], 1);
+}
+
+void api_count_issued(struct api *api)
+{
+	atomic_fetch_add(&api->issued, 1);
+}
+
+void api_counted(struct api *api, uint64_t answers[API_CLASSES], uint64_t *issued)
+{
+	for (size_t i = 0; i < API_CLASSES; i++)
+		answers[i] = atomic_load(&api->answers[i]);
+	*issued = atomic_load(&api->issued);
+}
+
+void api_inbox(struct api *api, struct inbox_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	if (api->options.inbox)
+		api->options.inbox(api->options.ctx, stats);
 }
 
 bool api_throttled(struct api *api, const char *peer, const char *client)
@@ -161,7 +191,10 @@ void call_hook(const struct call *c, const char *when, enum server_step step)
 
 /* --- which route --- */
 
-/* Whether the path is this route's; its {parts} are put into param, still as they were sent. */
+/*
+ * Whether the path is this route's; its {parts} are put into param, still as they were sent. A part
+ * ends at the next slash, or before the route's own ":word".
+ */
 static bool path_fits(const char *want, const char *path, struct slice param[CALL_PARAMS])
 {
 	size_t n = 0;
@@ -173,7 +206,8 @@ static bool path_fits(const char *want, const char *path, struct slice param[CAL
 			continue;
 		}
 		want += strcspn(want, "}") + 1;
-		param[n] = (struct slice){ (const uint8_t *)path, strcspn(path, "/") };
+		param[n].p = (const uint8_t *)path;
+		param[n].n = strcspn(path, *want == ':' ? "/:" : "/");
 		if (param[n].n == 0)
 			return false;
 		path += param[n++].n;

@@ -19,6 +19,7 @@
 #include "responder.h"
 
 struct api;
+struct inbox_stats;
 
 struct api_options {
 	struct ca *ca;      /* used by api_prepare alone, after api_new */
@@ -32,6 +33,8 @@ struct api_options {
 	 * Why an answer was 5xx: clients hear the id and a general word. Any thread. NULL: nobody asks.
 	 */
 	void (*log)(void *ctx, const char *id, int status, const char *why);
+	/* What the inbox counts, for /metrics. NULL: there is none. */
+	void (*inbox)(void *ctx, struct inbox_stats *stats);
 };
 
 enum err api_new(const struct api_options *options, struct api **api, struct errbuf *eb) MUST_CHECK;

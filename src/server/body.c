@@ -43,6 +43,18 @@ static const struct body_field pass_fields[] = {
 static const struct body_field thing_fields[] = {
 #include "fields.def"
 };
+#define SWITCH_FIELD(name, kind, smallest, largest, rule, form)                                    \
+	{ #name, BODY_KIND_##kind, offsetof(struct switch_body, name), smallest, largest, rule,    \
+		form },
+static const struct body_field switch_fields[] = {
+#include "fields.def"
+};
+#define REVOKE_FIELD(name, kind, smallest, largest, rule, form)                                    \
+	{ #name, BODY_KIND_##kind, offsetof(struct revoke_body, name), smallest, largest, rule,    \
+		form },
+static const struct body_field revoke_fields[] = {
+#include "fields.def"
+};
 
 const struct body_object device_object = { "device", device_fields, COUNT(device_fields),
 	sizeof(struct device_body) };
@@ -54,6 +66,10 @@ const struct body_object pass_object = { "password", pass_fields, COUNT(pass_fie
 	sizeof(struct pass_body) };
 const struct body_object thing_object = { "thing", thing_fields, COUNT(thing_fields),
 	sizeof(struct thing_body) };
+const struct body_object switch_object = { "switch", switch_fields, COUNT(switch_fields),
+	sizeof(struct switch_body) };
+const struct body_object revoke_object = { "revocation", revoke_fields, COUNT(revoke_fields),
+	sizeof(struct revoke_body) };
 
 /* --- one value --- */
 

@@ -72,6 +72,24 @@ enum thing_field {
 #include "fields.def"
 	THING_FIELDS
 };
+#define SWITCH_FIELD(name, kind, smallest, largest, rule, form) BODY_##kind(name, largest)
+struct switch_body {
+#include "fields.def"
+};
+#define SWITCH_FIELD(name, kind, smallest, largest, rule, form) SWITCH_##name,
+enum switch_field {
+#include "fields.def"
+	SWITCH_FIELDS
+};
+#define REVOKE_FIELD(name, kind, smallest, largest, rule, form) BODY_##kind(name, largest)
+struct revoke_body {
+#include "fields.def"
+};
+#define REVOKE_FIELD(name, kind, smallest, largest, rule, form) REVOKE_##name,
+enum revoke_field {
+#include "fields.def"
+	REVOKE_FIELDS
+};
 
 enum body_kind {
 	BODY_KIND_TEXT,
@@ -93,7 +111,8 @@ struct body_object {
 	const struct body_field *fields;
 	size_t n, size; /* of the struct */
 };
-extern const struct body_object device_object, cert_object, tag_object, pass_object, thing_object;
+extern const struct body_object device_object, cert_object, tag_object, pass_object, thing_object,
+    switch_object, revoke_object;
 
 /* ERR_FORMAT with field and reason; ERR_SPACE: more than BODY_MAX bytes; ERR_MEMORY. */
 enum err body_parse(const struct body_object *object, struct slice json, void *out, uint32_t *given,

@@ -11,6 +11,7 @@
 
 #include "api.h"
 #include "body.h"
+#include "brokers.h"
 #include "digest.h"
 #include "event.h"
 #include "json_out.h"
@@ -72,6 +73,13 @@ enum err api_tenant(
 /* For the log: why an answer was 5xx, under the id that the answer has. */
 void api_log(struct api *api, const char *id, int status, const char *why);
 enum err api_ready(struct api *api, struct errbuf *eb) MUST_CHECK;
+/* Counters: answers by the first digit of their status, certificates. */
+#define API_CLASSES 6
+void api_count_answer(struct api *api, int status);
+void api_count_issued(struct api *api);
+void api_counted(struct api *api, uint64_t answers[API_CLASSES], uint64_t *issued);
+/* What the inbox counts; zeros without one. */
+void api_inbox(struct api *api, struct inbox_stats *stats);
 /* Counts a failed login; true when there were too many: the caller answers 429. */
 bool api_throttled(struct api *api, const char *peer, const char *client);
 void api_login_failed(struct api *api, const char *peer, const char *client);
@@ -96,6 +104,8 @@ bool path_is_arduino(const char *path);
 
 void answer_json(struct call *c, int status, struct json_out *w);
 void answer_empty(struct call *c, int status);
+/* Takes the text, which is on the heap; type is static. */
+void answer_text(struct call *c, const char *type, char *text, size_t n);
 /* A header that cannot be added for want of memory is left out. */
 void answer_header(struct call *c, const char *name, const char *value);
 
@@ -108,6 +118,9 @@ enum err call_body(
 bool call_is_type(const struct call *c, const char *type);
 /* The first value of a query key, decoded. ERR_NOT_FOUND; ERR_FORMAT. */
 enum err call_query(struct call *c, const char *key, char *value, size_t cap) MUST_CHECK;
+/* A number between these; `value` keeps what it has when the key is absent. */
+enum err call_query_number(struct call *c, const char *key, unsigned smallest, unsigned largest,
+    unsigned *value) MUST_CHECK;
 /* true or false; `value` keeps what it has when the key is absent. */
 enum err call_query_flag(struct call *c, const char *key, bool *value) MUST_CHECK;
 
@@ -134,6 +147,29 @@ enum err call_draw_id(struct call *c, uint8_t id[16]) MUST_CHECK;
 void pass_answer(struct call *c, bool set, const char *suggested, struct json_out *w);
 const char *board_label(const char *type, const char *fqbn);
 
+/* --- what is known of a device's life --- */
+
+struct life {
+	enum presence presence;
+	struct presence_now now; /* when it is ONLINE */
+	const char *status;      /* as Arduino's API calls it */
+	int64_t last;            /* message, connection or its end, whatever was last; 0: never */
+};
+void life_of(struct call *c, const struct store_device *d, struct life *life);
+/* The library's version in a board's first message. */
+bool library_version(const struct store_device *d, struct slice *version);
+
+/* --- who is let in --- */
+
+/* Reasons of RFC 5280 5.3.1 that an operator may give, as words. ERR_NOT_FOUND. */
+#define REVOCATION_WORD_MAX 20
+enum err revocation_reason(const char *word, uint8_t *reason) MUST_CHECK;
+const char *revocation_word(uint8_t reason);
+/* What the registry says of a certificate: state, dates, reason. */
+void cert_standing(const struct store_cert *cert, struct json_out *w);
+/* Begins the answer to a change of who is let in, which answer_job_door ends: device, certificates. */
+enum err door_standing(struct call *c, const struct store_device *d, struct json_out *w) MUST_CHECK;
+
 /* --- writing --- */
 
 #define JOB_ALSO_MAX 2
@@ -141,12 +177,17 @@ const char *board_label(const char *type, const char *fqbn);
 struct job {
 	struct call call;
 	struct store_change *change;
-	void (*answer)(struct job *job); /* after the commit */
-	struct json_out out;             /* for it: memory that is there before the commit */
+	void (*answer)(
+	    struct job *job); /* after the commit, and after the brokers if they are waited for */
+	struct json_out out;  /* for it: memory that is there before the commit */
 	struct job *next;
 	struct event event;
 	uint8_t event_body[EVENT_BODY_MAX];
 	bool issues;
+	bool reaches;     /* the answer waits for the brokers */
+	unsigned reached; /* of them */
+	const char
+	    *waiting; /* names of those that have not applied it, with commas; lent to `answer` */
 	struct ca_work work;
 	/* Events of the same change beside its own. */
 	struct {
@@ -168,17 +209,29 @@ struct job {
  */
 enum err job_new(struct call *c, enum event_shape shape, int status, struct job **job) MUST_CHECK;
 void job_step(struct job *job, enum server_step step, enum err code);
-/* Adds the event and hands everything to the store; answers when it is on the disk. Always OK. */
+/*
+ * Adds the event and hands everything to the store; answers when it is on the disk, and, if this kind
+ * of event changes who is let in, when the brokers have applied it or had BROKERS_REACH_MS to. Always OK.
+ */
 enum err job_submit(struct job *job, const char *kind, const uint8_t subject[16]);
 /* Another event of the same change, behind its own: what this does to somebody else. */
 void job_also(struct job *job, const char *kind, const uint8_t subject[16]);
+/*
+ * It is so already: nothing is written, and the answer waits for the brokers as if it were. Takes the
+ * job. Always OK.
+ */
+enum err job_unchanged(struct job *job);
 void job_drop(struct job *job);
 /* ERR_NOT_FOUND: the request is new. Else it was answered again, or is refused. */
 enum err job_again(struct call *c) MUST_CHECK;
+/* Adds the certificate to the change, revoked now. */
+void job_revoke(struct job *job, struct store_cert *cert, uint8_t reason);
 /* Signs what waits in these changes. */
 void job_prepare(struct ca *ca, struct store_change **changes, size_t n);
 
 void answer_job_device(struct job *job);
+void answer_job_cert(struct job *job);
+void answer_job_door(struct job *job);
 void answer_job_empty(struct job *job);
 
 #endif

@@ -168,11 +168,12 @@ static void answer_issued(struct job *job)
 	cert_json(
 	    &job->call, &job->cert, &i->fields, (struct slice){ i->der, i->der_n }, &job->out);
 	call_hook(&job->call, "inside", STEP_ANSWER);
+	api_count_issued(job->call.api);
 	answer_json(&job->call, job->event.status, &job->out);
 }
 
 /* Behind another change: what is in the row was read and compared before. */
-static void answer_changed(struct job *job)
+void answer_job_cert(struct job *job)
 {
 	enum err e = cert_answer(&job->call, job->event.status, &job->cert);
 
@@ -203,12 +204,34 @@ static enum err check(
 	return OK;
 }
 
+/* One that was issued and has never connected gives way to the next; an active one does not yet. */
+static bool give_way(void *ctx, const struct store_cert *cert)
+{
+	struct store_cert before = *cert;
+
+	if (cert->state == STORE_ISSUED) {
+		before.state = STORE_SUPERSEDED;
+		before.enabled = false;
+		store_cert_put(ctx, &before);
+	}
+	return true;
+}
+
+/* A new device has none: nothing is read for it. */
+static enum err give_way_all(struct call *c, const struct store_device *d, struct store_change *to)
+{
+	if (ct_zero(d->cert, sizeof(d->cert)))
+		return OK;
+	return store_cert_list(api_registry(c->api), c->tenant, d->id, give_way, to, &c->eb);
+}
+
 /*
- * A certificate for this device; `old`, when there is one, is superseded by it. One row of the
- * certificate, one of the event, and the device's: what is not in the registry was never issued.
+ * A certificate for this device, beside the active one, which stays until this one has connected
+ * (docs/api.md). One row of the certificate, one of the event, and the device's: what is not in the
+ * registry was never issued.
  */
-static enum err issue(struct call *c, const struct cert_body *b, bool enabled, int status,
-    struct store_device *d, const struct store_cert *old)
+static enum err issue(
+    struct call *c, const struct cert_body *b, bool enabled, int status, struct store_device *d)
 {
 	struct store_cert cert = { .authority = api_authority(c->api),
 		.years = YEARS,
@@ -216,7 +239,6 @@ static enum err issue(struct call *c, const struct cert_body *b, bool enabled, i
 		.level = LEVEL_POSSESSION,
 		.state = STORE_ISSUED,
 		.enabled = enabled };
-	struct store_cert before;
 	struct job *job = NULL;
 	enum err e;
 
@@ -225,7 +247,8 @@ static enum err issue(struct call *c, const struct cert_body *b, bool enabled, i
 	job->issues = true;
 	call_hook(c, "after", STEP_RECEIVE);
 	call_hook(c, "before", STEP_VERIFY);
-	if ((e = check(c, d, b->csr, &job->work)) != OK) {
+	if ((e = check(c, d, b->csr, &job->work)) != OK ||
+	    (e = give_way_all(c, d, job->change)) != OK) {
 		job_drop(job);
 		return e;
 	}
@@ -243,12 +266,6 @@ static enum err issue(struct call *c, const struct cert_body *b, bool enabled, i
 	memcpy(d->cert, cert.serial, sizeof(d->cert));
 	d->changed = cert.created;
 	store_device_put(job->change, d);
-	if (old) {
-		before = *old;
-		before.state = STORE_SUPERSEDED;
-		before.enabled = false;
-		store_cert_put(job->change, &before);
-	}
 	store_cert_put(job->change, &cert);
 	job->answer = answer_issued;
 	e = job_submit(job, "certificate.issued", d->id);
@@ -271,7 +288,7 @@ enum err cert_issue(struct call *c)
 		return err_set(&c->eb, ERR_FORMAT, "enabled: missing");
 	if ((e = call_device(c, false, &d)) != OK)
 		return e;
-	return issue(c, &b, b.enabled, 201, &d, NULL);
+	return issue(c, &b, b.enabled, 201, &d);
 }
 
 /* --- what there is --- */
@@ -371,20 +388,22 @@ enum err cert_update(struct call *c)
 	if ((e = call_body(c, &cert_object, &b, &given)) != OK || (e = find(c, &d, &cert)) != OK)
 		return e;
 	if (given & BODY_BIT(CERT_csr))
-		return issue(c, &b, given & BODY_BIT(CERT_enabled) ? b.enabled : cert.enabled, 200,
-		    &d, &cert);
-	if (!(given & BODY_BIT(CERT_enabled)) || b.enabled == cert.enabled)
+		return issue(
+		    c, &b, given & BODY_BIT(CERT_enabled) ? b.enabled : cert.enabled, 200, &d);
+	if (!(given & BODY_BIT(CERT_enabled)))
 		return cert_answer(c, 200, &cert);
 	if (b.enabled && cert.state == STORE_SUPERSEDED)
 		return call_refuse(c, 412, "enabled: the certificate was superseded");
 	if ((e = rebuild(c, &cert, &r)) != OK ||
 	    (e = job_new(c, EVENT_CERTIFICATE, 200, &job)) != OK)
 		return e;
-	cert.enabled = b.enabled;
+	job->cert = cert;
+	job->answer = answer_job_cert;
+	if (b.enabled == cert.enabled)
+		return job_unchanged(job);
+	cert.enabled = job->cert.enabled = b.enabled;
 	memcpy(job->event.certificate, cert.serial, sizeof(cert.serial));
 	store_cert_put(job->change, &cert);
-	job->cert = cert;
-	job->answer = answer_changed;
 	return job_submit(job, b.enabled ? "certificate.enabled" : "certificate.disabled", d.id);
 }
 
@@ -392,17 +411,19 @@ enum err cert_delete(struct call *c)
 {
 	struct store_device d;
 	struct store_cert cert;
+	char word[REVOCATION_WORD_MAX + 1] = "unspecified"; /* nobody said why */
 	struct job *job = NULL;
+	uint8_t reason;
 	enum err e;
 
+	if ((e = call_query(c, "reason", word, sizeof(word))) != OK && e != ERR_NOT_FOUND)
+		return e;
+	if (revocation_reason(word, &reason) != OK)
+		return err_set(&c->eb, ERR_FORMAT, "reason: not a reason of RFC 5280 5.3.1");
 	if ((e = find(c, &d, &cert)) != OK || (e = job_new(c, EVENT_NOTHING, 200, &job)) != OK)
 		return e;
-	cert.state = STORE_REVOKED;
-	cert.enabled = false;
-	cert.revoked = api_now(c->api);
-	cert.reason = 0; /* unspecified: nobody said why */
+	job_revoke(job, &cert, reason);
 	memcpy(job->event.certificate, cert.serial, sizeof(cert.serial));
-	store_cert_put(job->change, &cert);
 	job->answer = answer_job_empty;
 	return job_submit(job, "certificate.revoked", d.id);
 }

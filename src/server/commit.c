@@ -74,13 +74,61 @@ void job_step(struct job *job, enum server_step step, enum err code)
 		                             : ms) };
 }
 
+/* --- the brokers --- */
+
+/* Changes of who is let in: their answers say whether the brokers know it. */
+static bool kind_reaches(const char *kind)
+{
+	static const char *const kinds[] = { "device.deleted", "device.restored", "device.removed",
+		"device.disabled", "device.enabled", "device.revoked", "certificate.enabled",
+		"certificate.disabled", "certificate.revoked" };
+
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
+/* On the brokers' thread, or at once. Arduino's bodies have no room for it, so there it is a header. */
+static void reached(void *ctx, unsigned brokers, const char *waiting)
+{
+	struct job *job = ctx;
+	char *text = NULL;
+
+	job->reached = brokers;
+	job->waiting = waiting;
+	if (waiting[0] && path_is_arduino(job->call.x->request->path) &&
+	    asprintf(&text, "reached=%u waiting=%s", brokers, waiting) >= 0)
+		answer_header(&job->call, "Imprint-Brokers", text);
+	free(text);
+	job->answer(job);
+	job_drop(job);
+}
+
+static void reach(struct job *job, uint64_t seq)
+{
+	job->call.tools = NULL;
+	brokers_reach(api_parts(job->call.api)->brokers, seq, BROKERS_REACH_MS, reached, job);
+}
+
+enum err job_unchanged(struct job *job)
+{
+	reach(job, brokers_seq(api_parts(job->call.api)->brokers));
+	return OK;
+}
+
+/* --- the registry --- */
+
 /* On the store's committing thread: everything here is paid by all who wait. */
 static void done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
 {
 	struct job *job = ctx;
 
-	(void)seq;
 	job->change = NULL; /* the store frees it */
+	if (e == OK && job->reaches) {
+		reach(job, seq);
+		return;
+	}
 	if (e == OK) {
 		job_hook(job, "inside", STEP_COMMIT);
 		job_hook(job, "after", STEP_COMMIT);
@@ -125,6 +173,7 @@ enum err job_submit(struct job *job, const char *kind, const uint8_t subject[16]
 	enum err e = OK;
 
 	job_step(job, STEP_QUEUE, OK);
+	job->reaches = kind_reaches(kind);
 	row.body = (struct slice){ job->event_body, event_put(&job->event, job->event_body) };
 	snprintf(row.kind, sizeof(row.kind), "%s", kind);
 	memcpy(row.subject, subject, 16);
@@ -219,7 +268,8 @@ static enum err request_id(struct call *c, const char *key)
 }
 
 struct found {
-	bool any;
+	bool any, reaches;
+	uint64_t seq;
 	uint8_t subject[16];
 	struct event event;
 	enum err err;
@@ -230,45 +280,70 @@ static bool take_event(void *ctx, const struct store_event *row)
 	struct found *found = ctx;
 
 	found->any = true;
+	found->seq = row->seq;
+	found->reaches = kind_reaches(row->kind);
 	memcpy(found->subject, row->subject, 16);
 	found->err = event_parse(row->body, &found->event);
 	return false;
 }
 
-static enum err answer_again(struct call *c, const struct found *f)
+/* A password is never kept, but the request is the same. */
+static enum err password_again(struct call *c)
 {
-	struct store *store = api_registry(c->api);
-	struct json_out w;
-	struct store_device device;
-	struct store_cert cert;
 	struct pass_body pass = { .password = "" };
+	struct json_out w = json_out(256);
 	uint32_t given;
 	enum err e;
 
+	if ((e = call_body(c, &pass_object, &pass, &given)) == OK)
+		pass_answer(c, true, pass.password, &w);
+	json_drop(&w);
+	wipe(&pass, sizeof(pass));
+	return e;
+}
+
+/* What is answered is in the registry, as it is now. */
+static enum err take_again(struct call *c, const struct found *f, struct job *job)
+{
+	struct store *store = api_registry(c->api);
+	enum err e = OK;
+
 	switch (f->event.shape) {
 	case EVENT_DEVICE:
-		if ((e = store_device_get(store, c->tenant, f->subject, &device, &c->eb)) != OK)
-			return e;
-		w = json_out(1024);
-		device_json(c, &device, f->event.status != 201, &w);
-		answer_json(c, f->event.status, &w);
-		return OK;
+		job->answer = answer_job_device;
+		return store_device_get(store, c->tenant, f->subject, &job->device, &c->eb);
+	case EVENT_DOOR:
+		job->answer = answer_job_door;
+		e = store_device_get(store, c->tenant, f->subject, &job->device, &c->eb);
+		return e == OK ? door_standing(c, &job->device, &job->out) : e;
 	case EVENT_CERTIFICATE:
-		e = store_cert_get(store, c->tenant, f->event.certificate, &cert, &c->eb);
-		return e == OK ? cert_answer(c, f->event.status, &cert) : e;
-	case EVENT_THING:
-		return thing_again(c, f->event.status, f->subject);
-	case EVENT_PASSWORD: /* never kept, but the request is the same */
-		w = json_out(256);
-		if ((e = call_body(c, &pass_object, &pass, &given)) == OK)
-			pass_answer(c, true, pass.password, &w);
-		json_drop(&w);
-		wipe(&pass, sizeof(pass));
-		return e;
+		job->answer = answer_job_cert;
+		return store_cert_get(store, c->tenant, f->event.certificate, &job->cert, &c->eb);
 	default:
-		answer_empty(c, f->event.status);
+		job->answer = answer_job_empty;
 		return OK;
 	}
+}
+
+static enum err answer_again(struct call *c, const struct found *f)
+{
+	struct job *job = NULL;
+	enum err e;
+
+	if (f->event.shape == EVENT_PASSWORD)
+		return password_again(c);
+	if (f->event.shape == EVENT_THING)
+		return thing_again(c, f->event.status, f->subject);
+	if ((e = job_new(c, f->event.shape, f->event.status, &job)) != OK)
+		return e;
+	if ((e = take_again(c, f, job)) == OK && f->reaches) {
+		reach(job, f->seq);
+		return OK;
+	}
+	if (e == OK)
+		job->answer(job);
+	job_drop(job);
+	return e;
 }
 
 enum err job_again(struct call *c)

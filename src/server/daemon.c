@@ -44,8 +44,8 @@ struct daemon {
 	struct service *service;
 	struct http_tls *tls;
 	struct http_server *http;
-	struct inbox *inbox;
-	int hang_up; /* signalfd for SIGHUP */
+	struct inbox *_Atomic inbox; /* requests are answered before it is there */
+	int hang_up;                 /* signalfd for SIGHUP */
 	uint16_t port;
 	char server[300];
 	char credentials[FOLDER_PATH_MAX];
@@ -104,6 +104,14 @@ static void log_request(void *ctx, const struct http_request *request, int statu
 	    LOG_TEXT("method", request->method), LOG_TEXT("path", request->path),
 	    LOG_NUMBER("status", status), LOG_NUMBER("us", seconds * 1e6),
 	    LOG_TEXT("peer", request->peer));
+}
+
+static void inbox_counts(void *ctx, struct inbox_stats *stats)
+{
+	struct inbox *inbox = ((struct daemon *)ctx)->inbox;
+
+	if (inbox)
+		inbox_stats(inbox, stats);
 }
 
 static void handle(void *ctx, struct http_exchange *x)
@@ -216,7 +224,8 @@ static enum err api_start(struct daemon *d, struct errbuf *eb)
 		.now_ms = now_ms,
 		.ctx = d,
 		.ready = ready,
-		.log = log_failure };
+		.log = log_failure,
+		.inbox = inbox_counts };
 	enum err e;
 
 	if ((e = installation_open(
@@ -381,6 +390,15 @@ static enum err http_start(struct daemon *d, struct errbuf *eb)
 	return http_server_new(&options, &d->http, eb);
 }
 
+/* What the routes ask beside the registry. */
+static enum err parts_set(struct daemon *d, struct errbuf *eb)
+{
+	(void)eb;
+	d->parts.http = d->http;
+	api_parts_set(d->api, &d->parts);
+	return OK;
+}
+
 static enum err listen_somewhere(struct daemon *d, struct errbuf *eb)
 {
 	const char *address = d->options.listen;
@@ -459,10 +477,11 @@ static enum err inbox_open(struct daemon *d, struct errbuf *eb)
 		.tenant = d->installation.tenant,
 		.log = d->options.log,
 		.now_ms = now_ms };
+	struct inbox *inbox = NULL;
 	enum err e = password_have(d, password, eb);
 
-	if (e == OK)
-		e = inbox_start(&options, &d->inbox, eb);
+	if (e == OK && (e = inbox_start(&options, &inbox, eb)) == OK)
+		d->inbox = inbox;
 	wipe(password, sizeof(password));
 	return e;
 }

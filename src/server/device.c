@@ -1,15 +1,12 @@
-/* Devices: made, found, changed, deleted; and what is known of their presence. */
+/* Devices: made, found, changed, deleted. */
 #include "call.h"
 #include "form.h"
-#include "cbor.h"
 #include "uuid.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A board publishes every 30 s; three in a row may get lost. */
-#define ONLINE_MS 90000
 /* Sketches read the answer to a new device into 512 bytes and never look at the length. */
 #define SKETCH_MAX 511
 #define TAGS_MAX 8 /* as many as the registry looks for at once */
@@ -18,24 +15,6 @@
 #define REASON_CESSATION 5
 
 /* --- as JSON --- */
-
-/* The library's version in a board's first message: tag 0x010700 around [text]. */
-static bool library_version(const struct store_device *d, struct slice *version)
-{
-	struct slice in = { d->message, d->message_n };
-	uint32_t tag, n;
-
-	return cbor_take_head(&in, CBOR_TAG, &tag) == OK && tag == 0x010700 &&
-	       cbor_take_head(&in, CBOR_ARRAY, &n) == OK && n == 1 &&
-	       cbor_take_string(&in, CBOR_TEXT, version) == OK && cbor_end(&in) == OK;
-}
-
-static const char *presence(const struct call *c, const struct store_device *d)
-{
-	if (d->seen == 0)
-		return "UNKNOWN";
-	return api_now(c->api) - d->seen < ONLINE_MS ? "ONLINE" : "OFFLINE";
-}
 
 static void text_if(struct json_out *w, const char *key, const char *text)
 {
@@ -75,6 +54,7 @@ static bool put_tag(void *ctx, const struct store_tag *tag)
 void device_json(struct call *c, const struct store_device *d, bool full, struct json_out *w)
 {
 	struct slice version;
+	struct life life;
 	enum err e;
 
 	json_open(w, NULL, '{');
@@ -98,9 +78,10 @@ void device_json(struct call *c, const struct store_device *d, bool full, struct
 	json_time(w, "updated_at", d->changed);
 	if (d->deleted)
 		json_time(w, "deleted_at", d->deleted);
-	json_text(w, "device_status", presence(c, d));
-	if (d->seen)
-		json_time(w, "last_activity_at", d->seen);
+	life_of(c, d, &life);
+	json_text(w, "device_status", life.status);
+	if (life.last)
+		json_time(w, "last_activity_at", life.last);
 	if (library_version(d, &version))
 		json_slice(w, "lib_version", version);
 	device_thing_json(c, d, w);
@@ -260,7 +241,7 @@ enum err device_list(struct call *c)
 	struct store_filter filter = { .serial = NULL };
 	struct store_tag tags[TAGS_MAX];
 	struct listed l = { .at = NULL };
-	char serial[65], hardware[65];
+	char serial[65], hardware[65], name[STORE_NAME_MAX + 1];
 	bool across = false;
 	struct json_out w;
 	enum err e;
@@ -271,6 +252,10 @@ enum err device_list(struct call *c)
 		return e;
 	if ((e = call_query(c, "unique_hardware_id", hardware, sizeof(hardware))) == OK)
 		filter.hardware = hardware;
+	else if (e != ERR_NOT_FOUND)
+		return e;
+	if ((e = call_query(c, "name", name, sizeof(name))) == OK) /* Arduino's API has none */
+		filter.name = name;
 	else if (e != ERR_NOT_FOUND)
 		return e;
 	/* All of an organization's devices are its clients' already. */
@@ -326,6 +311,7 @@ enum err device_show(struct call *c)
 
 enum err device_update(struct call *c)
 {
+	const char *what = "device.changed";
 	struct device_body b;
 	struct store_device d;
 	uint32_t given;
@@ -336,34 +322,24 @@ enum err device_update(struct call *c)
 		return e;
 	apply(&b, given, &d);
 	d.changed = api_now(c->api);
-	if (given & BODY_BIT(DEVICE_soft_deleted))
-		d.deleted = !b.soft_deleted ? 0 : d.deleted ? d.deleted : d.changed;
-	return device_submit(c, 200, given, &d, "device.changed");
+	if ((given & BODY_BIT(DEVICE_soft_deleted)) && b.soft_deleted != (d.deleted != 0)) {
+		what = b.soft_deleted ? "device.deleted" : "device.restored";
+		d.deleted = b.soft_deleted ? d.changed : 0;
+	}
+	return device_submit(c, 200, given, &d, what);
 }
-
-struct ending {
-	struct store_change *change;
-	int64_t now;
-};
 
 static bool end_cert(void *ctx, const struct store_cert *cert)
 {
-	const struct ending *ending = ctx;
 	struct store_cert gone = *cert;
 
-	if (cert->state != STORE_REVOKED) {
-		gone.state = STORE_REVOKED;
-		gone.enabled = false;
-		gone.revoked = ending->now;
-		gone.reason = REASON_CESSATION;
-		store_cert_put(ending->change, &gone);
-	}
+	if (cert->state != STORE_REVOKED)
+		job_revoke(ctx, &gone, REASON_CESSATION);
 	return true;
 }
 
 enum err device_delete(struct call *c)
 {
-	struct ending ending = { .now = api_now(c->api) };
 	struct store_device d;
 	struct job *job = NULL;
 	bool force = false;
@@ -375,78 +351,16 @@ enum err device_delete(struct call *c)
 		return e;
 	job->answer = answer_job_empty;
 	if (!force) {
-		d.deleted = d.changed = ending.now;
+		d.deleted = d.changed = api_now(c->api);
 		store_device_put(job->change, &d);
 		return job_submit(job, "device.deleted", d.id);
 	}
 	/* For good: its certificates are of nobody any more. */
-	ending.change = job->change;
-	e = store_cert_list(api_registry(c->api), c->tenant, d.id, end_cert, &ending, &c->eb);
+	e = store_cert_list(api_registry(c->api), c->tenant, d.id, end_cert, job, &c->eb);
 	if (e != OK) {
 		job_drop(job);
 		return e;
 	}
 	store_device_remove(job->change, d.id, d.version);
 	return job_submit(job, "device.removed", d.id);
-}
-
-/* {"id": ..., "events": [ -- of a device that is there. */
-static enum err list_begin(
-    struct call *c, const char *id, const char *list, struct store_device *d, struct json_out *w)
-{
-	enum err e = call_device(c, false, d);
-
-	if (e != OK)
-		return e;
-	*w = json_out(256);
-	json_open(w, NULL, '{');
-	json_uuid(w, id, d->id);
-	json_open(w, list, '[');
-	return OK;
-}
-
-static enum err list_end(struct call *c, struct json_out *w)
-{
-	json_close(w, ']');
-	json_close(w, '}');
-	answer_json(c, 200, w);
-	return OK;
-}
-
-/* --- what is known of its life --- */
-
-enum err device_status(struct call *c)
-{
-	struct store_device d;
-	struct json_out w;
-	enum err e;
-
-	if ((e = list_begin(c, "id", "events", &d, &w)) != OK)
-		return e;
-	if (d.seen) { /* it was there then; when it went, nobody saw */
-		json_open(&w, NULL, '{');
-		json_time(&w, "updated_at", d.seen);
-		json_text(&w, "value", "CONNECTED");
-		json_close(&w, '}');
-	}
-	return list_end(c, &w);
-}
-
-enum err device_events(struct call *c)
-{
-	struct store_device d;
-	struct slice version;
-	struct json_out w;
-	enum err e;
-
-	if ((e = list_begin(c, "id", "events", &d, &w)) != OK)
-		return e;
-	if (library_version(&d, &version)) {
-		json_open(&w, NULL, '{');
-		json_text(&w, "name", "LIB_VERSION");
-		json_time(&w, "updated_at", d.seen);
-		json_slice(&w, "value", version);
-		json_close(&w, '}');
-	}
-	return list_end(c, &w);
 }

@@ -67,3 +67,23 @@ enum err call_query_flag(struct call *c, const char *key, bool *value)
 	*value = strcmp(text, "true") == 0;
 	return OK;
 }
+
+enum err call_query_number(
+    struct call *c, const char *key, unsigned smallest, unsigned largest, unsigned *value)
+{
+	char text[8];
+	enum err e = call_query(c, key, text, sizeof(text));
+	unsigned long n;
+
+	if (e == ERR_NOT_FOUND)
+		return OK;
+	if (e != OK)
+		return e;
+	n = strtoul(text, NULL, 10);
+	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0' || n < smallest ||
+	    n > largest)
+		return err_set(
+		    &c->eb, ERR_FORMAT, "%s: not a number from %u to %u", key, smallest, largest);
+	*value = (unsigned)n;
+	return OK;
+}

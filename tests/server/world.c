@@ -208,6 +208,92 @@ bool stream_ended(struct http_stream *s)
 	return ended;
 }
 
+void http_server_stats(const struct http_server *server, struct http_stats *stats)
+{
+	(void)server;
+	*stats = (struct http_stats){ .connections = 3, .requests = 7, .open = 1 };
+}
+
+/* --- brokers, without any --- */
+
+struct reaching {
+	brokers_done *done;
+	void *ctx;
+	unsigned reached;
+	const char *waiting;
+};
+
+static void *reach_later(void *ctx)
+{
+	struct reaching *r = ctx;
+
+	r->done(r->ctx, r->reached, r->waiting);
+	free(r);
+	return NULL;
+}
+
+void brokers_reach(
+    struct brokers *b, uint64_t seq, unsigned limit_ms, brokers_done *done, void *ctx)
+{
+	struct reaching *r;
+	pthread_t thread;
+
+	need(limit_ms == BROKERS_REACH_MS, "the limit");
+	if (!b) {
+		done(ctx, 0, "");
+		return;
+	}
+	b->seq = seq;
+	b->asked++;
+	if (!b->later) {
+		done(ctx, b->reached, b->waiting);
+		return;
+	}
+	r = malloc(sizeof(*r));
+	need(r, "memory");
+	*r = (struct reaching){ done, ctx, b->reached, b->waiting };
+	need(pthread_create(&thread, NULL, reach_later, r) == 0, "a thread");
+	pthread_detach(thread);
+}
+
+void brokers_each(
+    struct brokers *b, bool (*each)(void *ctx, const struct broker_state *broker), void *ctx)
+{
+	for (size_t i = 0; b && i < b->n; i++)
+		if (!each(ctx, &b->at[i]))
+			break;
+}
+
+uint64_t brokers_seq(struct brokers *b)
+{
+	return b ? 4711 : 0;
+}
+
+enum presence presence_of(struct presences *p, const uint8_t device[16], struct presence_now *now)
+{
+	(void)device;
+	if (p && p->presence == PRESENCE_ONLINE && now)
+		*now = p->now;
+	return p ? p->presence : PRESENCE_UNHEARD;
+}
+
+size_t presence_count(struct presences *p)
+{
+	return p && p->presence == PRESENCE_ONLINE;
+}
+
+void world_brokers(struct world *w)
+{
+	struct api_parts parts = { .brokers = &w->brokers,
+		.presences = &w->presences,
+		.watchers = w->watchers,
+		.http = (struct http_server *)w }; /* nobody looks into it */
+
+	w->brokers = (struct brokers){ .reached = 1, .waiting = "" };
+	w->presences = (struct presences){ .presence = PRESENCE_UNHEARD };
+	api_parts_set(w->api, &parts);
+}
+
 static void take_headers(struct asked *a)
 {
 	char *rest = a->headers, *line;
@@ -356,6 +442,11 @@ static void watch_begin(struct world *w)
 	api_parts_set(w->api, &parts);
 }
 
+static void inbox_of(void *ctx, struct inbox_stats *stats)
+{
+	*stats = ((struct world *)ctx)->inbox;
+}
+
 void world_start(struct world *w)
 {
 	struct signer_options signing = { .now_ms = clock_of, .ctx = w };
@@ -364,7 +455,8 @@ void world_start(struct world *w)
 		.now_ms = clock_of,
 		.ctx = w,
 		.ready = ready_of,
-		.log = log_of };
+		.log = log_of,
+		.inbox = inbox_of };
 	struct store_options storing = {
 		.prepare = prepare_of, .committed = committed_of, .ctx = w
 	};

@@ -1,6 +1,6 @@
 /*
  * world.h -- the API with a registry and an authority in a temporary folder, and requests that need no
- * network: the functions that answers go through are replaced here (world.c).
+ * network: the functions that answers go through are replaced here (world.c), and so are the brokers.
  *
  *	struct world w;
  *	world_open(&w);
@@ -13,8 +13,25 @@
 #define IMPRINT_TEST_WORLD_H
 
 #include "api.h"
+#include "inbox.h"
 
 #include <jansson.h>
+
+/* The brokers of the test: what they say when they are asked. */
+struct brokers {
+	unsigned reached;
+	const char *waiting;
+	bool later; /* they answer on a thread of their own, as real ones do */
+	struct broker_state at[2];
+	size_t n;
+	/* What was asked last. */
+	uint64_t seq;
+	unsigned asked;
+};
+struct presences { /* every device is so */
+	enum presence presence;
+	struct presence_now now;
+};
 
 struct world {
 	char folder[32];
@@ -29,6 +46,9 @@ struct world {
 	char token[64];
 	char logged[256]; /* why the last answer was 5xx */
 	enum err not_ready;
+	struct brokers brokers;
+	struct presences presences;
+	struct inbox_stats inbox;
 	/* Called around each request. */
 	void (*begins)(void *watching), (*ends)(void *watching);
 	void *watching;
@@ -42,6 +62,8 @@ void world_restart(struct world *w);
 void world_stop(struct world *w);
 void world_start(struct world *w);
 void world_close(struct world *w);
+/* From now on there are brokers; they last until the next start. */
+void world_brokers(struct world *w);
 /* Takes a new token. */
 void world_login(struct world *w);
 

@@ -12,7 +12,7 @@ from server import Events, Key, Server
 SERVER = harness.SOURCE / "src/server"
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 OBJECTS = {"DEVICE": "DeviceRequest", "CERT": "CertificateRequest", "TAG": "TagRequest", "PASS": "PasswordRequest",
-    "THING": "ThingRequest"}
+    "THING": "ThingRequest", "SWITCH": "SwitchRequest", "REVOKE": "RevokeRequest"}
 
 
 def document():
@@ -160,6 +160,31 @@ class Shapes:
                     yield f"{at}.{name}: not in the document"
 
 
+def prometheus(test, text):
+    """The text format, version 0.0.4, strictly: families stand together, named, explained and typed once."""
+    kinds, seen, family = {}, set(), None
+    test.assertTrue(text.endswith("\n"))
+    for line in text.splitlines():
+        comment = re.fullmatch(r"# (HELP|TYPE) (imprint_[a-z_]+) (.+)", line)
+        if comment and comment[1] == "HELP":
+            test.assertNotIn(comment[2], kinds, "a family twice")
+            family, kinds[comment[2]] = comment[2], None
+            test.assertRegex(comment[3], r"[A-Z].*\.")
+        elif comment:
+            test.assertEqual((comment[2], kinds[family]), (family, None), line)
+            test.assertIn(comment[3], ("counter", "gauge"))
+            kinds[family] = comment[3]
+        else:
+            sample = re.fullmatch(r'(imprint_[a-z_]+)(\{[a-z]+="[A-Za-z0-9._-]+"\})? (\d+)', line)
+            test.assertTrue(sample, line)
+            test.assertEqual(sample[1], family, line)
+            test.assertNotIn((sample[1], sample[2]), seen, line)
+            seen.add((sample[1], sample[2]))
+    for name, kind in kinds.items():
+        test.assertEqual(kind == "counter", name.endswith("_total"), name)
+        test.assertIn(name, {name for name, _ in seen}, "a family without a sample")
+
+
 class LiveTest(harness.SystemTest):
     def setUp(self):
         super().setUp()
@@ -194,12 +219,13 @@ class LiveTest(harness.SystemTest):
             self.assertEqual([kind] if kind else [], list(answer.get("content", {})))
             self.assertEqual(got["Content-Length"], str(len(raw)))
             for content in answer.get("content", {}).values():
-                self.assertEqual(list(self.shapes.faults(json.loads(raw), content["schema"])), [])
+                value = json.loads(raw) if "json" in kind else raw.decode()
+                self.assertEqual(list(self.shapes.faults(value, content["schema"])), [])
             if status < 400:
                 self.seen.add(operation["operationId"])
             elif "json" in (kind or "") and "error" not in json.loads(raw):
                 self.assertEqual(json.loads(raw)["status"], status)
-        return json.loads(raw) if raw else None
+        return json.loads(raw) if raw and "json" in kind else raw.decode() or None
 
     def watch(self, device):
         """What does not end: its first event."""
@@ -243,6 +269,18 @@ class LiveTest(harness.SystemTest):
         self.ask(200, "GET", "/iot/v1/supported/devices")
         self.ask(200, "GET", "/iot/v1/network_credentials/opta?connection=wifi")
         self.ask(200, "GET", "/iot/v1/network_credentials/opta/connections")
+        own = f"/v1/devices/{device}"
+        self.ask(200, "POST", own + ":disable", {"reason": "lost"})
+        self.ask(200, "POST", own + ":enable")
+        self.ask(201, "PUT", path + "/certs", {"csr": csr, "enabled": True})
+        self.ask(200, "POST", own + ":revoke", {"reason": "keyCompromise"})
+        self.ask(400, "POST", own + ":revoke", {"reason": "boredom"})
+        self.ask(200, "GET", own)
+        self.ask(200, "GET", own + "/visits?limit=5")
+        self.ask(404, "GET", "/v1/devices/x")
+        self.ask(200, "GET", "/v1/brokers")
+        self.ask(401, "GET", "/metrics", token=False)
+        prometheus(self, self.ask(200, "GET", "/metrics"))
         self.watch(device)
         self.ask(400, "GET", "/v1/events?after=now")
         self.ask(404, "GET", "/v1/events?device=" + nobody.rpartition("/")[2])

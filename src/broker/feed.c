@@ -265,8 +265,8 @@ struct slice feed_output(const struct feed *f)
 
 void feed_sent(struct feed *f, size_t n)
 {
-	f->first = (f->first + n) % FEED_RING;
 	f->held -= n;
+	f->first = f->held ? (f->first + n) % FEED_RING : 0; /* few of its pages are ever touched */
 }
 
 /* --- verbs: NULL, or what is wrong --- */

@@ -285,6 +285,8 @@ static void ring(void)
 	feed_disconnected(&d.feed, 8, 125, "revoked");
 	feed_refused(&d.feed, "revoked", NULL, "/run/a b.sock");
 	feed_refused_many(&d.feed, 9);
+	ok(feed_output(&d.feed).p == (const uint8_t *)d.feed.ring,
+	    "what is empty begins at its beginning");
 	ok(strcmp(said(&d), "d 7 124 -\nd 8 125 revoked\nx revoked - -\nx many - 9\n") == 0,
 	    "disconnected, refused, many");
 	do {

@@ -227,6 +227,7 @@ def api_seeds(csr):
         "visits": "\1GET /v1" + nobody[7:] + "/visits?limit=100\n\n",
         "brokers": "\1GET /v1/brokers\n\n",
         "metrics": "\1GET /metrics\n\n",
+        "watch": "\1GET /v1/events?replay=all&device=3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64\nLast-Event-ID: 1.2\n\n",
         "boards": "\1GET /iot/v1/supported/devices\nAccept: application/json\n\n",
         "other-method": "\1PATCH /iot/v2/devices\nX-Organization: 3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64\n\n",
     }.items():
@@ -257,8 +258,16 @@ def answer_seeds(cert):
     write("credentials", "up", b'{"schema":1,"pid":1,"credentials":"/a/credentials.json"}')
 
 
+def sse_seeds():
+    audit = b'data: {"seq":41,"kind":"certificate.revoked","device":"0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40"}\n\n'
+    write("sse", "events", b"retry: 1000\nid: 40.7\n\nid: 41.7\nevent: audit\n" + audit + b": still here\nid: 41.7\n\n")
+    write("sse", "line-ends", b"event: a\r\ndata: b\r\n\r\ndata: c\r\rdata: d\n\n")
+    write("sse", "lines-of-data", b"\xef\xbb\xbfdata: a\ndata\ndata:b\nid\nother: c\n\n")
+
+
 def main():
     ini_seeds()
+    sse_seeds()
     feed_seeds()
     write("inbox", "topic", b"/a/d/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
     write("inbox", "topic-of-another-case", b"/a/d/3C1F7D52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")

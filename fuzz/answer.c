@@ -31,6 +31,18 @@ static void cert(const struct cloud_cert *c)
 	CHECK(!strpbrk(c->id, "/.%?#"));
 }
 
+static void event(const char *word, struct slice body)
+{
+	struct cloud_event e;
+
+	if (answer_event(word, body, &e, NULL) != OK)
+		return;
+	CHECK(!e.device[0] || strlen(e.device) == UUID_TEXT);
+	for (size_t i = 0; i < 9; i++)
+		shown((const char *const[]){ e.name, e.at, e.what, e.certificate, e.note, e.peer,
+		    e.address, e.reason, e.value }[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice body = { data, size };
@@ -41,6 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cloud_cert single;
 	struct cloud_token token;
 
+	event("audit", body);
+	event("visit", body);
+	event("value", body);
+	event("message", body);
 	answer_error(body, said);
 	shown(said);
 	if (answer_token(body, &token, NULL) == OK)

@@ -249,6 +249,9 @@ def answer_seeds(cert):
     device = {"id": ident, "name": "kitchen", "type": "mkrwifi1010", "serial": "", "fqbn": None, "device_status": "ONLINE",
         "tags": {"room": "1"}, "last_activity_at": "2026-11-23T02:00:00Z"}
     for name, value in {"cert": issued, "certs": [issued], "device": device, "devices": [device],
+            "visit": {"device": ident, "name": "kitchen", "connected": False, "admitted": True, "broker": "mosquitto",
+                "address": "192.0.2.9", "began": "2026-11-23T02:00:00Z", "ended": "2026-11-23T02:00:05Z", "reason": "revoked"},
+            "value": {"device": ident, "name": "led", "value": [1.5, "on", True]},
             "token": {"access_token": "abc", "expires_in": 300, "token_type": "Bearer"},
             "error": {"id": "a", "code": "not_found", "status": 404, "detail": "no such device"}}.items():
         write("answer", name, json.dumps(value).encode())

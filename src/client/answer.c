@@ -382,6 +382,111 @@ out:
 	return e;
 }
 
+/* --- events --- */
+
+static enum cloud_event_kind event_kind(const char *word)
+{
+	static const char *const words[CLOUD_OTHER] = { [CLOUD_AUDIT] = "audit",
+		[CLOUD_VISIT] = "visit",
+		[CLOUD_VALUE] = "value",
+		[CLOUD_MESSAGE] = "message" };
+	unsigned kind = 0;
+
+	while (kind < CLOUD_OTHER && strcmp(word, words[kind]) != 0)
+		kind++;
+	return (enum cloud_event_kind)kind;
+}
+
+static enum err flag_take(json_t *in, const char *key, bool *out, struct errbuf *eb)
+{
+	json_t *v = json_object_get(in, key);
+
+	if (v && !json_is_boolean(v))
+		return err_set(eb, ERR_FORMAT, "%s: not true or false", key);
+	*out = json_is_true(v);
+	return OK;
+}
+
+/* Whatever a board has said, as JSON in one line. */
+static enum err value_take(json_t *in, struct cloud_event *out, struct errbuf *eb)
+{
+	json_t *v = json_object_get(in, "value");
+	char *text;
+	size_t n;
+	enum err e = OK;
+
+	if (!v)
+		return OK;
+	if (!(text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY)))
+		return err_set(eb, ERR_MEMORY, "no memory for a value");
+	n = strlen(text);
+	if (n > CLOUD_VALUE_MAX || !answer_printable((struct slice){ (uint8_t *)text, n }))
+		e = err_set(eb, ERR_FORMAT, "value: too long, or not text that can be shown");
+	else
+		memcpy(out->value, text, n + 1);
+	free(text);
+	return e;
+}
+
+static enum err event_take(json_t *in, struct cloud_event *out, struct errbuf *eb)
+{
+	char began[CLOUD_WORD_MAX + 1], ended[CLOUD_WORD_MAX + 1], *unless_at;
+	const struct {
+		const char *key;
+		size_t max;
+		char *out;
+	} texts[] = {
+		{ "name", CLOUD_NAME_MAX, out->name },
+		{ "at", CLOUD_WORD_MAX, out->at },
+		{ out->kind == CLOUD_MESSAGE ? "command" : "kind", CLOUD_WORD_MAX, out->what },
+		{ "certificate", CLOUD_WORD_MAX, out->certificate },
+		{ "note", CLOUD_NAME_MAX, out->note },
+		{ "peer", CLOUD_WORD_MAX, out->peer },
+		{ "broker", CLOUD_WORD_MAX, out->broker },
+		{ "address", CLOUD_WORD_MAX, out->address },
+		{ "reason", CLOUD_WORD_MAX, out->reason },
+		{ "began", CLOUD_WORD_MAX, began },
+		{ "ended", CLOUD_WORD_MAX, ended },
+	};
+	enum err e;
+
+	if (json_object_get(in, "device") && (e = take_uuid(in, "device", out->device, eb)) != OK)
+		return e;
+	for (size_t i = 0; i < COUNT(texts); i++)
+		if ((e = take(in, texts[i].key, false, texts[i].max, texts[i].out, eb)) != OK)
+			return e;
+	unless_at = ended[0] ? ended : began;
+	if (!out->at[0])
+		memcpy(out->at, unless_at, sizeof(out->at));
+	if ((e = flag_take(in, "admitted", &out->admitted, eb)) != OK ||
+	    (e = flag_take(in, "connected", &out->connected, eb)) != OK)
+		return e;
+	return value_take(in, out, eb);
+}
+
+enum err answer_event(
+    const char *word, struct slice data, struct cloud_event *out, struct errbuf *eb)
+{
+	struct cloud_event event = { .kind = event_kind(word), .json = data };
+	json_t *in = NULL;
+	enum err e;
+
+	if (strlen(word) > CLOUD_WORD_MAX ||
+	    !answer_printable((struct slice){ (const uint8_t *)word, strlen(word) }))
+		return err_set(eb, ERR_FORMAT, "event: not a word that can be shown");
+	memcpy(event.word, word, strlen(word) + 1);
+	if ((e = load(data, &in, eb)) == OK && (e = object_check(in, eb)) == OK) {
+		if (event.kind != CLOUD_OTHER)
+			e = event_take(in, &event, eb);
+		else if (take_uuid(in, "device", event.device, NULL) != OK)
+			event.device[0] = 0;
+	}
+	if (e == OK)
+		*out = event;
+	json_decref(in);
+	return e;
+}
+
 /* --- errors --- */
 
 void answer_error(struct slice body, char out[ANSWER_ERROR_MAX + 1])

@@ -23,6 +23,7 @@
 #define CLOUD_FQBN_MAX 128
 #define CLOUD_TAGS_MAX 256
 #define CLOUD_TOKEN_MAX 1023
+#define CLOUD_VALUE_MAX 1023
 
 struct cloud_tag {
 	char key[CLOUD_WORD_MAX + 1], value[CLOUD_WORD_MAX + 1];
@@ -75,6 +76,27 @@ enum err answer_device(struct slice body, struct cloud_device *out, struct errbu
 enum err answer_devices(struct slice body, struct cloud_devices *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_cert(struct slice body, struct cloud_cert *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_certs(struct slice body, struct cloud_certs *out, struct errbuf *eb) MUST_CHECK;
+
+/* One event of the stream of what happens. */
+enum cloud_event_kind { CLOUD_AUDIT, CLOUD_VISIT, CLOUD_VALUE, CLOUD_MESSAGE, CLOUD_OTHER };
+struct cloud_event {
+	enum cloud_event_kind kind;
+	char word[CLOUD_WORD_MAX + 1]; /* the same as the server calls it */
+	char device[UUID_TEXT + 1];
+	/* "" where the server says nothing */
+	char name[CLOUD_NAME_MAX + 1]; /* of the device; of a value: of the property */
+	char at[CLOUD_WORD_MAX + 1];   /* when; of a visit: when it began or ended */
+	char what[CLOUD_WORD_MAX +
+	          1]; /* of an audit event: "certificate.revoked"; of a message: the command */
+	char certificate[CLOUD_WORD_MAX + 1], note[CLOUD_NAME_MAX + 1], peer[CLOUD_WORD_MAX + 1];
+	char broker[CLOUD_WORD_MAX + 1], address[CLOUD_WORD_MAX + 1], reason[CLOUD_WORD_MAX + 1];
+	bool admitted, connected;
+	char value[CLOUD_VALUE_MAX + 1]; /* JSON */
+	struct slice json;               /* all of it, borrowed; one object */
+};
+/* `word` is the name of the event. Of kinds that are not known only the device is looked at. */
+enum err answer_event(
+    const char *word, struct slice data, struct cloud_event *out, struct errbuf *eb) MUST_CHECK;
 
 /*
  * The text of an error: `detail` of an error object or of problem details (RFC 9457), what OAuth

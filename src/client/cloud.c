@@ -1,9 +1,8 @@
-#include "cloud.h"
+#include "cloud_call.h"
 
 #include "p256.h"
 #include "text.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
@@ -14,45 +13,17 @@
 
 #define LIMIT_MS 30000
 #define CONNECT_MS 10000
-#define STARTING_MS 3000 /* a server that refuses connections may be starting */
+#define POLL_MS 200
+#define SILENT_SECONDS 45 /* of a stream, in which something comes every 15 */
+#define STARTING_MS 3000  /* a server that refuses connections may be starting */
 #define ANSWER_MAX (64u << 10)
 #define LIST_ANSWER_MAX (256u << 20)
 #define WAIT_FIRST_MS 200
 #define WAIT_MAX_MS 5000
 #define RENEW_SECONDS 30 /* before the token ends, or at half of its life */
-#define URL_MAX 2048
 #define AUDIENCE "https://api2.arduino.cc/iot"
 
-struct cloud {
-	CURL *curl;
-	struct credentials who;
-	char agent[64];
-	uint32_t limit_ms;
-	int stop_fd;
-	struct cloud_token token;
-	double token_until; /* by the monotonic clock; 0: there is none */
-	char said[CURL_ERROR_SIZE];
-};
-
-/* One request and what came back. */
-struct call {
-	struct cloud *cloud;
-	const char *method, *path; /* the path begins with a slash */
-	const char *body;          /* NULL: none */
-	const char *type;          /* of the body */
-	bool bearer;               /* needs the token */
-	char key[UUID_TEXT + 1];   /* Idempotency-Key; "": none */
-	size_t max;                /* of the answer */
-	double began;
-
-	uint8_t *answer;
-	size_t n, cap;
-	bool too_large, stopped;
-	long status;
-	double retry_after; /* seconds; negative: nobody said */
-};
-
-static double now(void)
+double cloud_now(void)
 {
 	struct timespec t;
 
@@ -115,6 +86,9 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 	uint8_t *more;
 
 	n *= size;
+	curl_easy_getinfo(call->cloud->curl, CURLINFO_RESPONSE_CODE, &call->status);
+	if (call->take && call->status == 200)
+		return call->take(call->ctx, (struct slice){ (uint8_t *)p, n }) ? n : 0;
 	if (n > call->max - call->n) {
 		call->too_large = true;
 		return 0;
@@ -144,7 +118,7 @@ static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl
 
 static double left_ms(const struct call *call)
 {
-	return call->cloud->limit_ms - (now() - call->began) * 1e3;
+	return call->cloud->limit_ms - (cloud_now() - call->began) * 1e3;
 }
 
 /* Each gets a line; false when there is no memory. */
@@ -177,7 +151,8 @@ static bool headers_make(const struct call *call, struct curl_slist **list)
 {
 	const struct cloud *c = call->cloud;
 
-	return header(list, "Accept: application/json") &&
+	return header(list, "Accept: %s", call->take ? "text/event-stream" : "application/json") &&
+	       (!call->last || header(list, "Last-Event-ID: %s", call->last)) &&
 	       header(list, "X-Organization: %s", c->who.organization) &&
 	       (!call->type || header(list, "Content-Type: %s", call->type)) &&
 	       header(list, "Expect:") &&
@@ -224,7 +199,12 @@ static bool options_set(struct call *call, const char *url, struct curl_slist *h
 	SET(CURLOPT_HTTPHEADER, headers);
 	SET(CURLOPT_ERRORBUFFER, c->said);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(left < CONNECT_MS ? left : CONNECT_MS));
-	SET(CURLOPT_TIMEOUT_MS, (long)left);
+	if (call->take) { /* it has no end, but it is never silent for long */
+		SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+		SET(CURLOPT_LOW_SPEED_TIME, (long)SILENT_SECONDS);
+	} else {
+		SET(CURLOPT_TIMEOUT_MS, (long)left);
+	}
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, call);
 	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -268,12 +248,64 @@ static enum err failed(struct call *call, CURLcode code, struct errbuf *eb)
 	}
 }
 
+/* What a server does that is being started again, and a network that has gone for a while. */
+static bool is_loss(CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_SSL_CONNECT_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What ends a stream from our side. */
+static bool is_over(struct call *call, const struct curl_waitfd *stop)
+{
+	call->stopped = call->stopped || stop->revents != 0;
+	call->over = call->until > 0 && cloud_now() >= call->until;
+	return call->stopped || call->over;
+}
+
+/* Also while nothing comes the stop descriptor is heard at once, which curl_easy_perform does not do. */
+static CURLcode perform_stream(struct call *call)
+{
+	struct curl_waitfd stop = { .fd = call->cloud->stop_fd, .events = CURL_WAIT_POLLIN };
+	unsigned n = call->cloud->stop_fd >= 0;
+	CURLM *multi = curl_multi_init();
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+	int running = 1, left;
+	CURLMsg *said;
+
+	if (!multi || curl_multi_add_handle(multi, call->cloud->curl) != CURLM_OK)
+		goto out;
+	while (running > 0 && curl_multi_perform(multi, &running) == CURLM_OK) {
+		if (running > 0 && (is_over(call, &stop) ||
+		                       curl_multi_poll(multi, &stop, n, POLL_MS, NULL) != CURLM_OK))
+			break;
+	}
+	while ((said = curl_multi_info_read(multi, &left)) != NULL)
+		code = said->msg == CURLMSG_DONE ? said->data.result : code;
+	code = call->stopped || call->over ? CURLE_ABORTED_BY_CALLBACK : code;
+	curl_multi_remove_handle(multi, call->cloud->curl);
+out:
+	curl_multi_cleanup(multi);
+	return code;
+}
+
 /* Once to the server and back. OK with any status. */
 static enum err exchange(struct call *call, CURLcode *code, struct errbuf *eb)
 {
 	struct cloud *c = call->cloud;
 	struct curl_slist *headers = NULL;
-	char url[URL_MAX];
+	char url[CLOUD_URL_MAX];
 	curl_off_t wait = 0;
 	enum err e;
 
@@ -285,16 +317,18 @@ static enum err exchange(struct call *call, CURLcode *code, struct errbuf *eb)
 	if (left_ms(call) < 1)
 		return err_set(eb, ERR_TIMEOUT, "%s: no answer in time", c->who.server);
 	if (snprintf(url, sizeof(url), "%s%s", c->who.server, call->path) >= (int)sizeof(url))
-		return err_set(eb, ERR_ARG, "a request of more than %d bytes", URL_MAX);
+		return err_set(eb, ERR_ARG, "a request of more than %d bytes", CLOUD_URL_MAX);
 	if (!headers_make(call, &headers) || !options_set(call, url, headers)) {
 		e = err_set(eb, ERR_MEMORY, "no memory for a request");
 	} else {
-		*code = curl_easy_perform(c->curl);
+		*code = call->take ? perform_stream(call) : curl_easy_perform(c->curl);
 		curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &call->status);
 		/* 0 also when there was none. */
 		curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &wait);
 		call->retry_after = wait > 0 ? (double)wait : -1;
 		e = *code == CURLE_OK ? OK : failed(call, *code, eb);
+		c->passing =
+		    *code == CURLE_OK ? call->status == 429 || call->status >= 500 : is_loss(*code);
 	}
 	/* Nothing of ours is looked at once it is gone. */
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, (struct curl_slist *)NULL);
@@ -304,13 +338,12 @@ static enum err exchange(struct call *call, CURLcode *code, struct errbuf *eb)
 
 /* --- again, and again --- */
 
-/* False when somebody wants us to stop. */
-static bool sleep_ms(const struct cloud *c, double ms)
+bool cloud_sleep(const struct cloud *c, double ms)
 {
 	struct pollfd stop = { .fd = c->stop_fd, .events = POLLIN };
-	double until = now() + ms / 1e3, left;
+	double until = cloud_now() + ms / 1e3, left;
 
-	while ((left = (until - now()) * 1e3) > 0) {
+	while ((left = (until - cloud_now()) * 1e3) > 0) {
 		int ready = poll(&stop, stop.fd >= 0, (int)left + 1);
 
 		if (ready > 0 || (ready < 0 && errno != EINTR))
@@ -319,8 +352,7 @@ static bool sleep_ms(const struct cloud *c, double ms)
 	return true;
 }
 
-/* Not all at the same time when a server comes back. */
-static double spread(double ms)
+double cloud_spread(double ms)
 {
 	uint8_t r = 0;
 
@@ -334,9 +366,9 @@ static double pause_ms(const struct call *call, CURLcode code, unsigned tries)
 {
 	double ms = WAIT_FIRST_MS * (double)(1u << (tries < 6 ? tries : 6));
 
-	ms = spread(ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS);
+	ms = cloud_spread(ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS);
 	if (code == CURLE_COULDNT_CONNECT)
-		return (now() - call->began) * 1e3 + ms < STARTING_MS ? ms : -1;
+		return (cloud_now() - call->began) * 1e3 + ms < STARTING_MS ? ms : -1;
 	if (code != CURLE_OK || (call->status != 429 && call->status != 503))
 		return -1;
 	if (call->retry_after > 0)
@@ -355,7 +387,7 @@ static enum err exchange_patiently(struct call *call, struct errbuf *eb)
 		e = exchange(call, &code, eb);
 		if ((ms = pause_ms(call, code, tries)) < 0 || left_ms(call) < ms)
 			return e;
-		if (!sleep_ms(call->cloud, ms))
+		if (!cloud_sleep(call->cloud, ms))
 			return err_set(eb, ERR_TIMEOUT, "interrupted");
 	}
 }
@@ -427,7 +459,7 @@ static enum err token_fetch(struct cloud *c, double began, struct errbuf *eb)
 		double life = c->token.seconds ? c->token.seconds : 300;
 
 		c->token_until =
-		    now() + (life > 2 * RENEW_SECONDS ? life - RENEW_SECONDS : life / 2);
+		    cloud_now() + (life > 2 * RENEW_SECONDS ? life - RENEW_SECONDS : life / 2);
 	}
 	wipe(form, sizeof(form));
 	if (call.answer)
@@ -436,18 +468,17 @@ static enum err token_fetch(struct cloud *c, double began, struct errbuf *eb)
 	return e;
 }
 
-/* A request with a token, which is fetched once more when the server does not know it. */
-static enum err call_run(struct call *call, struct errbuf *eb)
+enum err cloud_call(struct call *call, struct errbuf *eb)
 {
 	struct cloud *c = call->cloud;
 	bool fresh = false;
 	enum err e;
 
-	call->began = now();
+	call->began = cloud_now();
 	if (!call->max)
 		call->max = ANSWER_MAX;
 	for (;;) {
-		if (call->bearer && now() >= c->token_until) {
+		if (call->bearer && cloud_now() >= c->token_until) {
 			if ((e = token_fetch(c, call->began, eb)) != OK)
 				return e;
 			fresh = true;
@@ -488,7 +519,7 @@ static void key_make(char key[UUID_TEXT + 1])
 enum err cloud_ready(struct cloud *c, struct errbuf *eb)
 {
 	struct call call = { .cloud = c, .method = "GET", .path = "/readyz" };
-	enum err e = call_run(&call, eb);
+	enum err e = cloud_call(&call, eb);
 
 	free(call.answer);
 	return e;
@@ -496,7 +527,7 @@ enum err cloud_ready(struct cloud *c, struct errbuf *eb)
 
 enum err cloud_sign_in(struct cloud *c, struct errbuf *eb)
 {
-	return token_fetch(c, now(), eb);
+	return token_fetch(c, cloud_now(), eb);
 }
 
 /* --- devices --- */
@@ -544,7 +575,7 @@ static enum err device_send(
 	call->body = body;
 	call->type = JSON_BODY;
 	call->bearer = true;
-	if ((e = call_run(call, eb)) == OK)
+	if ((e = cloud_call(call, eb)) == OK)
 		e = answered(call, answer_device(answer_of(call), out, eb), eb);
 	free(call->answer);
 	free(body);
@@ -577,21 +608,21 @@ enum err cloud_device_get(
 	struct call call = { .cloud = c, .method = "GET", .path = path, .bearer = true };
 	enum err e;
 
-	if ((e = path_make(id, path, eb, "%s", "")) == OK && (e = call_run(&call, eb)) == OK)
+	if ((e = path_make(id, path, eb, "%s", "")) == OK && (e = cloud_call(&call, eb)) == OK)
 		e = answered(&call, answer_device(answer_of(&call), out, eb), eb);
 	free(call.answer);
 	return e;
 }
 
-/* Appends "?name=value" or "&name=value", escaped. */
-static bool query_add(CURL *curl, char path[URL_MAX], const char *name, const char *value)
+bool cloud_query_add(CURL *curl, char path[CLOUD_URL_MAX], const char *name, const char *value)
 {
 	char *escaped = curl_easy_escape(curl, value, 0);
 	size_t n = strlen(path);
 	bool fits;
 
-	fits = escaped && snprintf(path + n, URL_MAX - n, "%c%s=%s", strchr(path, '?') ? '&' : '?',
-	                      name, escaped) < (int)(URL_MAX - n);
+	fits =
+	    escaped && snprintf(path + n, CLOUD_URL_MAX - n, "%c%s=%s",
+	                   strchr(path, '?') ? '&' : '?', name, escaped) < (int)(CLOUD_URL_MAX - n);
 	curl_free(escaped);
 	return fits;
 }
@@ -599,7 +630,7 @@ static bool query_add(CURL *curl, char path[URL_MAX], const char *name, const ch
 enum err cloud_device_list(struct cloud *c, const struct cloud_filter *filter,
     struct cloud_devices *out, struct errbuf *eb)
 {
-	char path[URL_MAX] = DEVICES, tag[2 * CLOUD_WORD_MAX + 2];
+	char path[CLOUD_URL_MAX] = DEVICES, tag[2 * CLOUD_WORD_MAX + 2];
 	struct call call = {
 		.cloud = c, .method = "GET", .path = path, .bearer = true, .max = LIST_ANSWER_MAX
 	};
@@ -607,16 +638,16 @@ enum err cloud_device_list(struct cloud *c, const struct cloud_filter *filter,
 	enum err e;
 
 	if (filter && filter->serial)
-		fits = query_add(c->curl, path, "serial", filter->serial);
+		fits = cloud_query_add(c->curl, path, "serial", filter->serial);
 	for (size_t i = 0; filter && i < filter->n_tags && fits; i++) {
 		snprintf(tag, sizeof(tag), "%s:%s", filter->tags[i].key, filter->tags[i].value);
-		fits = query_add(c->curl, path, "tags", tag);
+		fits = cloud_query_add(c->curl, path, "tags", tag);
 	}
 	if (filter && filter->deleted && fits)
-		fits = query_add(c->curl, path, "show_deleted", "true");
+		fits = cloud_query_add(c->curl, path, "show_deleted", "true");
 	if (!fits)
-		return err_set(eb, ERR_ARG, "a filter of more than %d bytes", URL_MAX);
-	if ((e = call_run(&call, eb)) == OK)
+		return err_set(eb, ERR_ARG, "a filter of more than %d bytes", CLOUD_URL_MAX);
+	if ((e = cloud_call(&call, eb)) == OK)
 		e = answered(&call, answer_devices(answer_of(&call), out, eb), eb);
 	free(call.answer);
 	return e;
@@ -628,7 +659,7 @@ static enum err done(struct call *call, struct errbuf *eb)
 	enum err e;
 
 	call->bearer = true;
-	e = call_run(call, eb);
+	e = cloud_call(call, eb);
 	free(call->answer);
 	return e;
 }
@@ -709,7 +740,7 @@ enum err cloud_cert_create(struct cloud *c, const char *device, struct slice csr
 	if (!body)
 		return err_set(eb, ERR_MEMORY, "no memory for a request");
 	key_make(call.key);
-	if ((e = call_run(&call, eb)) == OK &&
+	if ((e = cloud_call(&call, eb)) == OK &&
 	    ((e = answer_cert(answer_of(&call), &cert, eb)) != OK ||
 	        (e = cert_check(&cert, device, q, eb)) != OK))
 		e = answered(&call, e, eb);
@@ -730,7 +761,7 @@ enum err cloud_cert_list(
 	struct cloud_certs list = { NULL, 0 };
 	enum err e;
 
-	if ((e = path_make(device, path, eb, "/certs")) != OK || (e = call_run(&call, eb)) != OK)
+	if ((e = path_make(device, path, eb, "/certs")) != OK || (e = cloud_call(&call, eb)) != OK)
 		goto out;
 	e = answer_certs(answer_of(&call), &list, eb);
 	for (size_t i = 0; i < list.n && e == OK; i++)

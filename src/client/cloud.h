@@ -82,6 +82,25 @@ enum err cloud_tag_set(
 enum err cloud_tag_delete(
     struct cloud *c, const char *id, const char *key, struct errbuf *eb) MUST_CHECK;
 
+/* Who watches what happens. */
+struct cloud_watch {
+	const char *device; /* its id: nothing else; NULL: everything */
+	bool replay;        /* from the first event; else from now on */
+	uint32_t limit_ms;  /* for how long; 0: until it is stopped */
+	/* One event, borrowed; false: enough. */
+	bool (*each)(void *ctx, const struct cloud_event *event);
+	/* The stream is there (why NULL), or has been lost and is looked for again. NULL: nobody asks. */
+	void (*state)(void *ctx, const char *why);
+	void *ctx;
+};
+/*
+ * Calls back for what happens, in order. A stream that ends is begun again behind the last event, for
+ * as long as it takes; only one that never came about is an error. OK when `each` has enough or the
+ * time is over; ERR_TIMEOUT when interrupted.
+ */
+enum err cloud_watch(
+    struct cloud *c, const struct cloud_watch *watch, struct errbuf *eb) MUST_CHECK;
+
 /* Has a request signed. The certificate is for its key and this device, or ERR_FORMAT. */
 enum err cloud_cert_create(struct cloud *c, const char *device, struct slice csr,
     const uint8_t q[64], struct cloud_cert *out, struct errbuf *eb) MUST_CHECK;

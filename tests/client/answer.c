@@ -266,6 +266,62 @@ static void errors(void)
 	ok(strlen(said) == ANSWER_ERROR_MAX - 1, "not cut within a character");
 }
 
+/* --- events --- */
+
+static void events(void)
+{
+	static const struct {
+		const char *name, *word, *text, *says;
+		enum err want;
+	} cases[] = {
+		{ "nothing in it", "audit", "{}", "", OK },
+		{ "more than we know", "visit", "{\"device\":\"" ID "\",\"mood\":[1]}", "", OK },
+		{ "a kind that we do not know", "weather", "{\"device\":1}", "", OK },
+		{ "no object", "weather", "[]", "not an object", ERR_FORMAT },
+		{ "no JSON", "audit", "x", "not JSON", ERR_FORMAT },
+		{ "a word of another kind", "a\033", "{}", "shown", ERR_FORMAT },
+		{ "a device that is none", "audit", "{\"device\":\"kitchen\"}", "device",
+		    ERR_FORMAT },
+		{ "a name for a terminal", "visit", "{\"name\":\"\\u001b[2J\"}", "name",
+		    ERR_FORMAT },
+		{ "a value for one", "value", "{\"value\":\"\xe2\x80\xae\"}", "value", ERR_FORMAT },
+		{ "a reason that is none", "visit", "{\"reason\":7}", "reason", ERR_FORMAT },
+		{ "connected or what", "visit", "{\"connected\":\"yes\"}", "connected",
+		    ERR_FORMAT },
+	};
+	struct cloud_event v;
+	struct errbuf eb = { "" };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct cloud_event out = { .kind = CLOUD_VALUE };
+		enum err e;
+
+		eb.text[0] = '\0';
+		e = answer_event(cases[i].word, text(cases[i].text), &out, &eb);
+		ok(e == cases[i].want && strstr(eb.text, cases[i].says) &&
+		        (e == OK) == (out.json.p != NULL),
+		    "event, %s: %s", cases[i].name, eb.text);
+	}
+	ok(answer_event("visit",
+	       text("{\"device\":\"" ID "\",\"name\":\"kitchen\",\"connected\":false,"
+	            "\"admitted\":true,\"broker\":\"m\",\"address\":\"192.0.2.9\","
+	            "\"began\":\"B\",\"ended\":\"E\",\"reason\":\"revoked\"}"),
+	       &v, &eb) == OK &&
+	        v.kind == CLOUD_VISIT && strcmp(v.device, ID) == 0 &&
+	        strcmp(v.name, "kitchen") == 0 && !v.connected && v.admitted &&
+	        strcmp(v.address, "192.0.2.9") == 0 && strcmp(v.at, "E") == 0 &&
+	        strcmp(v.reason, "revoked") == 0,
+	    "a board that was sent away");
+	ok(answer_event("value", text("{\"name\":\"led\",\"value\":[1,\"on\"],\"at\":\"A\"}"), &v,
+	       &eb) == OK &&
+	        v.kind == CLOUD_VALUE && strcmp(v.value, "[1,\"on\"]") == 0 &&
+	        strcmp(v.at, "A") == 0,
+	    "a value, whatever it is");
+	ok(answer_event("message", text("{\"command\":\"ThingBegin\"}"), &v, &eb) == OK &&
+	        v.kind == CLOUD_MESSAGE && strcmp(v.what, "ThingBegin") == 0,
+	    "what a board asks");
+}
+
 int main(void)
 {
 	tokens();
@@ -273,5 +329,6 @@ int main(void)
 	lists();
 	certs();
 	errors();
+	events();
 	return done_testing();
 }

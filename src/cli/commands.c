@@ -13,6 +13,7 @@ const struct cli_command *const cli_commands[] = {
 	ports_commands,
 	provision_commands,
 	device_commands,
+	watch_commands,
 	element_commands,
 	certificate_commands,
 	doctor_commands,

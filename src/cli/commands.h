@@ -14,6 +14,7 @@ extern const struct cli_command mqtt_commands[];        /* mqtt.c */
 extern const struct cli_command ports_commands[];       /* ports.c */
 extern const struct cli_command provision_commands[];   /* provision.c */
 extern const struct cli_command device_commands[];      /* device.c */
+extern const struct cli_command watch_commands[];       /* watch.c */
 extern const struct cli_command doctor_commands[];      /* doctor.c */
 extern const struct cli_command element_commands[];     /* element.c */
 extern const struct cli_command certificate_commands[]; /* certificate.c */

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS_MAX 8
-
 static const char name_chars[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
@@ -79,81 +77,16 @@ bool feed_accepts(const struct feed *f, const uint8_t key_id[20])
 
 /* --- fields --- */
 
-struct line {
-	struct slice at[FIELDS_MAX];
-	size_t n;
-};
-
-/* Fields by exactly one space; printable ASCII alone. */
-static const char *split(struct slice in, struct line *line)
-{
-	size_t from = 0;
-
-	line->n = 0;
-	for (size_t i = 0; i <= in.n; i++) {
-		if (i < in.n && (in.p[i] < 0x20 || in.p[i] > 0x7e))
-			return "a character that is not printable";
-		if (i < in.n && in.p[i] != ' ')
-			continue;
-		if (i == from)
-			return "an empty field";
-		if (line->n == FIELDS_MAX)
-			return "too many fields";
-		line->at[line->n++] = (struct slice){ in.p + from, i - from };
-		from = i + 1;
-	}
-	return NULL;
-}
-
-static bool absent(struct slice field)
-{
-	return field.n == 1 && field.p[0] == '-';
-}
-
-/* Decimal without sign or leading zeros. */
-static bool number(struct slice field, uint64_t *out)
-{
-	uint64_t v = 0;
-
-	if (field.n > 20 || (field.n > 1 && field.p[0] == '0'))
-		return false;
-	for (size_t i = 0; i < field.n; i++) {
-		unsigned digit = (unsigned)field.p[i] - '0';
-
-		if (digit > 9 || v > (UINT64_MAX - digit) / 10)
-			return false;
-		v = v * 10 + digit;
-	}
-	*out = v;
-	return true;
-}
-
-static bool flag(struct slice field, bool *out)
-{
-	if (field.n != 1 || (field.p[0] != '0' && field.p[0] != '1'))
-		return false;
-	*out = field.p[0] == '1';
-	return true;
-}
-
 static bool id_or_none(struct slice field, uint8_t id[16])
 {
 	memset(id, 0, 16);
-	return absent(field) || uuid_parse(field, id) == OK;
-}
-
-static bool lower_hex(struct slice field, uint8_t *out, size_t n)
-{
-	for (size_t i = 0; i < field.n; i++)
-		if (field.p[i] >= 'A' && field.p[i] <= 'F')
-			return false;
-	return hex_decode(field, out, n) == OK;
+	return word_absent(field) || uuid_parse(field, id) == OK;
 }
 
 static bool print_or_none(struct slice field, uint8_t print[ROSTER_PRINT])
 {
 	memset(print, 0, ROSTER_PRINT);
-	return absent(field) || lower_hex(field, print, ROSTER_PRINT);
+	return word_absent(field) || word_hex(field, print, ROSTER_PRINT);
 }
 
 /* --- lines back --- */
@@ -271,22 +204,22 @@ void feed_sent(struct feed *f, size_t n)
 
 /* --- verbs: NULL, or what is wrong --- */
 
-static const char *greeting(struct feed *f, const struct line *l)
+static const char *greeting(struct feed *f, const struct words *l)
 {
 	uint64_t version, epoch, seq;
 
 	if (f->greeted)
 		return "a second greeting";
-	if (!number(l->at[1], &version) || version != 1)
+	if (!word_number(l->at[1], &version) || version != 1)
 		return "another version of the feed";
-	if (!number(l->at[2], &epoch) || epoch == 0 || !number(l->at[3], &seq))
+	if (!word_number(l->at[2], &epoch) || epoch == 0 || !word_number(l->at[3], &seq))
 		return "epoch or number";
 	f->greeted = true;
 	f->its_epoch = epoch;
 	return NULL;
 }
 
-static const char *snapshot_begin(struct feed *f, const struct line *l)
+static const char *snapshot_begin(struct feed *f, const struct words *l)
 {
 	(void)l;
 	if (f->snapshot)
@@ -332,11 +265,11 @@ static void authorities_sweep(struct feed *f)
 			authority_drop(f, i);
 }
 
-static const char *snapshot_end(struct feed *f, const struct line *l)
+static const char *snapshot_end(struct feed *f, const struct words *l)
 {
 	uint64_t seq;
 
-	if (!f->snapshot || !number(l->at[1], &seq))
+	if (!f->snapshot || !word_number(l->at[1], &seq))
 		return "the end of a snapshot";
 	f->snapshot = false;
 	authorities_sweep(f);
@@ -344,20 +277,20 @@ static const char *snapshot_end(struct feed *f, const struct line *l)
 	return applied(f, seq);
 }
 
-static const char *device(struct feed *f, const struct line *l)
+static const char *device(struct feed *f, const struct words *l)
 {
 	struct roster_device d;
 	uint64_t until;
 
 	if (uuid_parse(l->at[1], d.id) != OK)
 		return "device";
-	if (!flag(l->at[2], &d.enabled))
+	if (!word_flag(l->at[2], &d.enabled))
 		return "enabled: 0 or 1";
 	if (!id_or_none(l->at[3], d.thing))
 		return "thing";
 	if (!print_or_none(l->at[4], d.print[0]) || !print_or_none(l->at[5], d.print[1]))
 		return "fingerprint";
-	if (!number(l->at[6], &until) || until > INT64_MAX)
+	if (!word_number(l->at[6], &until) || until > INT64_MAX)
 		return "notAfter";
 	d.not_after = (int64_t)until;
 	if (roster_put(f->roster, &d) != OK)
@@ -366,13 +299,13 @@ static const char *device(struct feed *f, const struct line *l)
 	return NULL;
 }
 
-static const char *authority(struct feed *f, const struct line *l)
+static const char *authority(struct feed *f, const struct words *l)
 {
 	uint8_t key_id[20];
 	bool accepted;
 	unsigned i;
 
-	if (!lower_hex(l->at[1], key_id, sizeof(key_id)) || !flag(l->at[2], &accepted))
+	if (!word_hex(l->at[1], key_id, sizeof(key_id)) || !word_flag(l->at[2], &accepted))
 		return "device authority";
 	if (accepted)
 		return feed_authority(f, key_id) == OK ? NULL : "too many device authorities";
@@ -381,7 +314,7 @@ static const char *authority(struct feed *f, const struct line *l)
 	return NULL;
 }
 
-static const char *removed(struct feed *f, const struct line *l)
+static const char *removed(struct feed *f, const struct words *l)
 {
 	uint8_t id[16];
 
@@ -392,7 +325,7 @@ static const char *removed(struct feed *f, const struct line *l)
 	return NULL;
 }
 
-static const char *kicked(struct feed *f, const struct line *l)
+static const char *kicked(struct feed *f, const struct words *l)
 {
 	uint8_t id[16];
 
@@ -402,25 +335,25 @@ static const char *kicked(struct feed *f, const struct line *l)
 	return NULL;
 }
 
-static const char *sync_point(struct feed *f, const struct line *l)
+static const char *sync_point(struct feed *f, const struct words *l)
 {
 	uint64_t seq;
 
-	if (f->snapshot || !number(l->at[1], &seq))
+	if (f->snapshot || !word_number(l->at[1], &seq))
 		return "number";
 	if (f->its_epoch != f->epoch)
 		return "a number of another epoch, and no snapshot before it";
 	return applied(f, seq);
 }
 
-static const char *ping(struct feed *f, const struct line *l)
+static const char *ping(struct feed *f, const struct words *l)
 {
 	(void)l;
 	say(f, "p\n");
 	return NULL;
 }
 
-static const char *tell_all(struct feed *f, const struct line *l)
+static const char *tell_all(struct feed *f, const struct words *l)
 {
 	(void)l;
 	f->events->tell_all(f->ctx);
@@ -430,7 +363,7 @@ static const char *tell_all(struct feed *f, const struct line *l)
 static const struct {
 	const char *verb;
 	size_t fields; /* with the verb */
-	const char *(*run)(struct feed *f, const struct line *l);
+	const char *(*run)(struct feed *f, const struct words *l);
 } verbs[] = {
 	{ "v", 4, greeting },
 	{ "b", 1, snapshot_begin },
@@ -444,48 +377,31 @@ static const struct {
 	{ "n", 1, tell_all },
 };
 
-static const char *take_line(struct feed *f, struct slice in)
+static const char *take_line(void *ctx, const struct words *line)
 {
-	struct line line;
-	const char *why = split(in, &line);
+	struct feed *f = ctx;
 
-	if (why)
-		return why;
 	for (size_t i = 0; i < COUNT(verbs); i++) {
-		if (!slice_equal(line.at[0],
-		        (struct slice){ (const uint8_t *)verbs[i].verb, strlen(verbs[i].verb) }))
+		if (!word_is(line->at[0], verbs[i].verb))
 			continue;
-		if (line.n != verbs[i].fields)
+		if (line->n != verbs[i].fields)
 			return "another number of fields";
 		if (!f->greeted && i != 0)
 			return "no greeting before it";
-		// cppcheck-suppress returnDanglingLifetime; texts are static, never of the line
-		return verbs[i].run(f, &line);
+		return verbs[i].run(f, line);
 	}
 	return NULL; /* a later server's */
 }
 
 enum err feed_take(struct feed *f, struct slice in, const char **why)
 {
-	for (size_t i = 0; i < in.n; i++) {
-		if (in.p[i] != '\n') {
-			if (f->n == sizeof(f->line)) {
-				*why = "a line that is too long";
-				return ERR_FORMAT;
-			}
-			f->line[f->n++] = (char)in.p[i];
-			continue;
-		}
-		*why = take_line(f, (struct slice){ (const uint8_t *)f->line, f->n });
-		f->n = 0;
-		if (*why)
-			return ERR_FORMAT;
-	}
-	return OK;
+	*why = words_take(&f->reader, in, take_line, f);
+	return *why ? ERR_FORMAT : OK;
 }
 
 void feed_lost(struct feed *f)
 {
 	f->snapshot = f->greeted = f->synced = false;
-	f->n = f->first = f->held = 0;
+	f->first = f->held = 0;
+	words_reset(&f->reader);
 }

@@ -21,8 +21,9 @@
 #define IMPRINT_FEED_H
 
 #include "roster.h"
+#include "words.h"
 
-#define FEED_LINE_MAX 512
+#define FEED_LINE_MAX WORDS_LINE_MAX
 #define FEED_RING (1u << 20)
 #define FEED_AUTHORITIES 8
 #define FEED_NAME_MAX 64
@@ -52,8 +53,7 @@ struct feed {                /* fields are private, except epoch, seq, greeted a
 		bool seen; /* since the snapshot began */
 	} authority[FEED_AUTHORITIES];
 	unsigned authorities;
-	char line[FEED_LINE_MAX];
-	size_t n;
+	struct words_reader reader;
 	char *ring; /* FEED_RING bytes */
 	size_t first, held;
 };

@@ -89,7 +89,8 @@ static enum err take(const char *path, struct feed *feed, struct slice text, str
 {
 	const char *why = "it ends before its end";
 
-	if (feed_take(feed, text, &why) == OK && feed->synced && !feed->snapshot && feed->n == 0)
+	if (feed_take(feed, text, &why) == OK && feed->synced && !feed->snapshot &&
+	    feed->reader.n == 0)
 		return OK;
 	return err_set(eb, ERR_FORMAT, "%s: not a whole list: %s", path, why);
 }

@@ -168,6 +168,16 @@ def feed_seeds():
     write("feed", "other-epoch", b"v 1 9 1\ns 1\n")
 
 
+def feed_server_seeds():
+    device, fp = b"0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40", 16 * b"ab"
+    hello, board = b"v 1 00112233aabbccdd 9 4\n", device + b" " + fp + b" 192.0.2.7 4 1795392000000\n"
+    write("feed_server", "life", hello + b"i north\nn\nc 7 " + board + b"o\ns 5\np\nc 8 " + board + b"d 7 1795392000001 taken-over\n")
+    write("feed_server", "nameless", hello + b"n\no\n")
+    write("feed_server", "refusals", hello + b"i a\nx revoked " + device + b" ::1\nx wrong-ca - -\nx many - 12\nd 8 5 -\nlater verb\n")
+    write("feed_server", "bad", b"v 1 00112233aabbccdd 0 0\ni a\nn\nn\no\no\n")
+    write("feed_server", "not-said", hello + b"s 6\n")
+
+
 def http_seeds():
     host, close = b"Host: api2.arduino.cc\r\n", b"Connection: close\r\n"
     chunked, expect = b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n"
@@ -272,6 +282,7 @@ def main():
     ini_seeds()
     sse_seeds()
     feed_seeds()
+    feed_server_seeds()
     write("inbox", "topic", b"/a/d/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
     write("inbox", "topic-of-another-case", b"/a/d/3C1F7D52-9b0e-4e6f-8a31-0d5b7c9e2f64/c/up")
     write("inbox", "waits-ten-seconds", bytes([1, 0, 1, 1, 50, 1, 1, 50, 1, 2, 0, 1, 1, 100, 1]))

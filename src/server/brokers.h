@@ -14,6 +14,8 @@
  *	brokers_changed(brokers, seq);                       // from store_options.committed
  *	brokers_reach(brokers, seq, 1000, answer, job);      // once all have applied it
  *	brokers_stop(brokers);
+ *	store_close(store);                                  // late commits still ask
+ *	brokers_free(brokers);
  */
 #ifndef IMPRINT_BROKERS_H
 #define IMPRINT_BROKERS_H
@@ -23,14 +25,15 @@
 
 #define BROKERS_MAX 64
 #define BROKERS_REACH_MS 1000
-#define BROKERS_STALE_MS                                                                           \
-	900000 /* a broker that is silent for longer admits nobody: it is forgotten */
+#define BROKERS_SILENT_MS 15000
+/* A broker that is silent for longer admits nobody: it is forgotten. */
+#define BROKERS_STALE_MS 900000
 
 struct brokers;
 
-struct brokers_options { /* borrowed until brokers_stop, but the socket's path */
+struct brokers_options { /* borrowed until brokers_stop, but socket and user */
 	const char *socket;
-	const char *user; /* of the broker, besides ours and root; NULL: none */
+	const char *user; /* of the broker, besides ours and root: a name or a number; NULL: none */
 	struct store *store;
 	uint32_t tenant;
 	struct presences *presences;
@@ -39,11 +42,16 @@ struct brokers_options { /* borrowed until brokers_stop, but the socket's path *
 	void *ctx;
 };
 
-/* ERR_CONFLICT: another process serves the socket. */
+/* ERR_CONFLICT: another process serves the socket. ERR_NOT_FOUND: no such user. */
 enum err brokers_start(
     const struct brokers_options *options, struct brokers **out, struct errbuf *eb) MUST_CHECK;
-/* Answers who still waits. NULL is fine, here and below: there are no brokers. */
+/*
+ * Writes the visits that wait and answers who still does; whoever asks from now on is answered at once.
+ * NULL is fine, here and below: there are no brokers.
+ */
 void brokers_stop(struct brokers *b);
+/* When nobody can call any more: behind store_close. */
+void brokers_free(struct brokers *b);
 
 /* Events up to this number are on the disk. Any thread; never blocks. */
 void brokers_changed(struct brokers *b, uint64_t seq);
@@ -51,7 +59,8 @@ void brokers_changed(struct brokers *b, uint64_t seq);
 /*
  * Calls done once: when every broker that may still admit somebody has applied everything up to seq,
  * or after limit_ms. It runs on the brokers' thread, or at once on the caller's when there is nothing
- * to wait for, and must not block. `waiting`: names of brokers that have not, with commas, or "".
+ * to wait for, and must not block. `waiting`: names of brokers that have not, with commas, or "". A
+ * broker that has not spoken for a while is named, and not waited for.
  */
 typedef void brokers_done(void *ctx, unsigned reached, const char *waiting);
 void brokers_reach(
@@ -59,13 +68,13 @@ void brokers_reach(
 
 struct broker_state {
 	char name[STORE_NAME_MAX + 1];
-	bool speaks;   /* connected, and heard within 15 s */
-	bool synced;   /* has applied everything that it was told */
-	uint64_t seq;  /* applied */
-	int64_t heard; /* last, milliseconds */
-	int64_t since; /* of this connection, or of its loss */
-	size_t boards; /* connected there */
-	uint64_t admitted, refused, snapshots, deltas;
+	bool speaks;                                   /* connected, and heard within 15 s */
+	bool synced;                                   /* has applied everything that it was told */
+	uint64_t seq;                                  /* applied */
+	int64_t heard;                                 /* last, milliseconds */
+	int64_t since;                                 /* of this connection, or of its loss */
+	size_t boards;                                 /* connected there */
+	uint64_t admitted, refused, snapshots, deltas; /* since our start */
 };
 /* Known brokers, by name. `each` must not call back. */
 void brokers_each(

@@ -1,5 +1,6 @@
 #include "daemon.h"
 #include "api.h"
+#include "brokers.h"
 #include "clock.h"
 #include "file.h"
 #include "hook.h"
@@ -45,7 +46,9 @@ struct daemon {
 	struct http_tls *tls;
 	struct http_server *http;
 	struct inbox *_Atomic inbox; /* requests are answered before it is there */
-	int hang_up;                 /* signalfd for SIGHUP */
+	struct presences *presences;
+	_Atomic(struct brokers *) brokers; /* the committing thread tells it */
+	int hang_up;                       /* signalfd for SIGHUP */
 	uint16_t port;
 	char server[300];
 	char credentials[FOLDER_PATH_MAX];
@@ -74,6 +77,8 @@ static void committed(void *ctx, uint64_t seq, uint64_t visit)
 	struct daemon *d = ctx;
 
 	watchers_committed(atomic_load(&d->watchers), seq, visit);
+	if (seq > 0)
+		brokers_changed(atomic_load(&d->brokers), seq);
 }
 
 static enum err ready(void *ctx, struct errbuf *eb)
@@ -253,6 +258,46 @@ static enum err watchers_open(struct daemon *d, struct errbuf *eb)
 		return e;
 	atomic_store(&d->watchers, made);
 	d->parts.watchers = made;
+	api_parts_set(d->api, &d->parts);
+	return OK;
+}
+
+/* --- the brokers --- */
+
+/* A folder that is not there yet is made for the socket alone. */
+static enum err feed_folder(const struct daemon *d, struct errbuf *eb)
+{
+	const char *socket = d->options.feed;
+	char folder[FOLDER_PATH_MAX];
+	char *slash;
+
+	snprintf(folder, sizeof(folder), "%s", socket);
+	if (!(slash = strrchr(folder, '/')) || slash == folder)
+		return OK;
+	*slash = '\0';
+	return folder_make(folder, d->options.broker_user ? 0750 : 0700, eb);
+}
+
+static enum err feed_open(struct daemon *d, struct errbuf *eb)
+{
+	struct brokers_options options = { .socket = d->options.feed,
+		.user = d->options.broker_user,
+		.store = d->store,
+		.tenant = d->installation.tenant,
+		.log = d->options.log,
+		.now_ms = now_ms };
+	struct brokers *made = NULL;
+	enum err e;
+
+	if ((e = feed_folder(d, eb)) != OK ||
+	    (e = presences_new(d->store, d->installation.tenant, &d->presences, eb)) != OK)
+		return e;
+	options.presences = d->presences;
+	if ((e = brokers_start(&options, &made, eb)) != OK)
+		return err_within(eb, e, "the feed");
+	atomic_store(&d->brokers, made);
+	d->parts.presences = d->presences;
+	d->parts.brokers = made;
 	api_parts_set(d->api, &d->parts);
 	return OK;
 }
@@ -625,7 +670,10 @@ void daemon_close(struct daemon *d)
 	/* The store is closed while the server still is, so that late commits find whom to answer. */
 	inbox_stop(d->inbox);
 	watchers_stop(d->watchers);
+	brokers_stop(d->brokers);
 	store_close(d->store);
+	brokers_free(d->brokers);
+	presences_free(d->presences);
 	http_server_free(d->http);
 	watchers_free(d->watchers);
 	http_tls_free(d->tls);

@@ -32,7 +32,9 @@ struct daemon_options {
 	bool port_given;          /* else the next one that is free */
 	const char *const *names; /* of this server, besides its own */
 	size_t names_n;
-	const char *broker; /* socket of the broker's internal listener */
+	const char *broker;      /* socket of the broker's internal listener */
+	const char *feed;        /* socket that brokers connect to */
+	const char *broker_user; /* who may, besides our own user and root; NULL: nobody */
 	const char *version;
 	int ready_fd; /* -1: none */
 	struct log *log;

@@ -44,6 +44,15 @@ static const struct cli_option options[] = {
 	    .value = "SOCKET",
 	    .help = "the broker's internal listener, a Unix socket; otherwise broker.sock in the "
 	            "folder of sockets" },
+	{ .name = "feed",
+	    .kind = CLI_FILE,
+	    .value = "SOCKET",
+	    .help = "socket that brokers connect to, which learn there who is let in; otherwise "
+	            "feed.sock in the folder of sockets" },
+	{ .name = "broker-user",
+	    .kind = CLI_TEXT,
+	    .value = "USER",
+	    .help = "the user as whom the broker runs, when it is neither this one nor root" },
 	{ .name = "ready-fd",
 	    .kind = CLI_NUMBER,
 	    .value = "N",
@@ -146,17 +155,22 @@ static enum err ready_fd(const struct cli *cli, int *fd, struct errbuf *eb)
 	return OK;
 }
 
-static enum err socket_find(const struct cli *cli, char path[FOLDER_PATH_MAX], struct errbuf *eb)
+/* The one that is named, or `usual` in the folder of sockets. */
+static enum err socket_find(const struct cli *cli, const char *option, const char *usual,
+    char path[FOLDER_PATH_MAX], struct errbuf *eb)
 {
-	const char *broker = cli_text(cli, "broker"), *run = cli_text(cli, "run");
+	const char *given = cli_text(cli, option), *run = cli_text(cli, "run");
 	char folder[FOLDER_PATH_MAX];
 	enum err e;
 
-	if (broker)
-		return folder_join("", broker, path, eb);
-	if ((e = run ? folder_join("", run, folder, eb) : folder_run(folder, eb)) != OK)
+	if (given)
+		return folder_join("", given, path, eb);
+	/* The usual folder may be in everybody's /tmp. */
+	if ((e = run ? folder_join("", run, folder, eb) : folder_run(folder, eb)) != OK ||
+	    (!run && ((e = folder_make(folder, 0700, eb)) != OK ||
+	                 (e = folder_private(folder, eb)) != OK)))
 		return e;
-	return folder_join(folder, "broker.sock", path, eb);
+	return folder_join(folder, usual, path, eb);
 }
 
 static enum err serve(const struct daemon_options *how, struct errbuf *eb)
@@ -177,7 +191,7 @@ static enum err run(struct cli *cli, struct errbuf *eb)
 {
 	struct log log =
 	    LOG_TO(STDERR_FILENO, level_of(cli), strcmp(cli_text(cli, "log"), "json") == 0);
-	char state[FOLDER_PATH_MAX], broker[FOLDER_PATH_MAX];
+	char state[FOLDER_PATH_MAX], broker[FOLDER_PATH_MAX], feed[FOLDER_PATH_MAX];
 	struct texts names = { .n = 0 };
 	struct daemon_options how = { .state = state,
 		.credentials = cli_text(cli, "credentials"),
@@ -185,6 +199,8 @@ static enum err run(struct cli *cli, struct errbuf *eb)
 		.port = DAEMON_PORT,
 		.port_given = cli_text(cli, "port") != NULL,
 		.broker = broker,
+		.feed = feed,
+		.broker_user = cli_text(cli, "broker-user"),
 		.version = IMPRINT_VERSION,
 		.log = &log };
 	enum err e;
@@ -197,7 +213,8 @@ static enum err run(struct cli *cli, struct errbuf *eb)
 	if ((e = ready_fd(cli, &how.ready_fd, eb)) == OK &&
 	    (e = names_read(cli, &names, eb)) == OK &&
 	    (e = folder_state(cli_text(cli, "state"), state, eb)) == OK &&
-	    (e = socket_find(cli, broker, eb)) == OK) {
+	    (e = socket_find(cli, "broker", "broker.sock", broker, eb)) == OK &&
+	    (e = socket_find(cli, "feed", "feed.sock", feed, eb)) == OK) {
 		how.names = (const char *const *)names.text;
 		how.names_n = names.n;
 		cli->logged = true;

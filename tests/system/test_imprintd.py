@@ -502,16 +502,17 @@ class BadLuck(ServerTest):
 
     def test_read_only(self):
         state, become = self.of_nobody(0o500)
-        done = self.run_program(*become, harness.program("imprintd"), "--port", "0", "--state", state)
+        done = self.run_program(*become, harness.program("imprintd"), "--port", "0", "--state", state, "--run",
+            state / "run")
         self.assertEqual(done.returncode, 4, done)
         self.assertRegex(done.stderr, rf"{state}/imprintd.lock: .*Permission denied")
         self.assertEqual(list(state.iterdir()), [])
 
     def test_any_user(self):
-        """Neither root nor a home is needed, only the folder."""
+        """Neither root nor a home is needed, only the folders."""
         state, become = self.of_nobody(0o700)
         process = self.start(*become, "env", "-u", "HOME", "-u", "XDG_CONFIG_HOME", harness.program("imprintd"), "--port",
-            "0", "--state", state)
+            "0", "--state", state, "--run", state / "run")
         process.wait_for(rf"info ready .* credentials=\"{state}/credentials.json\"")
         self.assertEqual(process.stop(), 0)
 

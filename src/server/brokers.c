@@ -1,0 +1,887 @@
+#include "brokers.h"
+#include "feed_source.h"
+#include "local.h"
+#include "p256.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINKS_MAX (BROKERS_MAX + 16) /* some have not said yet who they are */
+#define BACKLOG 16
+#define PING_MS 5000
+#define LOOK_MS 1000
+#define PIECE 65536
+#define PIECES 4 /* a turn */
+/* A broker is worth waiting for that was lost a moment ago: it comes again each second. */
+#define LOST_MS 2500
+/* Visits that the store has not answered yet, and that are handed to it in a turn. */
+#define UNANSWERED_MAX 128
+#define VISITS_TURN 64
+#define DEAF_MS 1000 /* without descriptors */
+#define WAITING_TEXT ((STORE_NAME_MAX + 1) * 8)
+
+static const char closed[] = "the broker has closed the feed";
+
+struct link;
+
+struct broker {
+	struct broker_state state; /* under the lock, but for boards */
+	uint8_t boot[FEED_BOOT];
+	struct link *link; /* NULL: it has gone */
+	int64_t heard;     /* ticks */
+	int place;         /* of presence.h */
+	bool lost;         /* for so long that its boards are not known to be there */
+};
+
+struct link {
+	struct brokers *all;
+	struct broker *broker; /* NULL until it has greeted */
+	struct feed_server feed;
+	struct feed_cursor cursor;
+	int fd;
+	int64_t heard, pinged; /* ticks */
+	bool more;             /* to say */
+	const char *over;      /* it is to be closed, and why */
+};
+
+struct wait {
+	struct wait *next;
+	uint64_t seq;
+	int64_t until; /* ticks */
+	brokers_done *done;
+	void *ctx;
+};
+
+struct brokers {
+	struct brokers_options options;
+	struct local socket;
+	uid_t user;
+	int wake; /* eventfd */
+	pthread_t thread;
+	bool thread_runs;
+	uint64_t epoch;
+	struct feed_source source;
+	struct link *link[LINKS_MAX];
+	unsigned links;
+	int64_t began, deaf_until; /* ticks */
+	bool sorted_out;           /* those who did not come in time after the start */
+	atomic_bool stopping;
+	atomic_ullong seq;
+	atomic_uint unanswered;
+	pthread_mutex_t lock; /* of brokers and waits */
+	struct broker *broker[BROKERS_MAX];
+	unsigned n;
+	struct wait *wait;
+	bool stopped;
+};
+
+/* Milliseconds that never run backwards, and go on while the computer sleeps. */
+static int64_t ticks(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t wall(const struct brokers *b)
+{
+	return b->options.now_ms(b->options.ctx);
+}
+
+static void wake(struct brokers *b)
+{
+	uint64_t one = 1;
+
+	if (write(b->wake, &one, sizeof(one)) < 0)
+		return; /* it is readable already */
+}
+
+/* --- who waits for brokers --- */
+
+static bool has_applied(const struct broker *broker, uint64_t seq)
+{
+	return broker->state.speaks && broker->state.synced && broker->state.seq >= seq;
+}
+
+/* How many have not; `worth`: how many of them may still do so soon. */
+static unsigned missing(
+    const struct brokers *b, uint64_t seq, int64_t now, unsigned *reached, char *names, size_t cap)
+{
+	unsigned worth = 0;
+	size_t n = 0;
+
+	*reached = 0;
+	names[0] = '\0';
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct broker *broker = b->broker[i];
+		size_t length = strlen(broker->state.name);
+
+		if (has_applied(broker, seq)) {
+			++*reached;
+			continue;
+		}
+		if (!broker->link && now - broker->heard > BROKERS_STALE_MS)
+			continue;
+		worth += broker->link || now - broker->heard <= LOST_MS;
+		if (n + length + 2 > cap)
+			continue;
+		n += (size_t)snprintf(names + n, cap - n, "%s%s", n ? "," : "", broker->state.name);
+	}
+	return worth;
+}
+
+/* Those whose wait is over, off the list. */
+static struct wait *waits_over(struct brokers *b, int64_t now)
+{
+	struct wait *over = NULL, **at = &b->wait;
+	char names[WAITING_TEXT];
+	unsigned reached;
+
+	while (*at) {
+		struct wait *w = *at;
+
+		if (now < w->until && !b->stopped &&
+		    missing(b, w->seq, now, &reached, names, sizeof(names)) > 0) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->next = over;
+		over = w;
+	}
+	return over;
+}
+
+static void answer_waits(struct brokers *b)
+{
+	int64_t now = ticks();
+	struct wait *over, *next;
+
+	pthread_mutex_lock(&b->lock);
+	over = waits_over(b, now);
+	pthread_mutex_unlock(&b->lock);
+	for (; over; over = next) {
+		char names[WAITING_TEXT];
+		unsigned reached;
+
+		next = over->next;
+		pthread_mutex_lock(&b->lock);
+		(void)missing(b, over->seq, now, &reached, names, sizeof(names));
+		pthread_mutex_unlock(&b->lock);
+		over->done(over->ctx, reached, names);
+		free(over);
+	}
+}
+
+void brokers_reach(
+    struct brokers *b, uint64_t seq, unsigned limit_ms, brokers_done *done, void *ctx)
+{
+	char names[WAITING_TEXT] = "";
+	unsigned reached = 0;
+	struct wait *w = NULL;
+	int64_t now;
+
+	if (!b) {
+		done(ctx, 0, "");
+		return;
+	}
+	now = ticks();
+	pthread_mutex_lock(&b->lock);
+	if (missing(b, seq, now, &reached, names, sizeof(names)) > 0 && !b->stopped &&
+	    (w = malloc(sizeof(*w)))) {
+		*w = (struct wait){ b->wait, seq, now + limit_ms, done, ctx };
+		b->wait = w;
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (w)
+		wake(b);
+	else
+		done(ctx, reached, names);
+}
+
+void brokers_changed(struct brokers *b, uint64_t seq)
+{
+	unsigned long long known;
+
+	if (!b)
+		return;
+	known = atomic_load(&b->seq);
+	while (known < seq && !atomic_compare_exchange_weak(&b->seq, &known, seq))
+		;
+	wake(b);
+}
+
+uint64_t brokers_seq(struct brokers *b)
+{
+	return b ? atomic_load(&b->seq) : 0;
+}
+
+void brokers_each(
+    struct brokers *b, bool (*each)(void *ctx, const struct broker_state *broker), void *ctx)
+{
+	if (!b)
+		return;
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct broker_state state = b->broker[i]->state;
+
+		state.boards = presence_at(b->options.presences, b->broker[i]->place);
+		if (!each(ctx, &state))
+			break;
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* --- visits into the registry --- */
+
+static void answered(struct brokers *b)
+{
+	atomic_fetch_sub(&b->unanswered, 1);
+	wake(b);
+}
+
+/* On the committing thread. */
+static void visit_stored(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
+{
+	struct brokers *b = ctx;
+
+	(void)seq;
+	/* A device that is gone takes its visits with it. */
+	if (e != OK && e != ERR_NOT_FOUND)
+		LOG(b->options.log, LOG_LEVEL_ERROR, "visit_not_stored",
+		    LOG_TEXT("error", err_name(e)), LOG_TEXT("reason", eb->text));
+	answered(b);
+}
+
+struct use {
+	struct brokers *all;
+	uint8_t visit[16];
+	uint8_t body[EVENT_BODY_MAX];
+};
+
+/* On the committing thread. */
+static void use_stored(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
+{
+	struct use *use = ctx;
+	struct brokers *b = use->all;
+
+	(void)seq;
+	if (e == ERR_CONFLICT) /* it was changed meanwhile: revoked, perhaps */
+		presence_again(b->options.presences, use->visit);
+	else if (e != OK)
+		LOG(b->options.log, LOG_LEVEL_ERROR, "certificate_not_activated",
+		    LOG_TEXT("error", err_name(e)), LOG_TEXT("reason", eb->text));
+	free(use);
+	answered(b);
+}
+
+static void submit(struct brokers *b, struct store_change *c, store_done *done, void *ctx)
+{
+	atomic_fetch_add(&b->unanswered, 1);
+	store_submit(b->options.store, c, done, ctx);
+}
+
+/* A certificate that is used for the first time is active from now on. */
+static void use_look(struct brokers *b, const struct store_visit *v)
+{
+	struct live_use what = { .address = v->address, .broker = v->broker, .at = wall(b) };
+	struct use *use = malloc(sizeof(*use));
+	struct errbuf eb = { "no memory" };
+	struct store_change *c = NULL;
+	enum err e = ERR_MEMORY;
+
+	memcpy(what.device, v->device, sizeof(what.device));
+	memcpy(what.print, v->print, sizeof(what.print));
+	if (use) {
+		use->all = b;
+		memcpy(use->visit, v->id, sizeof(use->visit));
+		e = live_used(b->options.store, b->options.tenant, &what, use->body, &c, &eb);
+	}
+	if (c) {
+		submit(b, c, use_stored, use);
+		return;
+	}
+	free(use);
+	if (e != OK)
+		LOG(b->options.log, LOG_LEVEL_ERROR, "certificate_not_activated",
+		    LOG_TEXT("error", err_name(e)), LOG_TEXT("reason", eb.text));
+}
+
+static void visit_write(struct brokers *b, const struct store_visit *visit)
+{
+	struct store_change *c = store_change_new(b->options.tenant);
+
+	if (c)
+		store_visit_put(c, visit);
+	submit(b, c, visit_stored, b);
+}
+
+/* True when there are more that need not wait for the store. */
+static bool visits_write(struct brokers *b, unsigned most)
+{
+	struct presence_change change;
+
+	for (unsigned i = 0; i < most; i++) {
+		if (atomic_load(&b->unanswered) >= UNANSWERED_MAX)
+			return false;
+		if (!presence_take(b->options.presences, &change))
+			return false;
+		if (change.write)
+			visit_write(b, &change.visit);
+		if (change.check)
+			use_look(b, &change.visit);
+	}
+	return true;
+}
+
+/* --- what a broker says --- */
+
+/* The broker's clock may be ahead of ours. */
+static int64_t not_later(const struct brokers *b, int64_t at)
+{
+	int64_t now = wall(b);
+
+	return at < now ? at : now;
+}
+
+static struct broker *broker_named(const struct brokers *b, const char *name)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		if (strcmp(b->broker[i]->state.name, name) == 0)
+			return b->broker[i];
+	return NULL;
+}
+
+/* Makes room: the first that can admit nobody any more. Under the lock. */
+static void forget_one(struct brokers *b, int64_t now)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct broker *broker = b->broker[i];
+
+		if (broker->link || now - broker->heard <= BROKERS_STALE_MS)
+			continue;
+		free(broker);
+		memmove(&b->broker[i], &b->broker[i + 1], (b->n - i - 1) * sizeof(struct broker *));
+		b->n--;
+		return;
+	}
+}
+
+/* In the order of names. Under the lock. */
+static struct broker *broker_add(struct brokers *b, const char *name, int place, int64_t now)
+{
+	struct broker *broker;
+	unsigned at = 0;
+
+	if (b->n == BROKERS_MAX)
+		forget_one(b, now);
+	if (b->n == BROKERS_MAX || !(broker = calloc(1, sizeof(*broker))))
+		return NULL;
+	snprintf(broker->state.name, sizeof(broker->state.name), "%s", name);
+	broker->place = place;
+	while (at < b->n && strcmp(b->broker[at]->state.name, name) < 0)
+		at++;
+	memmove(&b->broker[at + 1], &b->broker[at], (b->n - at) * sizeof(struct broker *));
+	b->broker[at] = broker;
+	b->n++;
+	return broker;
+}
+
+static void link_over(struct link *l, const char *why);
+
+static const char *on_greeted(void *ctx)
+{
+	struct link *l = ctx;
+	struct brokers *b = l->all;
+	struct broker *broker = broker_named(b, l->feed.name);
+	int place;
+
+	/* The same start of it again: its former connection is over, whether that shows or not. */
+	if (broker && broker->link) {
+		if (memcmp(broker->boot, l->feed.boot, FEED_BOOT) != 0)
+			return "another broker of this name is connected; see plugin_opt_name";
+		link_over(broker->link, "the broker has connected anew");
+	}
+	place = presence_greet(b->options.presences, l->feed.name, l->feed.boot, wall(b));
+	if (place < 0)
+		return "too many brokers";
+	pthread_mutex_lock(&b->lock);
+	if (!broker)
+		broker = broker_add(b, l->feed.name, place, ticks());
+	if (broker) {
+		broker->link = l;
+		broker->heard = l->heard;
+		broker->lost = false;
+		memcpy(broker->boot, l->feed.boot, FEED_BOOT);
+		broker->state.speaks = true;
+		broker->state.synced = false;
+		broker->state.seq = l->feed.acked;
+		broker->state.heard = broker->state.since = wall(b);
+		feed_source_begin(&l->cursor, &l->feed, brokers_seq(b));
+		broker->state.snapshots += l->cursor.snapshot;
+		broker->state.deltas += !l->cursor.snapshot;
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (!broker)
+		return "too many brokers";
+	l->broker = broker;
+	l->more = true;
+	LOG(b->options.log, LOG_LEVEL_INFO, "broker_joined", LOG_TEXT("name", l->feed.name),
+	    LOG_TEXT("told", l->cursor.snapshot ? "everything" : "what has changed"));
+	return NULL;
+}
+
+static void on_applied(void *ctx, uint64_t seq)
+{
+	struct link *l = ctx;
+	struct brokers *b = l->all;
+
+	pthread_mutex_lock(&b->lock);
+	l->broker->state.seq = seq;
+	l->broker->state.synced = !l->cursor.snapshot;
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void on_connected(void *ctx, const struct feed_board *board)
+{
+	struct link *l = ctx;
+	struct presence_visit visit = { .connection = board->connection,
+		.address = board->address,
+		.protocol = board->protocol,
+		.began = not_later(l->all, board->at) };
+
+	memcpy(visit.device, board->device, sizeof(visit.device));
+	memcpy(visit.print, board->print, sizeof(visit.print));
+	if (presence_came(l->all->options.presences, l->broker->place, &visit) != OK)
+		l->over = "no memory for another visit";
+	if (l->feed.telling)
+		return;
+	pthread_mutex_lock(&l->all->lock);
+	l->broker->state.admitted++;
+	pthread_mutex_unlock(&l->all->lock);
+}
+
+static void on_left(void *ctx, uint64_t connection, int64_t at, const char *reason)
+{
+	struct link *l = ctx;
+
+	presence_left(
+	    l->all->options.presences, l->broker->place, connection, not_later(l->all, at), reason);
+}
+
+static void count_refused(struct link *l, uint64_t n)
+{
+	pthread_mutex_lock(&l->all->lock);
+	l->broker->state.refused += n;
+	pthread_mutex_unlock(&l->all->lock);
+}
+
+static void on_refused(void *ctx, const char *reason, const uint8_t *device, const char *address)
+{
+	struct link *l = ctx;
+	struct brokers *b = l->all;
+
+	count_refused(l, 1);
+	if (device)
+		presence_refused(
+		    b->options.presences, l->broker->place, reason, device, address, wall(b));
+}
+
+static void on_refused_many(void *ctx, uint64_t count)
+{
+	count_refused(ctx, count);
+}
+
+static void on_tells(void *ctx, bool whole)
+{
+	struct link *l = ctx;
+	struct presences *p = l->all->options.presences;
+
+	if (whole)
+		presence_told(p, l->broker->place, wall(l->all));
+	else
+		presence_tells(p, l->broker->place);
+}
+
+static const struct feed_server_events feed_events = { on_greeted, on_applied, on_connected,
+	on_left, on_refused, on_refused_many, on_tells };
+
+/* --- connections --- */
+
+/* Nothing more is read or said; the slot is given back at the end of the turn. */
+static void link_over(struct link *l, const char *why)
+{
+	struct brokers *b = l->all;
+	struct broker *broker = l->broker;
+
+	if (!l->over)
+		l->over = why;
+	l->broker = NULL;
+	if (!broker) {
+		/* Somebody looked whether we are there. */
+		LOG(b->options.log, why == closed ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+		    "feed_refused", LOG_TEXT("reason", l->over));
+		return;
+	}
+	pthread_mutex_lock(&b->lock);
+	broker->link = NULL;
+	broker->heard = l->heard;
+	broker->state.speaks = broker->state.synced = false;
+	broker->state.since = wall(b);
+	pthread_mutex_unlock(&b->lock);
+	LOG(b->options.log, LOG_LEVEL_WARNING, "broker_left", LOG_TEXT("name", broker->state.name),
+	    LOG_TEXT("reason", l->over));
+}
+
+static void links_sweep(struct brokers *b)
+{
+	for (unsigned i = 0; i < b->links;) {
+		struct link *l = b->link[i];
+
+		if (!l->over) {
+			i++;
+			continue;
+		}
+		if (l->broker)
+			link_over(l, l->over);
+		close(l->fd);
+		feed_server_free(&l->feed);
+		free(l);
+		b->link[i] = b->link[--b->links];
+	}
+}
+
+static enum err peer_check(const struct brokers *b, int fd, struct errbuf *eb)
+{
+	uid_t uid = 0;
+	enum err e = local_peer(fd, &uid, eb);
+
+	if (e != OK || uid == 0 || uid == geteuid() || (b->options.user && uid == b->user))
+		return e;
+	return err_set(eb, ERR_DENIED, "user %u may not be a broker; see --broker-user", uid);
+}
+
+static enum err link_open(struct brokers *b, int fd, struct errbuf *eb)
+{
+	struct link *l;
+	enum err e;
+
+	if ((e = peer_check(b, fd, eb)) != OK)
+		return e;
+	if (b->links == LINKS_MAX || !(l = calloc(1, sizeof(*l))))
+		return err_set(eb, ERR_SPACE, "too many brokers");
+	*l = (struct link){ .all = b, .fd = fd, .heard = ticks(), .pinged = ticks() };
+	if ((e = feed_server_init(&l->feed, &feed_events, l, b->epoch, brokers_seq(b), eb)) != OK) {
+		free(l);
+		return e;
+	}
+	b->link[b->links++] = l;
+	return OK;
+}
+
+static void accept_all(struct brokers *b)
+{
+	int fd;
+
+	while ((fd = accept4(b->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		struct errbuf eb = { "" };
+
+		if (link_open(b, fd, &eb) == OK)
+			continue;
+		LOG(b->options.log, LOG_LEVEL_WARNING, "feed_refused", LOG_TEXT("reason", eb.text));
+		close(fd);
+	}
+	if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		b->deaf_until = ticks() + DEAF_MS;
+}
+
+static void link_heard(struct link *l, int64_t now)
+{
+	l->heard = now;
+	if (!l->broker)
+		return;
+	pthread_mutex_lock(&l->all->lock);
+	l->broker->heard = now;
+	l->broker->state.heard = wall(l->all);
+	pthread_mutex_unlock(&l->all->lock);
+}
+
+static void link_read(struct link *l, int64_t now)
+{
+	uint8_t bytes[PIECE];
+	const char *why;
+
+	for (int i = 0; i < PIECES && !l->over; i++) {
+		ssize_t n = recv(l->fd, bytes, sizeof(bytes), 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			link_over(l, n == 0 ? closed : strerror(errno));
+			return;
+		}
+		link_heard(l, now);
+		if (feed_server_take(&l->feed, (struct slice){ bytes, (size_t)n }, &why) != OK)
+			link_over(l, why);
+	}
+}
+
+static void link_say(struct link *l)
+{
+	struct brokers *b = l->all;
+	struct errbuf eb = { "" };
+	uint64_t seq = brokers_seq(b);
+
+	if (!l->broker || l->over)
+		return;
+	l->more = l->cursor.snapshot || l->cursor.said < seq;
+	if (l->more &&
+	    feed_source_more(&b->source, &l->cursor, &l->feed, seq, &l->more, &eb) != OK) {
+		LOG(b->options.log, LOG_LEVEL_ERROR, "feed_not_read", LOG_TEXT("reason", eb.text));
+		link_over(l, "the registry cannot be read"); /* it does not count as fresh */
+	}
+}
+
+static void link_write(struct link *l)
+{
+	struct slice out;
+
+	while (!l->over && (out = feed_server_output(&l->feed)).n > 0) {
+		ssize_t n = send(l->fd, out.p, out.n, MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0)
+			link_over(l, strerror(errno));
+		else
+			feed_server_sent(&l->feed, (size_t)n);
+	}
+}
+
+static void link_look(struct link *l, int64_t now)
+{
+	if (l->over)
+		return;
+	if (now - l->heard > BROKERS_SILENT_MS) {
+		link_over(l, "the broker is silent");
+	} else if (now - l->pinged >= PING_MS && feed_server_has_room(&l->feed, 1)) {
+		feed_server_ping(&l->feed);
+		l->pinged = now;
+	}
+	if (feed_server_failed(&l->feed))
+		link_over(l, "no room for a line");
+}
+
+/* --- the thread --- */
+
+/* What was at brokers that are gone for too long is not known to be there. */
+static void brokers_look(struct brokers *b, int64_t now)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct broker *broker = b->broker[i];
+
+		if (broker->link || broker->lost || now - broker->heard <= BROKERS_SILENT_MS)
+			continue;
+		broker->lost = true;
+		presence_lost(b->options.presences, broker->place, broker->state.heard);
+	}
+	if (!b->sorted_out && now - b->began > BROKERS_SILENT_MS) {
+		b->sorted_out = true;
+		presence_never_came(b->options.presences, wall(b));
+	}
+}
+
+static int limit_of(struct brokers *b, bool busy)
+{
+	int64_t now = ticks(), until = now + LOOK_MS;
+
+	pthread_mutex_lock(&b->lock);
+	for (const struct wait *w = b->wait; w; w = w->next)
+		if (w->until < until)
+			until = w->until;
+	pthread_mutex_unlock(&b->lock);
+	for (unsigned i = 0; i < b->links; i++)
+		busy |= b->link[i]->more && feed_server_output(&b->link[i]->feed).n == 0;
+	return busy || until <= now ? 0 : (int)(until - now);
+}
+
+static void wait_for_work(struct brokers *b, bool busy)
+{
+	struct pollfd fds[2 + LINKS_MAX];
+	unsigned n = b->links;
+	uint64_t count;
+	int64_t now;
+
+	fds[0] = (struct pollfd){ .fd = b->wake, .events = POLLIN };
+	fds[1] =
+	    (struct pollfd){ .fd = b->socket.fd, .events = ticks() < b->deaf_until ? 0 : POLLIN };
+	for (unsigned i = 0; i < n; i++) {
+		bool waits = feed_server_output(&b->link[i]->feed).n > 0;
+
+		fds[2 + i] = (struct pollfd){ .fd = b->link[i]->fd,
+			.events = waits ? POLLIN | POLLOUT : POLLIN };
+	}
+	if (poll(fds, 2 + n, limit_of(b, busy)) < 0)
+		return;
+	if ((fds[0].revents & POLLIN) && read(b->wake, &count, sizeof(count)) < 0)
+		return;
+	now = ticks();
+	for (unsigned i = 0; i < n; i++)
+		if (fds[2 + i].revents & (POLLIN | POLLHUP | POLLERR) && !b->link[i]->over)
+			link_read(b->link[i], now);
+	if (fds[1].revents & POLLIN)
+		accept_all(b);
+}
+
+static void *work(void *ctx)
+{
+	struct brokers *b = ctx;
+	bool busy = false;
+
+	while (!atomic_load(&b->stopping)) {
+		wait_for_work(b, busy);
+		for (unsigned i = 0; i < b->links; i++) {
+			link_say(b->link[i]);
+			link_look(b->link[i], ticks());
+			link_write(b->link[i]);
+		}
+		links_sweep(b);
+		brokers_look(b, ticks());
+		answer_waits(b);
+		busy = visits_write(b, VISITS_TURN);
+	}
+	return NULL;
+}
+
+/* --- its life --- */
+
+static enum err user_find(struct brokers *b, struct errbuf *eb)
+{
+	const char *name = b->options.user;
+	struct passwd pw, *found = NULL;
+	char text[4096], *end;
+	unsigned long number;
+
+	if (!name)
+		return OK;
+	errno = 0;
+	number = strtoul(name, &end, 10);
+	if (end != name && *end == '\0' && errno == 0 && number < UINT_MAX) {
+		b->user = (uid_t)number;
+		return OK;
+	}
+	if (getpwnam_r(name, &pw, text, sizeof(text), &found) != 0 || !found)
+		return err_set(eb, ERR_NOT_FOUND, "--broker-user %s: there is no such user", name);
+	b->user = pw.pw_uid;
+	return OK;
+}
+
+static enum err epoch_draw(struct brokers *b, struct errbuf *eb)
+{
+	uint8_t random[8];
+
+	if (random_bytes(random, sizeof(random)) != OK)
+		return err_set(eb, ERR_IO, "no random numbers");
+	b->epoch = (uint64_t)load_be32(random) << 32 | load_be32(random + 4) | 1; /* 0 is none */
+	return OK;
+}
+
+static enum err open_parts(struct brokers *b, struct errbuf *eb)
+{
+	uint64_t seq, visit;
+	enum err e;
+
+	if ((b->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+		return err_set(eb, ERR_IO, "eventfd: %s", strerror(errno));
+	if ((e = user_find(b, eb)) != OK || (e = epoch_draw(b, eb)) != OK ||
+	    (e = feed_source_init(&b->source, b->options.store, b->options.tenant, eb)) != OK ||
+	    (e = store_numbers(b->options.store, b->options.tenant, &seq, &visit, eb)) != OK)
+		return e;
+	atomic_store(&b->seq, seq);
+	/* Who may connect is looked at then; the mode says who may try. */
+	return local_listen(
+	    b->options.socket, b->options.user ? 0666 : 0600, BACKLOG, &b->socket, eb);
+}
+
+enum err brokers_start(
+    const struct brokers_options *options, struct brokers **out, struct errbuf *eb)
+{
+	struct brokers *b = calloc(1, sizeof(*b));
+	enum err e;
+
+	if (!b)
+		return err_set(eb, ERR_MEMORY, "no memory for brokers");
+	pthread_mutex_init(&b->lock, NULL);
+	b->options = *options;
+	b->socket = LOCAL_CLOSED;
+	b->wake = -1;
+	b->began = ticks();
+	e = open_parts(b, eb);
+	if (e == OK && pthread_create(&b->thread, NULL, work, b) != 0)
+		e = err_set(eb, ERR_MEMORY, "no thread for brokers");
+	if (e != OK) {
+		brokers_free(b);
+		return e;
+	}
+	b->thread_runs = true;
+	*out = b;
+	return OK;
+}
+
+/* The store has answered everything that it was given. */
+static void flush(struct brokers *b)
+{
+	struct pollfd fd = { .fd = b->wake, .events = POLLIN };
+	uint64_t count;
+
+	while (visits_write(b, VISITS_TURN) || atomic_load(&b->unanswered) > 0)
+		if (atomic_load(&b->unanswered) > 0 && poll(&fd, 1, LOOK_MS) > 0 &&
+		    read(b->wake, &count, sizeof(count)) < 0)
+			continue;
+}
+
+void brokers_stop(struct brokers *b)
+{
+	if (!b || !b->thread_runs)
+		return;
+	atomic_store(&b->stopping, true);
+	wake(b);
+	pthread_join(b->thread, NULL);
+	b->thread_runs = false;
+	for (unsigned i = 0; i < b->links; i++)
+		link_over(b->link[i], "the server is being stopped");
+	links_sweep(b);
+	local_close(&b->socket);
+	flush(b);
+	pthread_mutex_lock(&b->lock);
+	b->stopped = true;
+	pthread_mutex_unlock(&b->lock);
+	answer_waits(b);
+}
+
+void brokers_free(struct brokers *b)
+{
+	if (!b)
+		return;
+	brokers_stop(b);
+	local_close(&b->socket);
+	for (unsigned i = 0; i < b->n; i++)
+		free(b->broker[i]);
+	feed_source_free(&b->source);
+	if (b->wake >= 0)
+		close(b->wake);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}

@@ -693,7 +693,9 @@ static int number_events(struct connection *c, struct batch *b, size_t first)
 	size_t end = first;
 	int rc;
 
-	for (; end < b->n && b->rows[end]->change->tenant == tenant; end++)
+	for (; end < b->n && b->rows[end]->kind == ROW_EVENT_ADD &&
+	       b->rows[end]->change->tenant == tenant;
+	     end++)
 		n += b->rows[end]->change->e == OK;
 	struct value args[] = { number(tenant), number(n) };
 	rc = n ? run(c, SQL_event_numbers, args, COUNT(args), NULL, &last) : SQLITE_OK;

@@ -222,6 +222,14 @@ static void visits(struct rig *r)
 	ok(store_commit(r->store, c, &r->eb) == OK &&
 	        store_visit_list(r->store, 1, d.id, see_visit, &s, &r->eb) == OK && s.n == 0,
 	    "they go with their device");
+	c = store_change_new(1);
+	store_event_add(c, &(struct store_event){ .at = NOW, .kind = "device.changed" });
+	v = visit_of(901, &e);
+	store_visit_put(c, &v);
+	memset(&s, 0, sizeof(s));
+	ok(store_commit(r->store, c, &r->eb) == OK && committed.seq == 1 &&
+	        store_visit_list(r->store, 1, e.id, see_visit, &s, &r->eb) == OK && s.n == 2,
+	    "an event and a visit together: only the event has an event's number");
 	ok(store_check(r->store, &r->eb) == OK, "the tables agree: %s", r->eb.text);
 }
 

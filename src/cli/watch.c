@@ -125,6 +125,14 @@ static void visit_print(const struct watch *w, const struct cloud_event *e)
 		printf("%s from %s", !e->connected && e->reason[0] ? "," : "", e->address);
 }
 
+static void message_print(const struct cloud_event *e)
+{
+	if (e->what[0])
+		printf("says %s%s%s", e->what, e->value[0] ? " " : "", e->value);
+	else
+		printf("says %llu bytes", (unsigned long long)e->bytes);
+}
+
 static void event_print(struct watch *w, const struct cloud_event *e)
 {
 	switch (e->kind) {
@@ -140,7 +148,7 @@ static void event_print(struct watch *w, const struct cloud_event *e)
 		printf("%s = %s", e->name, e->value);
 		break;
 	case CLOUD_MESSAGE:
-		printf("says %s", e->what[0] ? e->what : "something");
+		message_print(e);
 		break;
 	case CLOUD_OTHER:
 		fputs(e->word, stdout);

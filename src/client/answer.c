@@ -461,6 +461,8 @@ static enum err event_take(json_t *in, struct cloud_event *out, struct errbuf *e
 	if ((e = flag_take(in, "admitted", &out->admitted, eb)) != OK ||
 	    (e = flag_take(in, "connected", &out->connected, eb)) != OK)
 		return e;
+	if (json_is_integer(json_object_get(in, "bytes")))
+		out->bytes = (uint64_t)json_integer_value(json_object_get(in, "bytes"));
 	return value_take(in, out, eb);
 }
 

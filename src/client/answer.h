@@ -92,6 +92,7 @@ struct cloud_event {
 	char broker[CLOUD_WORD_MAX + 1], address[CLOUD_WORD_MAX + 1], reason[CLOUD_WORD_MAX + 1];
 	bool admitted, connected;
 	char value[CLOUD_VALUE_MAX + 1]; /* JSON */
+	uint64_t bytes;                  /* of a message */
 	struct slice json;               /* all of it, borrowed; one object */
 };
 /* `word` is the name of the event. Of kinds that are not known only the device is looked at. */

@@ -209,6 +209,13 @@ class BadStreams(harness.SystemTest):
         run.wait_for(rf"Z  {cloud_server.ORGANIZATION}  weather$")
         run.wait_for(rf"Z  {cloud_server.ORGANIZATION}  led = \[1,\"on\"\]$")
 
+    def test_messages(self):
+        said = {"device": cloud_server.ORGANIZATION, "at": "2026-11-23T02:00:00Z", "bytes": 36}
+        self.serve(self.event(1, said, "message") + self.event(2, {**said, "command": "DeviceBegin", "value": "1.2"}, "message"))
+        run = self.start("imprint", "device", "watch")
+        run.wait_for(r"Z  0f2b\S+  says 36 bytes$")
+        run.wait_for(r'Z  0f2b\S+  says DeviceBegin "1\.2"$')
+
     def test_visits(self):
         visit = {"device": cloud_server.ORGANIZATION, "name": "demo", "admitted": True, "connected": True,
             "address": "192.0.2.9", "began": "2026-11-23T02:00:00Z"}

@@ -6,6 +6,7 @@ import threading
 import unittest
 
 import cloud_server
+import door
 import harness
 from server import Events, Server
 
@@ -124,6 +125,31 @@ class WatchTest(harness.SystemTest):
         self.rename(self.kitchen, "pantry")
         run.wait_for(r"pantry +device\.changed")
         self.assertEqual(run.output.count("device.changed"), 1)
+
+
+class DoorTest(door.DoorTest):
+    """Boards that come and go, with a real broker."""
+
+    def test_connected_revoked_refused(self):
+        server, broker = self.open()
+        identity = self.identity(server, name="kitchen")
+        events = Events(server, f"?device={identity.device}")
+        run = self.start("imprint", "device", "watch", "kitchen")
+        run.wait_for("^watching ")
+        board = self.admitted(identity)
+        run.wait_for(r"Z  kitchen +connected from 127\.0\.0\.1$")
+        run.wait_for(rf"Z  kitchen +certificate\.activated {identity.serial}")
+        server.call("DELETE", f"/iot/v2/devices/{identity.device}/certs/{identity.serial}")
+        run.wait_for(rf"Z  kitchen +certificate\.revoked {identity.serial}")
+        run.wait_for(r"Z  kitchen +left: revoked$")
+        board.wait_closed()
+        self.assertEqual(self.connect(identity).code, 5)
+        run.wait_for(r"Z  kitchen +refused: revoked, from 127\.0\.0\.1$")
+        told = [events.next() for _ in range(5)]
+        self.assertEqual(sorted(kind for kind, _ in told), ["audit", "audit", "visit", "visit", "visit"])
+        self.assertEqual([(v["connected"], v["admitted"], v.get("reason")) for kind, v in told if kind == "visit"],
+            [(True, True, None), (False, True, "revoked"), (False, False, "revoked")])
+        events.close()
 
 
 class BadStreams(harness.SystemTest):

@@ -43,6 +43,40 @@ static void event(const char *word, struct slice body)
 		    e.address, e.reason, e.value }[i]);
 }
 
+static void visits(const struct cloud_visits *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		shown(list->at[i].began);
+		shown(list->at[i].reason);
+		shown(list->at[i].address);
+	}
+}
+
+static void door(struct slice body)
+{
+	struct cloud_brokers brokers;
+	struct cloud_visits history;
+	struct cloud_detail d;
+
+	if (answer_detail(body, &d, NULL) == OK) {
+		shown(d.name);
+		shown(d.waiting);
+		for (size_t i = 0; i < d.n_certs; i++)
+			shown(d.certs[i].state);
+		visits(&d.visits);
+		cloud_detail_clear(&d);
+	}
+	if (answer_visits(body, &history, NULL) == OK) {
+		visits(&history);
+		cloud_visits_clear(&history);
+	}
+	if (answer_brokers(body, &brokers, NULL) == OK) {
+		for (size_t i = 0; i < brokers.n; i++)
+			shown(brokers.at[i].name);
+		cloud_brokers_clear(&brokers);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice body = { data, size };
@@ -59,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	event("message", body);
 	answer_error(body, said);
 	shown(said);
+	door(body);
 	if (answer_token(body, &token, NULL) == OK)
 		CHECK(!strpbrk(token.text, "\r\n ") && token.text[0]);
 	if (answer_device(body, &one, NULL) == OK) {

@@ -258,7 +258,14 @@ def answer_seeds(cert):
         "der": base64.b64encode(bytes.fromhex(cert["der"])).decode(), "compressed": compressed}
     device = {"id": ident, "name": "kitchen", "type": "mkrwifi1010", "serial": "", "fqbn": None, "device_status": "ONLINE",
         "tags": {"room": "1"}, "last_activity_at": "2026-11-23T02:00:00Z"}
-    for name, value in {"cert": issued, "certs": [issued], "device": device, "devices": [device],
+    visit = {"admitted": True, "began": "2026-11-23T02:00:00Z", "ended": "2026-11-23T02:01:00Z", "reason": "taken-over",
+        "address": "192.0.2.9", "broker": "mosquitto"}
+    detail = {"id": ident, "name": "kitchen", "enabled": True, "certificates": [{"id": "0a", "state": "revoked",
+        "enabled": False, "level": 1, "reason": "keyCompromise"}], "brokers": {"reached": 1, "waiting": ["a", "b"]},
+        "presence": {"state": "online", "since": "2026-11-23T02:00:00Z"}, "visits": [visit]}
+    brokers = {"seq": 9, "brokers": [{"name": "mosquitto", "state": "fresh", "seq": 9, "boards": 1}]}
+    for name, value in {"detail": detail, "visits": {"visits": [visit]}, "brokers": brokers,
+            "cert": issued, "certs": [issued], "device": device, "devices": [device],
             "visit": {"device": ident, "name": "kitchen", "connected": False, "admitted": True, "broker": "mosquitto",
                 "address": "192.0.2.9", "began": "2026-11-23T02:00:00Z", "ended": "2026-11-23T02:00:05Z", "reason": "revoked"},
             "value": {"device": ident, "name": "led", "value": [1.5, "on", True]},

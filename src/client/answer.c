@@ -4,6 +4,7 @@
 #include "utc.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,46 @@ static enum err take_uuid(json_t *in, const char *key, char out[UUID_TEXT + 1], 
 	memcpy(out, s.p, UUID_TEXT);
 	out[UUID_TEXT] = 0;
 	return OK;
+}
+
+static enum err take_flag(json_t *in, const char *key, bool *out, struct errbuf *eb)
+{
+	json_t *v = json_object_get(in, key);
+
+	if (!json_is_boolean(v))
+		return err_set(eb, ERR_FORMAT, "%s: neither true nor false", key);
+	*out = json_is_true(v);
+	return OK;
+}
+
+/* Missing is 0. */
+static enum err take_count(json_t *in, const char *key, uint64_t *out, struct errbuf *eb)
+{
+	json_t *v = json_object_get(in, key);
+
+	*out = 0;
+	if (!v)
+		return OK;
+	if (!json_is_integer(v) || json_integer_value(v) < 0)
+		return err_set(eb, ERR_FORMAT, "%s: not a number", key);
+	*out = (uint64_t)json_integer_value(v);
+	return OK;
+}
+
+struct text {
+	const char *key;
+	bool must;
+	size_t max;
+	char *out;
+};
+
+static enum err take_all(json_t *in, const struct text *texts, size_t n, struct errbuf *eb)
+{
+	enum err e = OK;
+
+	for (size_t i = 0; i < n && e == OK; i++)
+		e = take(in, texts[i].key, texts[i].must, texts[i].max, texts[i].out, eb);
+	return e;
 }
 
 static enum err load(struct slice body, json_t **in, struct errbuf *eb)
@@ -193,12 +234,7 @@ static enum err device_take(json_t *in, struct cloud_device *out, struct errbuf 
 {
 	struct cloud_device d = { .tags = NULL };
 	char deleted_at[CLOUD_WORD_MAX + 1];
-	const struct {
-		const char *key;
-		bool must;
-		size_t max;
-		char *out;
-	} texts[] = {
+	const struct text texts[] = {
 		{ "name", true, CLOUD_NAME_MAX, d.name },
 		{ "type", true, CLOUD_WORD_MAX, d.type },
 		{ "serial", false, CLOUD_WORD_MAX, d.serial },
@@ -210,12 +246,9 @@ static enum err device_take(json_t *in, struct cloud_device *out, struct errbuf 
 	};
 	enum err e;
 
-	if ((e = object_check(in, eb)) != OK || (e = take_uuid(in, "id", d.id, eb)) != OK)
+	if ((e = object_check(in, eb)) != OK || (e = take_uuid(in, "id", d.id, eb)) != OK ||
+	    (e = take_all(in, texts, COUNT(texts), eb)) != OK)
 		return e;
-	for (size_t i = 0; i < COUNT(texts); i++)
-		if ((e = take(in, texts[i].key, texts[i].must, texts[i].max, texts[i].out, eb)) !=
-		    OK)
-			return e;
 	d.deleted = deleted_at[0];
 	if ((e = status_take(in, &d, eb)) != OK || (e = tags_take(in, &d, eb)) != OK) {
 		cloud_device_clear(&d);
@@ -264,6 +297,236 @@ enum err answer_devices(struct slice body, struct cloud_devices *out, struct err
 	list = (struct cloud_devices){ NULL, 0 };
 out:
 	cloud_devices_clear(&list);
+	json_decref(in);
+	return e;
+}
+
+/* --- who is let in --- */
+
+void cloud_visits_clear(struct cloud_visits *list)
+{
+	free(list->at);
+	*list = (struct cloud_visits){ NULL, 0 };
+}
+
+void cloud_detail_clear(struct cloud_detail *d)
+{
+	free(d->certs);
+	d->certs = NULL;
+	d->n_certs = 0;
+	cloud_visits_clear(&d->visits);
+}
+
+void cloud_brokers_clear(struct cloud_brokers *list)
+{
+	free(list->at);
+	*list = (struct cloud_brokers){ 0, NULL, 0 };
+}
+
+/* A member that is a list of objects, each taken by `each` into n bytes of *out; missing is empty. */
+static enum err list_take(json_t *in, const char *key, size_t size,
+    enum err (*each)(json_t *in, void *out, struct errbuf *eb), void **out, size_t *n,
+    struct errbuf *eb)
+{
+	json_t *list = json_object_get(in, key);
+	size_t count = json_array_size(list);
+	uint8_t *at;
+	enum err e = OK;
+
+	if (!list)
+		return OK;
+	if ((e = list_check(list, eb)) != OK)
+		return err_within(eb, e, "%s", key);
+	if (!(at = calloc(count + 1, size)))
+		return err_set(eb, ERR_MEMORY, "no memory for %zu %s", count, key);
+	for (size_t i = 0; i < count && e == OK; i++)
+		if ((e = object_check(json_array_get(list, i), eb)) != OK ||
+		    (e = each(json_array_get(list, i), at + i * size, eb)) != OK)
+			err_within(eb, e, "%s[%zu]", key, i);
+	if (e != OK) {
+		free(at);
+		return e;
+	}
+	*out = at;
+	*n = count;
+	return OK;
+}
+
+static enum err standing_take(json_t *in, void *out, struct errbuf *eb)
+{
+	struct cloud_standing *s = out;
+	const struct text texts[] = {
+		{ "id", true, CLOUD_WORD_MAX, s->id },
+		{ "state", true, CLOUD_WORD_MAX, s->state },
+		{ "fingerprint", false, CLOUD_WORD_MAX, s->fingerprint },
+		{ "not_before", false, CLOUD_WORD_MAX, s->not_before },
+		{ "not_after", false, CLOUD_WORD_MAX, s->not_after },
+		{ "reason", false, CLOUD_WORD_MAX, s->reason },
+	};
+	uint64_t level;
+	enum err e;
+
+	if ((e = take_all(in, texts, COUNT(texts), eb)) != OK ||
+	    (e = take_flag(in, "enabled", &s->enabled, eb)) != OK ||
+	    (e = take_count(in, "level", &level, eb)) != OK)
+		return e;
+	s->level = level > UINT8_MAX ? UINT8_MAX : (unsigned)level;
+	return OK;
+}
+
+static enum err visit_take(json_t *in, void *out, struct errbuf *eb)
+{
+	struct cloud_visit *v = out;
+	const struct text texts[] = {
+		{ "began", true, CLOUD_WORD_MAX, v->began },
+		{ "ended", false, CLOUD_WORD_MAX, v->ended },
+		{ "reason", false, CLOUD_WORD_MAX, v->reason },
+		{ "address", false, CLOUD_ADDRESS_MAX, v->address },
+		{ "broker", false, CLOUD_WORD_MAX, v->broker },
+	};
+	enum err e = take_all(in, texts, COUNT(texts), eb);
+
+	return e == OK ? take_flag(in, "admitted", &v->admitted, eb) : e;
+}
+
+static enum err broker_take(json_t *in, void *out, struct errbuf *eb)
+{
+	struct cloud_broker *b = out;
+	const struct text texts[] = {
+		{ "name", true, CLOUD_WORD_MAX, b->name },
+		{ "state", true, CLOUD_WORD_MAX, b->state },
+		{ "heard_at", false, CLOUD_WORD_MAX, b->heard_at },
+	};
+	enum err e;
+
+	if ((e = take_all(in, texts, COUNT(texts), eb)) != OK ||
+	    (e = take_count(in, "seq", &b->seq, eb)) != OK ||
+	    (e = take_count(in, "boards", &b->boards, eb)) != OK ||
+	    (e = take_count(in, "admitted", &b->admitted, eb)) != OK)
+		return e;
+	return take_count(in, "refused", &b->refused, eb);
+}
+
+/* "a, b": as many names as fit. */
+static enum err waiting_take(json_t *in, struct cloud_detail *d, struct errbuf *eb)
+{
+	json_t *list = json_object_get(in, "waiting"), *name;
+	size_t i, n = 0;
+
+	if (!list)
+		return OK;
+	if (!json_is_array(list))
+		return err_set(eb, ERR_FORMAT, "waiting: not an array");
+	json_array_foreach(list, i, name)
+	{
+		struct slice s = { (const uint8_t *)json_string_value(name),
+			json_string_length(name) };
+
+		if (!s.p || s.n == 0 || s.n > CLOUD_WORD_MAX || !answer_printable(s))
+			return err_set(eb, ERR_FORMAT, "waiting[%zu]: not a name", i);
+		if (n + s.n + 2 <= CLOUD_WAITING_MAX)
+			n += (size_t)snprintf(d->waiting + n, sizeof(d->waiting) - n, "%s%s",
+			    n ? ", " : "", (const char *)s.p);
+	}
+	d->n_waiting = json_array_size(list);
+	return OK;
+}
+
+static enum err brokers_said(json_t *in, struct cloud_detail *d, struct errbuf *eb)
+{
+	json_t *brokers = json_object_get(in, "brokers");
+	uint64_t reached;
+	enum err e;
+
+	if (!brokers)
+		return OK;
+	if ((e = object_check(brokers, eb)) != OK ||
+	    (e = take_count(brokers, "reached", &reached, eb)) != OK ||
+	    (e = waiting_take(brokers, d, eb)) != OK)
+		return err_within(eb, e, "brokers");
+	d->reached = reached > UINT16_MAX ? UINT16_MAX : (unsigned)reached;
+	return OK;
+}
+
+static enum err presence_take(json_t *in, struct cloud_detail *d, struct errbuf *eb)
+{
+	json_t *presence = json_object_get(in, "presence");
+	const struct text texts[] = {
+		{ "state", true, CLOUD_WORD_MAX, d->presence },
+		{ "since", false, CLOUD_WORD_MAX, d->since },
+		{ "address", false, CLOUD_ADDRESS_MAX, d->address },
+		{ "broker", false, CLOUD_WORD_MAX, d->broker },
+	};
+	enum err e;
+
+	if (!presence)
+		return OK;
+	if ((e = object_check(presence, eb)) != OK ||
+	    (e = take_all(presence, texts, COUNT(texts), eb)) != OK)
+		return err_within(eb, e, "presence");
+	return OK;
+}
+
+static enum err detail_take(json_t *in, struct cloud_detail *d, struct errbuf *eb)
+{
+	void *certs = NULL, *visits = NULL;
+	enum err e;
+
+	if ((e = object_check(in, eb)) != OK || (e = take_uuid(in, "id", d->id, eb)) != OK ||
+	    (e = take(in, "name", true, CLOUD_NAME_MAX, d->name, eb)) != OK ||
+	    (e = take_flag(in, "enabled", &d->enabled, eb)) != OK ||
+	    (e = brokers_said(in, d, eb)) != OK || (e = presence_take(in, d, eb)) != OK)
+		return e;
+	e = list_take(
+	    in, "certificates", sizeof(*d->certs), standing_take, &certs, &d->n_certs, eb);
+	d->certs = certs;
+	if (e == OK)
+		e = list_take(
+		    in, "visits", sizeof(*d->visits.at), visit_take, &visits, &d->visits.n, eb);
+	d->visits.at = visits;
+	return e;
+}
+
+enum err answer_detail(struct slice body, struct cloud_detail *out, struct errbuf *eb)
+{
+	struct cloud_detail d = { .certs = NULL };
+	json_t *in = NULL;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) == OK && (e = detail_take(in, &d, eb)) == OK)
+		*out = d;
+	else
+		cloud_detail_clear(&d);
+	json_decref(in);
+	return e;
+}
+
+enum err answer_visits(struct slice body, struct cloud_visits *out, struct errbuf *eb)
+{
+	void *at = NULL;
+	json_t *in = NULL;
+	size_t n = 0;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) == OK && (e = object_check(in, eb)) == OK &&
+	    (e = list_take(in, "visits", sizeof(*out->at), visit_take, &at, &n, eb)) == OK)
+		*out = (struct cloud_visits){ at, n };
+	json_decref(in);
+	return e;
+}
+
+enum err answer_brokers(struct slice body, struct cloud_brokers *out, struct errbuf *eb)
+{
+	uint64_t seq = 0;
+	void *at = NULL;
+	json_t *in = NULL;
+	size_t n = 0;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) == OK && (e = object_check(in, eb)) == OK &&
+	    (e = take_count(in, "seq", &seq, eb)) == OK &&
+	    (e = list_take(in, "brokers", sizeof(*out->at), broker_take, &at, &n, eb)) == OK)
+		*out = (struct cloud_brokers){ seq, at, n };
 	json_decref(in);
 	return e;
 }

@@ -24,6 +24,8 @@
 #define CLOUD_TAGS_MAX 256
 #define CLOUD_TOKEN_MAX 1023
 #define CLOUD_VALUE_MAX 1023
+#define CLOUD_ADDRESS_MAX 45
+#define CLOUD_WAITING_MAX 160
 
 struct cloud_tag {
 	char key[CLOUD_WORD_MAX + 1], value[CLOUD_WORD_MAX + 1];
@@ -65,6 +67,60 @@ struct cloud_certs {
 };
 void cloud_certs_clear(struct cloud_certs *list);
 
+/* What the server's registry says of a certificate. */
+struct cloud_standing {
+	char id[CLOUD_WORD_MAX + 1];
+	char state[CLOUD_WORD_MAX + 1]; /* issued, active, superseded, revoked */
+	bool enabled;
+	unsigned level;
+	char fingerprint[CLOUD_WORD_MAX + 1];
+	char not_before[CLOUD_WORD_MAX + 1], not_after[CLOUD_WORD_MAX + 1];
+	char reason[CLOUD_WORD_MAX + 1]; /* why it was revoked */
+};
+
+/* A connection of a board, or an attempt that was refused. "" where the server says nothing. */
+struct cloud_visit {
+	bool admitted;
+	char began[CLOUD_WORD_MAX + 1], ended[CLOUD_WORD_MAX + 1]; /* "": it lasts */
+	char reason[CLOUD_WORD_MAX + 1];                           /* refused, or ended */
+	char address[CLOUD_ADDRESS_MAX + 1], broker[CLOUD_WORD_MAX + 1];
+};
+struct cloud_visits {
+	struct cloud_visit *at; /* owned */
+	size_t n;
+};
+void cloud_visits_clear(struct cloud_visits *list);
+
+/* Whether a device is let in, and who says so. Arduino's cloud knows nothing of it. */
+struct cloud_detail {
+	char id[UUID_TEXT + 1], name[CLOUD_NAME_MAX + 1];
+	bool enabled;
+	struct cloud_standing *certs; /* owned */
+	size_t n_certs;
+	/* How a change has reached the brokers: how many have it, names of some that have not, or "". */
+	unsigned reached;
+	size_t n_waiting;
+	char waiting[CLOUD_WAITING_MAX + 1];
+	/* When it is asked for: online, offline, unknown or unheard; where and since when it is online. */
+	char presence[CLOUD_WORD_MAX + 1], since[CLOUD_WORD_MAX + 1];
+	char address[CLOUD_ADDRESS_MAX + 1], broker[CLOUD_WORD_MAX + 1];
+	struct cloud_visits visits; /* the last ones */
+};
+void cloud_detail_clear(struct cloud_detail *d);
+
+struct cloud_broker {
+	char name[CLOUD_WORD_MAX + 1];
+	char state[CLOUD_WORD_MAX + 1]; /* fresh, behind or silent */
+	char heard_at[CLOUD_WORD_MAX + 1];
+	uint64_t seq, boards, admitted, refused;
+};
+struct cloud_brokers {
+	uint64_t seq;            /* of the server's last event */
+	struct cloud_broker *at; /* owned */
+	size_t n;
+};
+void cloud_brokers_clear(struct cloud_brokers *list);
+
 struct cloud_token {
 	char text[CLOUD_TOKEN_MAX + 1]; /* a secret */
 	uint32_t seconds;               /* how long it lasts; 0: nobody said */
@@ -76,6 +132,9 @@ enum err answer_device(struct slice body, struct cloud_device *out, struct errbu
 enum err answer_devices(struct slice body, struct cloud_devices *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_cert(struct slice body, struct cloud_cert *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_certs(struct slice body, struct cloud_certs *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_detail(struct slice body, struct cloud_detail *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_visits(struct slice body, struct cloud_visits *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_brokers(struct slice body, struct cloud_brokers *out, struct errbuf *eb) MUST_CHECK;
 
 /* One event of the stream of what happens. */
 enum cloud_event_kind { CLOUD_AUDIT, CLOUD_VISIT, CLOUD_VALUE, CLOUD_MESSAGE, CLOUD_OTHER };

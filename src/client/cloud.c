@@ -535,16 +535,26 @@ enum err cloud_sign_in(struct cloud *c, struct errbuf *eb)
 #define DEVICES "/iot/v2/devices"
 #define JSON_BODY "application/json"
 
-/* "/iot/v2/devices/ID" and what follows. The id goes into a path, so it must be one. */
-__attribute__((format(printf, 4, 5))) static enum err path_make(
-    const char *id, char path[256], struct errbuf *eb, const char *fmt, ...)
+/* It goes into a path, so it must be one. */
+static enum err id_check(const char *id, struct errbuf *eb)
 {
 	uint8_t uuid[16];
-	size_t n;
-	va_list ap;
 
 	if (uuid_parse((struct slice){ (const uint8_t *)id, strlen(id) }, uuid) != OK)
 		return err_set(eb, ERR_ARG, "'%.40s' is not a device id", id);
+	return OK;
+}
+
+/* "/iot/v2/devices/ID" and what follows. */
+__attribute__((format(printf, 4, 5))) static enum err path_make(
+    const char *id, char path[256], struct errbuf *eb, const char *fmt, ...)
+{
+	size_t n;
+	va_list ap;
+	enum err e = id_check(id, eb);
+
+	if (e != OK)
+		return e;
 	n = (size_t)snprintf(path, 256, DEVICES "/%s", id);
 	va_start(ap, fmt);
 	vsnprintf(path + n, 256 - n, fmt, ap);
@@ -639,6 +649,8 @@ enum err cloud_device_list(struct cloud *c, const struct cloud_filter *filter,
 
 	if (filter && filter->serial)
 		fits = cloud_query_add(c->curl, path, "serial", filter->serial);
+	if (filter && filter->name && fits)
+		fits = cloud_query_add(c->curl, path, "name", filter->name);
 	for (size_t i = 0; filter && i < filter->n_tags && fits; i++) {
 		snprintf(tag, sizeof(tag), "%s:%s", filter->tags[i].key, filter->tags[i].value);
 		fits = cloud_query_add(c->curl, path, "tags", tag);
@@ -704,6 +716,85 @@ enum err cloud_tag_delete(struct cloud *c, const char *id, const char *key, stru
 	e = path_make(id, path, eb, "/tags/%s", escaped);
 	curl_free(escaped);
 	return e == OK ? done(&call, eb) : e;
+}
+
+/* --- who is let in --- */
+
+#define OWN_DEVICES "/v1/devices"
+
+static enum err detail_run(struct call *call, struct cloud_detail *out, struct errbuf *eb)
+{
+	enum err e;
+
+	call->bearer = true;
+	if ((e = cloud_call(call, eb)) == OK)
+		e = answered(call, answer_detail(answer_of(call), out, eb), eb);
+	free(call->answer);
+	return e;
+}
+
+enum err cloud_device_door(struct cloud *c, const char *id, enum cloud_door what,
+    const char *reason, struct cloud_detail *out, struct errbuf *eb)
+{
+	static const char *const words[] = {
+		[CLOUD_DISABLE] = "disable", [CLOUD_ENABLE] = "enable", [CLOUD_REVOKE] = "revoke"
+	};
+	char path[256], *body;
+	struct call call = { .cloud = c, .method = "POST", .path = path, .type = JSON_BODY };
+	json_t *all;
+	enum err e;
+
+	if ((e = id_check(id, eb)) != OK)
+		return e;
+	snprintf(path, sizeof(path), OWN_DEVICES "/%s:%s", id, words[what]);
+	all = json_pack("{s:s*}", "reason", reason);
+	call.body = body = all ? json_dumps(all, JSON_COMPACT) : NULL;
+	json_decref(all);
+	if (!body)
+		return err_set(eb, ERR_FORMAT, "reason: not UTF-8, or no memory");
+	e = detail_run(&call, out, eb);
+	free(body);
+	return e;
+}
+
+enum err cloud_device_detail(
+    struct cloud *c, const char *id, struct cloud_detail *out, struct errbuf *eb)
+{
+	char path[256];
+	struct call call = { .cloud = c, .method = "GET", .path = path, .max = LIST_ANSWER_MAX };
+	enum err e = id_check(id, eb);
+
+	if (e != OK)
+		return e;
+	snprintf(path, sizeof(path), OWN_DEVICES "/%s", id);
+	return detail_run(&call, out, eb);
+}
+
+enum err cloud_visits(
+    struct cloud *c, const char *id, unsigned limit, struct cloud_visits *out, struct errbuf *eb)
+{
+	char path[256];
+	struct call call = { .cloud = c, .method = "GET", .path = path, .bearer = true };
+	enum err e;
+
+	if ((e = id_check(id, eb)) != OK)
+		return e;
+	snprintf(path, sizeof(path), OWN_DEVICES "/%s/visits?limit=%u", id, limit);
+	if ((e = cloud_call(&call, eb)) == OK)
+		e = answered(&call, answer_visits(answer_of(&call), out, eb), eb);
+	free(call.answer);
+	return e;
+}
+
+enum err cloud_brokers(struct cloud *c, struct cloud_brokers *out, struct errbuf *eb)
+{
+	struct call call = { .cloud = c, .method = "GET", .path = "/v1/brokers", .bearer = true };
+	enum err e;
+
+	if ((e = cloud_call(&call, eb)) == OK)
+		e = answered(&call, answer_brokers(answer_of(&call), out, eb), eb);
+	free(call.answer);
+	return e;
 }
 
 /* --- certificates --- */

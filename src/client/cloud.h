@@ -61,6 +61,7 @@ struct cloud_change {
 /* Which devices; NULL and 0: all that are not deleted. */
 struct cloud_filter {
 	const char *serial;
+	const char *name; /* not known to Arduino's server, which answers with others too */
 	const struct cloud_tag *tags; /* each must be there */
 	size_t n_tags;
 	bool deleted; /* also those that are */
@@ -100,6 +101,21 @@ struct cloud_watch {
  */
 enum err cloud_watch(
     struct cloud *c, const struct cloud_watch *watch, struct errbuf *eb) MUST_CHECK;
+
+/*
+ * Who is let in. The server answers when the brokers have applied it, or a second later: `out` says how
+ * many have and who has not (answer.h). NULL: no reason. Of a revocation it is a word of RFC 5280.
+ * ERR_NOT_FOUND also from a server that has no such calls.
+ */
+enum cloud_door { CLOUD_DISABLE, CLOUD_ENABLE, CLOUD_REVOKE };
+enum err cloud_device_door(struct cloud *c, const char *id, enum cloud_door what,
+    const char *reason, struct cloud_detail *out, struct errbuf *eb) MUST_CHECK;
+enum err cloud_device_detail(
+    struct cloud *c, const char *id, struct cloud_detail *out, struct errbuf *eb) MUST_CHECK;
+/* Newest first, at most `limit` (1 to 100). */
+enum err cloud_visits(struct cloud *c, const char *id, unsigned limit, struct cloud_visits *out,
+    struct errbuf *eb) MUST_CHECK;
+enum err cloud_brokers(struct cloud *c, struct cloud_brokers *out, struct errbuf *eb) MUST_CHECK;
 
 /* Has a request signed. The certificate is for its key and this device, or ERR_FORMAT. */
 enum err cloud_cert_create(struct cloud *c, const char *device, struct slice csr,

@@ -45,12 +45,13 @@ static enum err device_by_name(
     struct cloud *cloud, const char *name, char id[UUID_TEXT + 1], struct errbuf *eb)
 {
 	const struct cloud_device *found = NULL;
+	struct cloud_filter filter = { .name = name };
 	struct cloud_devices list;
 	bool unused = false;
 	size_t same = 0;
 	enum err e;
 
-	if ((e = cloud_device_list(cloud, NULL, &list, eb)) != OK)
+	if ((e = cloud_device_list(cloud, &filter, &list, eb)) != OK)
 		return e;
 	for (size_t i = 0; i < list.n; i++)
 		if (!list.at[i].deleted && strcmp(list.at[i].name, name) == 0) {

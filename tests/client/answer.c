@@ -238,6 +238,118 @@ static void certs(void)
 	}
 }
 
+/* --- who is let in --- */
+
+#define CERT "\"id\":\"0a\",\"state\":\"revoked\",\"enabled\":false"
+#define STANDING "\"id\":\"" ID "\",\"name\":\"kitchen\",\"enabled\":true"
+
+static void details(void)
+{
+	static const struct {
+		const char *name, *text, *says;
+	} wrong[] = {
+		{ "no id", "{\"name\":\"a\",\"enabled\":true}", "id:" },
+		{ "no name", "{\"id\":\"" ID "\",\"enabled\":true}", "name: missing" },
+		{ "enabled as text", "{\"id\":\"" ID "\",\"name\":\"a\",\"enabled\":\"yes\"}",
+		    "enabled: neither" },
+		{ "certificates as object", "{" STANDING ",\"certificates\":{}}",
+		    "certificates: not an array" },
+		{ "a number for one", "{" STANDING ",\"certificates\":[1]}",
+		    "certificates[0]: not an object" },
+		{ "one without a state",
+		    "{" STANDING ",\"certificates\":[{" CERT "},{\"id\":\"a\"}]}",
+		    "certificates[1]: state: missing" },
+		{ "a level below zero", "{" STANDING ",\"certificates\":[{" CERT ",\"level\":-1}]}",
+		    "certificates[0]: level" },
+		{ "an escape for the terminal",
+		    "{" STANDING ",\"certificates\":[{" CERT ",\"reason\":\"\\u001b[31m\"}]}",
+		    "reason: not text" },
+		{ "brokers as text", "{" STANDING ",\"brokers\":\"all\"}",
+		    "brokers: not an object" },
+		{ "a broker without name", "{" STANDING ",\"brokers\":{\"waiting\":[\"\"]}}",
+		    "waiting[0]: not a name" },
+		{ "presence without state", "{" STANDING ",\"presence\":{}}",
+		    "presence: state: missing" },
+		{ "an address that is none",
+		    "{" STANDING ",\"presence\":{\"state\":\"online\",\"address\":\""
+		    "1234567890123456789012345678901234567890123456\"}}",
+		    "presence: address: too long" },
+		{ "a visit without beginning", "{" STANDING ",\"visits\":[{\"admitted\":true}]}",
+		    "visits[0]: began: missing" },
+		{ "a visit of nobody knows what",
+		    "{" STANDING ",\"visits\":[{\"began\":\"then\"}]}",
+		    "visits[0]: admitted: neither" },
+		{ "an array", "[]", "not an object" },
+	};
+	struct cloud_detail d = { .n_certs = 7 };
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct errbuf eb = { "" };
+		enum err e = answer_detail(text(wrong[i].text), &d, &eb);
+
+		ok(e == ERR_FORMAT && strstr(eb.text, wrong[i].says) && d.n_certs == 7, "%s: %s",
+		    wrong[i].name, eb.text);
+	}
+	ok(answer_detail(
+	       text("{" STANDING ",\"certificates\":[{" CERT ",\"level\":1,\"reason\":"
+	            "\"keyCompromise\"}],\"brokers\":{\"reached\":2,\"waiting\":[\"a\",\"b.2\"]},"
+	            "\"presence\":{\"state\":\"online\",\"since\":\"then\",\"address\":\"::1\","
+	            "\"broker\":\"a\"},\"visits\":[{\"admitted\":true,\"began\":\"then\"}],"
+	            "\"more\":1}"),
+	       &d, NULL) == OK,
+	    "whole");
+	ok(d.enabled && d.n_certs == 1 && strcmp(d.certs[0].state, "revoked") == 0 &&
+	        strcmp(d.certs[0].reason, "keyCompromise") == 0 && d.certs[0].level == 1,
+	    "its certificate");
+	ok(d.reached == 2 && d.n_waiting == 2 && strcmp(d.waiting, "a, b.2") == 0, "the brokers");
+	ok(strcmp(d.presence, "online") == 0 && strcmp(d.address, "::1") == 0 && d.visits.n == 1 &&
+	        d.visits.at[0].admitted && !d.visits.at[0].ended[0],
+	    "presence and visit");
+	cloud_detail_clear(&d);
+	ok(answer_detail(text("{" STANDING "}"), &d, NULL) == OK && d.n_certs == 0, "the least");
+	cloud_detail_clear(&d);
+}
+
+static void many_waiting(void)
+{
+	char body[8192] = "{" STANDING ",\"brokers\":{\"waiting\":[";
+	struct cloud_detail d;
+	size_t n = strlen(body);
+
+	for (int i = 0; i < 64; i++)
+		n += (size_t)snprintf(body + n, sizeof(body) - n, "%s\"%060d\"", i ? "," : "", i);
+	snprintf(body + n, sizeof(body) - n, "]}}");
+	ok(answer_detail(text(body), &d, NULL) == OK && d.n_waiting == 64 &&
+	        strlen(d.waiting) == 122,
+	    "of many names as many as fit (%zu)", strlen(d.waiting));
+	cloud_detail_clear(&d);
+}
+
+static void visits_and_brokers(void)
+{
+	struct cloud_visits visits = { NULL, 7 };
+	struct cloud_brokers brokers = { 7, NULL, 0 };
+	struct errbuf eb = { "" };
+
+	ok(answer_visits(text("{\"visits\":[{\"admitted\":false,\"began\":\"then\",\"reason\":"
+	                      "\"revoked\"},{\"admitted\":true,\"began\":\"now\"}]}"),
+	       &visits, NULL) == OK &&
+	        visits.n == 2 && strcmp(visits.at[0].reason, "revoked") == 0,
+	    "visits");
+	cloud_visits_clear(&visits);
+	ok(answer_visits(text("{\"visits\":[{}]}"), &visits, &eb) == ERR_FORMAT && visits.n == 0,
+	    "no visit: %s", eb.text);
+	ok(answer_brokers(text("{\"seq\":9,\"brokers\":[{\"name\":\"a\",\"state\":\"fresh\","
+	                       "\"seq\":8,\"boards\":3}]}"),
+	       &brokers, NULL) == OK &&
+	        brokers.seq == 9 && brokers.n == 1 && brokers.at[0].boards == 3,
+	    "brokers");
+	cloud_brokers_clear(&brokers);
+	ok(answer_brokers(text("{\"brokers\":[{\"name\":\"a\"}]}"), &brokers, &eb) == ERR_FORMAT &&
+	        brokers.n == 0,
+	    "no broker: %s", eb.text);
+}
+
 /* --- errors --- */
 
 static void errors(void)
@@ -328,6 +440,9 @@ int main(void)
 	devices();
 	lists();
 	certs();
+	details();
+	many_waiting();
+	visits_and_brokers();
 	errors();
 	events();
 	return done_testing();

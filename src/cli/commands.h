@@ -11,9 +11,11 @@ extern const struct cli_command reset_commands[];       /* reset.c */
 extern const struct cli_command board_commands[];       /* board.c */
 extern const struct cli_command broker_commands[];      /* broker.c */
 extern const struct cli_command mqtt_commands[];        /* mqtt.c */
+extern const struct cli_command broker_list_commands[]; /* door.c */
 extern const struct cli_command ports_commands[];       /* ports.c */
 extern const struct cli_command provision_commands[];   /* provision.c */
 extern const struct cli_command device_commands[];      /* device.c */
+extern const struct cli_command door_commands[];        /* door.c */
 extern const struct cli_command watch_commands[];       /* watch.c */
 extern const struct cli_command doctor_commands[];      /* doctor.c */
 extern const struct cli_command element_commands[];     /* element.c */

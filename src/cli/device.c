@@ -1,5 +1,6 @@
 /* `imprint device`: the devices that a server knows. */
 #include "commands.h"
+#include "door.h"
 #include "remote.h"
 #include "sha256.h"
 #include "text.h"
@@ -327,6 +328,7 @@ static enum err list(struct cli *cli, struct errbuf *eb)
 
 /* --- show --- */
 
+/* What a server says that knows nothing but the cloud API. */
 static json_t *cert_json(const struct cloud_cert *c)
 {
 	struct x509_hour until = x509_hour_add_years(&c->fields.issued, c->fields.years);
@@ -342,7 +344,43 @@ static json_t *cert_json(const struct cloud_cert *c)
 	    serial, "fingerprint", fingerprint, "not_before", from, "not_after", to);
 }
 
-static void device_print(const struct cloud_device *d, json_t *certs)
+static enum err certs_get(
+    struct cloud *cloud, const struct cloud_device *d, json_t *all, struct errbuf *eb)
+{
+	json_t *list = json_array();
+	struct cloud_certs certs;
+	enum err e = cloud_cert_list(cloud, d->id, &certs, eb);
+
+	if (e != OK) {
+		json_decref(list);
+		return e;
+	}
+	for (size_t i = 0; i < certs.n; i++)
+		json_array_append_new(list, cert_json(&certs.at[i]));
+	cloud_certs_clear(&certs);
+	json_object_set_new(all, "certificates", list);
+	return OK;
+}
+
+/* Everything that the server says about a device, as JSON for both kinds of output. */
+static enum err all_get(
+    struct cloud *cloud, const struct cloud_device *d, json_t *all, struct errbuf *eb)
+{
+	struct cloud_detail detail;
+	enum err e;
+
+	if (d->deleted)
+		return OK;
+	if ((e = cloud_device_detail(cloud, d->id, &detail, eb)) == ERR_NOT_FOUND)
+		return certs_get(cloud, d, all, eb);
+	if (e == OK) {
+		door_json(&detail, all);
+		cloud_detail_clear(&detail);
+	}
+	return e;
+}
+
+static void device_print(const struct cloud_device *d, json_t *all)
 {
 	const struct {
 		const char *name, *text;
@@ -351,54 +389,27 @@ static void device_print(const struct cloud_device *d, json_t *certs)
 		{ "status", d->deleted ? "deleted" : d->status },
 		{ "last seen", d->last_activity_at[0] ? d->last_activity_at : "never" },
 		{ "created", d->created_at } };
-	json_t *cert;
-	size_t i;
 
-	for (i = 0; i < COUNT(lines); i++)
+	for (size_t i = 0; i < COUNT(lines); i++)
 		if (lines[i].text[0])
 			printf("%-12s %s\n", lines[i].name, lines[i].text);
-	for (i = 0; i < d->n_tags; i++)
+	for (size_t i = 0; i < d->n_tags; i++)
 		printf("%-12s %s=%s\n", i ? "" : "tags", d->tags[i].key, d->tags[i].value);
-	for (i = 0; (cert = json_array_get(certs, i)); i++)
-		printf("%-12s %s %s, %s to %s\n", i ? "" : "certificates",
-		    json_string_value(json_object_get(cert, "serial")),
-		    json_is_true(json_object_get(cert, "enabled")) ? "valid  " : "revoked",
-		    json_string_value(json_object_get(cert, "not_before")),
-		    json_string_value(json_object_get(cert, "not_after")));
-}
-
-/* The certificates as JSON, for both kinds of output. */
-static enum err certs_get(
-    struct cloud *cloud, const struct cloud_device *d, json_t **out, struct errbuf *eb)
-{
-	struct cloud_certs certs;
-	enum err e;
-
-	*out = json_array();
-	if (d->deleted)
-		return OK;
-	if ((e = cloud_cert_list(cloud, d->id, &certs, eb)) != OK)
-		return e;
-	for (size_t i = 0; i < certs.n; i++)
-		json_array_append_new(*out, cert_json(&certs.at[i]));
-	cloud_certs_clear(&certs);
-	return OK;
+	door_print(all);
 }
 
 static enum err show_one(
     const struct cli *cli, struct cloud *cloud, const struct cloud_device *d, struct errbuf *eb)
 {
-	json_t *certs = NULL, *all;
-	enum err e = certs_get(cloud, d, &certs, eb);
+	json_t *all = device_json(d);
+	enum err e;
 
-	if (e == OK && !cli_json(cli)) {
-		device_print(d, certs);
-	} else if (e == OK) {
-		all = device_json(d);
-		json_object_set(all, "certificates", certs);
-		e = cli_json_print(all, eb);
-	}
-	json_decref(certs);
+	json_object_set_new(all, "certificates", json_array());
+	if ((e = all_get(cloud, d, all, eb)) == OK && cli_json(cli))
+		return cli_json_print(all, eb);
+	if (e == OK)
+		device_print(d, all);
+	json_decref(all);
 	return e;
 }
 
@@ -539,34 +550,42 @@ static enum err delete_ask(
 	return cli_confirm(cli, question, eb);
 }
 
-static enum err delete (struct cli *cli, struct errbuf *eb) {
-	char ids[CLI_ARGS_MAX][UUID_TEXT + 1]; struct cloud *cloud = NULL; unsigned done = 0;
+static enum err remove_all(struct cli *cli, struct errbuf *eb)
+{
+	char ids[CLI_ARGS_MAX][UUID_TEXT + 1];
+	struct cloud *cloud = NULL;
+	unsigned done = 0;
 	enum err e;
 
 	if ((e = remote_open(cli, &cloud, eb)) == OK &&
-	    (e = delete_ask(cli, cloud, ids, eb)) == OK){
-	    while (e == OK && done < cli->n_args) if ((e = cloud_device_delete(cloud, ids[done],
-	                                                   cli_on(cli, "forget"), eb)) == OK)
-	        cli_say(cli, "deleted %s", cli->args[done++]);
-	    if (e != OK && done > 0) err_within(eb, e, "after %u of %u", done, cli->n_args); }
-if (e == OK && cli_json(cli)) e = cli_json_print(json_pack("{s:i}", "deleted", (int)done), eb);
-cloud_free(cloud);
-return e;
+	    (e = delete_ask(cli, cloud, ids, eb)) == OK) {
+		while (e == OK && done < cli->n_args)
+			if ((e = cloud_device_delete(
+			         cloud, ids[done], cli_on(cli, "forget"), eb)) == OK)
+				cli_say(cli, "deleted %s", cli->args[done++]);
+		if (e != OK && done > 0)
+			err_within(eb, e, "after %u of %u", done, cli->n_args);
+	}
+	if (e == OK && cli_json(cli))
+		e = cli_json_print(json_pack("{s:i}", "deleted", (int)done), eb);
+	cloud_free(cloud);
+	return e;
 }
 
 const struct cli_command device_commands[] = {
 	{ .name = "device list",
 	    .summary = "list the devices that the server knows",
 	    .about = "A device is a record at the server; a board becomes one by `imprint "
-	             "provision`. ONLINE is what the server has seen itself, at most 90 seconds "
-	             "ago; a board's own word does not count.",
+	             "provision`. ONLINE is what the brokers say, or, while none speaks to the "
+	             "server, that a message came at most 90 seconds ago; a board's own word does "
+	             "not count.",
 	    .options = list_options,
 	    .run = list },
 	{ .name = "device show",
 	    .args = "NAME|ID",
 	    .args_min = 1,
 	    .args_max = 1,
-	    .summary = "show a device and its certificates",
+	    .summary = "show a device, its certificates, and where it is connected",
 	    .options = show_options,
 	    .run = show },
 	{ .name = "device create",
@@ -593,6 +612,6 @@ const struct cli_command device_commands[] = {
 	    .about = "A deleted device is kept by the server and shown by `imprint device list "
 	             "--deleted`; --forget leaves nothing of it.",
 	    .options = delete_options,
-	    .run = delete },
+	    .run = remove_all },
 	{ 0 },
 };

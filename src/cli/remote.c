@@ -50,11 +50,30 @@ enum err remote_tag(struct slice text, struct cloud_tag *tag, struct errbuf *eb)
 	return OK;
 }
 
+/* "ID, ID, ...": of those that bear the name. */
+static void ids_text(const struct cloud_devices *list, const char *named, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	out[0] = 0;
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->at[i].name, named) != 0)
+			continue;
+		if (n + UUID_TEXT + 8 > cap) {
+			snprintf(out + n, cap - n, ", ...");
+			return;
+		}
+		n += (size_t)snprintf(out + n, cap - n, "%s%s", n ? ", " : "", list->at[i].id);
+	}
+}
+
 enum err remote_device(
     struct cloud *cloud, const char *named, char id[UUID_TEXT + 1], struct errbuf *eb)
 {
 	struct slice text = { (const uint8_t *)named, strlen(named) };
+	struct cloud_filter filter = { .name = named };
 	struct cloud_devices list;
+	char ids[3 * (UUID_TEXT + 2) + 8];
 	uint8_t uuid[16];
 	size_t found = 0;
 	enum err e;
@@ -63,17 +82,19 @@ enum err remote_device(
 		memcpy(id, named, UUID_TEXT + 1);
 		return OK;
 	}
-	if ((e = cloud_device_list(cloud, NULL, &list, eb)) != OK)
+	if ((e = cloud_device_list(cloud, &filter, &list, eb)) != OK)
 		return e;
 	for (size_t i = 0; i < list.n; i++)
 		if (strcmp(list.at[i].name, named) == 0 && found++ == 0)
 			memcpy(id, list.at[i].id, UUID_TEXT + 1);
-	if (found == 0)
+	if (found == 0) {
 		e = err_set(
 		    eb, ERR_NOT_FOUND, "%s: no device is named %.64s", cloud_server(cloud), named);
-	else if (found > 1)
-		e = err_set(eb, ERR_CONFLICT, "%s: %zu devices are named %.64s; give the id of one",
-		    cloud_server(cloud), found, named);
+	} else if (found > 1) {
+		ids_text(&list, named, ids, sizeof(ids));
+		e = err_set(eb, ERR_CONFLICT, "%zu devices are named %.64s; give the id of one: %s",
+		    found, named, ids);
+	}
 	cloud_devices_clear(&list);
 	return e;
 }

@@ -71,11 +71,12 @@ static enum err take_uuid(json_t *in, const char *key, char out[UUID_TEXT + 1], 
 	return OK;
 }
 
-static enum err take_flag(json_t *in, const char *key, bool *out, struct errbuf *eb)
+/* Missing is false unless it must be there. */
+static enum err take_flag(json_t *in, const char *key, bool must, bool *out, struct errbuf *eb)
 {
 	json_t *v = json_object_get(in, key);
 
-	if (!json_is_boolean(v))
+	if ((v || must) && !json_is_boolean(v))
 		return err_set(eb, ERR_FORMAT, "%s: neither true nor false", key);
 	*out = json_is_true(v);
 	return OK;
@@ -367,7 +368,7 @@ static enum err standing_take(json_t *in, void *out, struct errbuf *eb)
 	enum err e;
 
 	if ((e = take_all(in, texts, COUNT(texts), eb)) != OK ||
-	    (e = take_flag(in, "enabled", &s->enabled, eb)) != OK ||
+	    (e = take_flag(in, "enabled", true, &s->enabled, eb)) != OK ||
 	    (e = take_count(in, "level", &level, eb)) != OK)
 		return e;
 	s->level = level > UINT8_MAX ? UINT8_MAX : (unsigned)level;
@@ -386,7 +387,7 @@ static enum err visit_take(json_t *in, void *out, struct errbuf *eb)
 	};
 	enum err e = take_all(in, texts, COUNT(texts), eb);
 
-	return e == OK ? take_flag(in, "admitted", &v->admitted, eb) : e;
+	return e == OK ? take_flag(in, "admitted", true, &v->admitted, eb) : e;
 }
 
 static enum err broker_take(json_t *in, void *out, struct errbuf *eb)
@@ -474,7 +475,7 @@ static enum err detail_take(json_t *in, struct cloud_detail *d, struct errbuf *e
 
 	if ((e = object_check(in, eb)) != OK || (e = take_uuid(in, "id", d->id, eb)) != OK ||
 	    (e = take(in, "name", true, CLOUD_NAME_MAX, d->name, eb)) != OK ||
-	    (e = take_flag(in, "enabled", &d->enabled, eb)) != OK ||
+	    (e = take_flag(in, "enabled", true, &d->enabled, eb)) != OK ||
 	    (e = brokers_said(in, d, eb)) != OK || (e = presence_take(in, d, eb)) != OK)
 		return e;
 	e = list_take(
@@ -660,16 +661,6 @@ static enum cloud_event_kind event_kind(const char *word)
 	return (enum cloud_event_kind)kind;
 }
 
-static enum err flag_take(json_t *in, const char *key, bool *out, struct errbuf *eb)
-{
-	json_t *v = json_object_get(in, key);
-
-	if (v && !json_is_boolean(v))
-		return err_set(eb, ERR_FORMAT, "%s: not true or false", key);
-	*out = json_is_true(v);
-	return OK;
-}
-
 /* Whatever a board has said, as JSON in one line. */
 static enum err value_take(json_t *in, struct cloud_event *out, struct errbuf *eb)
 {
@@ -721,8 +712,8 @@ static enum err event_take(json_t *in, struct cloud_event *out, struct errbuf *e
 	unless_at = ended[0] ? ended : began;
 	if (!out->at[0])
 		memcpy(out->at, unless_at, sizeof(out->at));
-	if ((e = flag_take(in, "admitted", &out->admitted, eb)) != OK ||
-	    (e = flag_take(in, "connected", &out->connected, eb)) != OK)
+	if ((e = take_flag(in, "admitted", false, &out->admitted, eb)) != OK ||
+	    (e = take_flag(in, "connected", false, &out->connected, eb)) != OK)
 		return e;
 	if (json_is_integer(json_object_get(in, "bytes")))
 		out->bytes = (uint64_t)json_integer_value(json_object_get(in, "bytes"));

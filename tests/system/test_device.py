@@ -69,7 +69,13 @@ class Life(DeviceTest):
     def test_refused(self):
         first, second = self.create("twin"), self.create("twin")
         for argv, want, says in (
-            (("show", "twin"), 6, "2 devices are named twin; give the id of one"),
+            (("show", "twin"), 6, "2 devices are named twin; give the id of one: "),
+            (("revoke", "twin", "--yes"), 6, first),
+            (("disable", "twin"), 6, second),
+            (("revoke", first), 4, "Not confirmed"),
+            (("revoke", first, "--yes", "--reason", "boredom"), 5, "reason: not a reason of RFC 5280"),
+            (("disable", first, "nobody"), 3, "no device is named nobody"),
+            (("disable", first, "--reason", "x" * 201), 2, "at most 200"),
             (("show", "nobody"), 3, "no device is named nobody"),
             (("show", "0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40"), 3, "(404)"),
             (("create", "a", "--type", "toaster"), 5, "type"),
@@ -88,6 +94,25 @@ class Life(DeviceTest):
                 self.assertIn(says, done.stderr, done)
                 self.assertEqual(done.stdout, "")
         self.assertEqual([d["id"] for d in self.listed()], sorted([first, second]))
+        self.assertIs(self.shown(first)["enabled"], True)
+
+    def test_disable_enable(self):
+        self.create("kitchen")
+        self.create("attic")
+        said = self.device("disable", "kitchen", "attic", "--reason", "moving").stdout
+        self.assertEqual(said, "kitchen disabled: no broker speaks to the server\n"
+            "attic disabled: no broker speaks to the server\n")
+        self.assertRegex(self.device("show", "kitchen").stdout, r"(?m)^enabled +no: brokers refuse it$")
+        done = json.loads(self.device("enable", "kitchen", "--json").stdout)
+        self.assertEqual((done["name"], done["enabled"], done["brokers_reached"]), ("kitchen", True, 0))
+        self.assertEqual([self.shown(name)["enabled"] for name in ("kitchen", "attic")], [True, False])
+        self.assertEqual(self.device("history", "kitchen").stdout, "")
+
+    def test_brokers(self):
+        for options, want in (((), 0), (("--check",), 3)):
+            done = self.run_program("imprint", "broker", "list", *options)
+            self.assertEqual((done.returncode, done.stdout), (want, ""), done)
+            self.assertIn("no broker has spoken to the server", done.stderr)
 
     def test_error_as_json(self):
         error = json.loads(self.device("show", "nobody", "--json", want=3).stdout)["error"]
@@ -149,6 +174,17 @@ class Provision(DeviceTest):
                 self.done(name, self.via_api(name))
                 board.stop()
         self.assertEqual(self.names(), ["old", "setup", "sketch"])
+
+    def test_revoke(self):
+        self.board("kitchen")
+        self.done("kitchen", self.via_api("kitchen"))
+        serial = self.valid("kitchen")[0]["serial"]
+        self.assertIn("kitchen revoked", self.device("revoke", "kitchen", "--yes", "--reason", "keyCompromise").stdout)
+        certs = self.shown("kitchen")["certificates"]
+        self.assertEqual([(c["serial"], c["state"], c["reason"]) for c in certs], [(serial, "revoked", "keyCompromise")])
+        self.assertRegex(self.device("show", "kitchen").stdout, rf"(?m)^certificates {serial} revoked \(keyCompromise\), 20")
+        self.done("kitchen", self.via_api("kitchen"))
+        self.assertNotEqual(self.valid("kitchen")[0]["serial"], serial)
 
     def test_device_deleted_meanwhile(self):
         self.board("kitchen")

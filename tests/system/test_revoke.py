@@ -1,0 +1,154 @@
+"""Revoked, disabled, enabled: what the API answers when a real broker has it or has not, what becomes of the board's
+connection, and what is known of it afterwards."""
+
+import json
+import re
+import signal
+import unittest
+
+import door
+
+DEVICES, OWN = "/iot/v2/devices", "/v1/devices"
+
+
+class RevokeTest(door.DoorTest):
+    def setUp(self):
+        super().setUp()
+        self.server, self.mosquitto = self.open()
+
+    def ask(self, method, path, value=None, headers=None):
+        """(status, headers, JSON)"""
+        if not self.server.token:
+            self.server.fetch_token()
+        headers = {"Authorization": f"Bearer {self.server.token}", "Content-Type": "application/json", **(headers or {})}
+        status, got, raw = self.server.request(method, path, None if value is None else json.dumps(value), headers)
+        return status, got, json.loads(raw) if raw else None
+
+    def own(self, identity, rest="", method="GET", value=None, **headers):
+        status, _, answer = self.ask(method, f"{OWN}/{identity.device}{rest}", value, headers)
+        self.assertEqual(status, 200, answer)
+        return answer
+
+    def device(self, *argv, want=0):
+        done = self.run_program("imprint", "device", *argv)
+        self.assertEqual(done.returncode, want, done)
+        return done
+
+    def status_becomes(self, identity, wanted):
+        def status():
+            return self.ask("GET", f"{DEVICES}/{identity.device}")[2]["device_status"]
+        self.until(lambda: status() == wanted, lambda: f"{status()}, not {wanted}")
+
+    # --- out, and in again ---
+
+    def test_revoked(self):
+        """Out when it is answered, refused from then on by its reason; a new certificate opens again."""
+        identity = self.identity(self.server, name="kitchen")
+        board = self.admitted(identity)
+        answer = self.own(identity, ":revoke", "POST", {"reason": "keyCompromise"})
+        self.assertEqual(answer["brokers"], {"reached": 1, "waiting": []})
+        self.assertEqual([(c["state"], c["reason"]) for c in answer["certificates"]], [("revoked", "keyCompromise")])
+        board.wait_closed()
+        self.assertEqual(self.connect(identity).code, 5)
+        self.mosquitto.wait_for(f"refused {identity.device} .*: revoked")
+        second = self.identity(self.server, identity.device)
+        self.assertEqual(self.admitted(second).code, 0)
+        self.assertEqual(self.own(identity)["enabled"], True)
+
+    def test_disabled(self):
+        identity = self.identity(self.server)
+        for _ in range(3):
+            board = self.admitted(identity)
+            answer = self.own(identity, ":disable", "POST", {"reason": "lost"})
+            self.assertEqual((answer["enabled"], answer["brokers"]), (False, {"reached": 1, "waiting": []}))
+            board.wait_closed()
+            self.assertEqual(self.connect(identity).code, 5)
+            self.mosquitto.wait_for(f"refused {identity.device} .*: disabled")
+            answer = self.own(identity, ":enable", "POST")
+            self.assertEqual((answer["enabled"], answer["brokers"]), (True, {"reached": 1, "waiting": []}))
+            self.assertEqual(self.connect(identity).code, 0, "in at once behind the answer")
+
+    def test_commands(self):
+        identity = self.identity(self.server, name="kitchen")
+        board = self.admitted(identity)
+        self.assertEqual(self.device("disable", "kitchen").stdout, "kitchen disabled: out at once, 1 broker has it\n")
+        board.wait_closed()
+        self.assertEqual(self.device("enable", "kitchen").stdout, "kitchen enabled: can come in, 1 broker has it\n")
+        board = self.admitted(identity)
+        self.status_becomes(identity, "ONLINE")
+        shown = self.device("show", "kitchen").stdout
+        self.assertRegex(shown, r"(?m)^status +ONLINE$")
+        self.assertRegex(shown, r"(?m)^connected +since 20\S+Z, from 127\.0\.0\.1 at mosquitto$")
+        self.assertEqual(self.device("revoke", "kitchen", "--yes").stdout, "kitchen revoked: out at once, 1 broker has it\n")
+        board.wait_closed()
+        self.connect(identity)
+        self.until(lambda: "refused" in self.device("history", "kitchen").stdout, "no refusal in its history")
+        self.assertRegex(self.device("history", "kitchen", "--limit", "1").stdout,
+            r"^20\S+Z refused, from 127\.0\.0\.1 at mosquitto: revoked\n$")
+        done = self.run_program("imprint", "broker", "list", "--check")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stdout, r"(?m)^mosquitto +fresh +0 ")
+
+    # --- a broker that does not hear ---
+
+    def test_silent_broker(self):
+        """It is named within a second or so, on both kinds of route, and by the command; then it catches up."""
+        identity, other = self.identity(self.server, name="kitchen"), self.identity(self.server)
+        board, last = self.admitted(identity), self.admitted(other)
+        self.mosquitto.send(signal.SIGSTOP)
+        key = {"Idempotency-Key": "once"}
+        answer = self.own(identity, ":revoke", "POST", {}, **key)
+        self.assertEqual(answer["brokers"], {"reached": 0, "waiting": ["mosquitto"]})
+        done = self.device("revoke", "kitchen", "--yes", want=9)
+        self.assertEqual(done.stdout, "kitchen revoked: mosquitto has not answered yet\n")
+        self.assertIn("not every broker has answered", done.stderr)
+        status, headers, _ = self.ask("DELETE", f"{DEVICES}/{other.device}")
+        self.assertEqual((status, headers["Imprint-Brokers"]), (200, "reached=0 waiting=mosquitto"))
+        self.mosquitto.send(signal.SIGCONT)
+        board.wait_closed()
+        last.wait_closed()
+        answer = self.own(identity, ":revoke", "POST", {}, **key)
+        self.assertEqual(answer["brokers"], {"reached": 1, "waiting": []}, "the same request again")
+        status, headers, _ = self.ask("POST", f"{DEVICES}/{other.device}", {"soft_deleted": False})
+        self.assertEqual((status, headers["Imprint-Brokers"]), (200, None))
+
+    # --- what is known ---
+
+    def test_presence(self):
+        identity, stranger = self.identity(self.server), self.identity(self.server)
+        self.status_becomes(identity, "UNKNOWN")
+        board = self.admitted(identity)
+        self.status_becomes(identity, "ONLINE")
+        presence = self.own(identity)["presence"]
+        self.assertEqual((presence["state"], presence["address"], presence["broker"]), ("online", "127.0.0.1", "mosquitto"))
+        self.assertEqual(presence["fingerprint"], self.own(identity)["certificates"][0]["fingerprint"][:32])
+        board.close()
+        self.status_becomes(identity, "OFFLINE")
+        self.status_becomes(stranger, "UNKNOWN")
+        status, _, answer = self.ask("GET", f"{DEVICES}/{identity.device}/status")
+        self.assertEqual((status, [e["value"] for e in answer["events"]]), (200, ["DISCONNECTED", "CONNECTED"]))
+        self.assertEqual(self.ask("GET", f"{DEVICES}/{identity.device}")[2]["last_activity_at"],
+            answer["events"][0]["updated_at"])
+        self.own(identity, ":disable", "POST")
+        self.connect(identity)
+        def events():
+            return [(e["name"], e["value"]) for e in self.ask("GET", f"{DEVICES}/{identity.device}/events")[2]["events"]]
+        self.until(lambda: events()[0] == ("REFUSED", "127.0.0.1: disabled"), events)
+
+    def test_brokers_and_metrics(self):
+        self.admitted(self.identity(self.server))
+        def broker():
+            return self.ask("GET", "/v1/brokers")[2]["brokers"][0]
+        self.until(lambda: (broker()["state"], broker()["boards"], broker()["admitted"]) == ("fresh", 1, 1), broker)
+        self.assertEqual(broker()["name"], "mosquitto")
+        status, _, raw = self.server.request("GET", "/metrics", headers={"Authorization": f"Bearer {self.server.token}"})
+        text = raw.decode()
+        self.assertEqual(status, 200)
+        for line in ('imprint_broker_synced{broker="mosquitto"} 1', 'imprint_broker_boards{broker="mosquitto"} 1',
+                "imprint_devices_online 1", "imprint_certificates_issued_total 1"):
+            self.assertIn(f"\n{line}\n", text)
+        self.assertGreater(int(re.search(r"(?m)^imprint_http_requests_total (\d+)$", text)[1]), 3)
+
+
+if __name__ == "__main__":
+    unittest.main()

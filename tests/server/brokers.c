@@ -1,0 +1,652 @@
+/*
+ * The server's thread for brokers, with the plugin's own link and list at the other end of a real socket: who has
+ * applied what, who waits for it, who is told to go away, and many threads at once.
+ */
+#include "brokers.h"
+#include "live.h"
+#include "link.h"
+#include "tap.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TENANT = 1, THREADS = 4, EACH = 25, PATIENCE_MS = 30000 };
+#define NOW INT64_C(1795392000000)
+
+static void need(bool what, const char *why)
+{
+	if (what)
+		return;
+	printf("Bail out! %s\n", why);
+	exit(1);
+}
+
+static int64_t ticks(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void pause_ms(long ms)
+{
+	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
+}
+
+/* --- a server --- */
+
+struct rig {
+	char folder[32], path[64], socket[64];
+	struct store *store;
+	struct presences *presences;
+	_Atomic(struct brokers *) brokers;
+	struct log log;
+	struct errbuf eb;
+};
+
+static int64_t now_ms(void *ctx)
+{
+	(void)ctx;
+	return NOW;
+}
+
+static void committed(void *ctx, uint64_t seq, uint64_t visit)
+{
+	struct rig *r = ctx;
+
+	(void)visit;
+	if (seq)
+		brokers_changed(atomic_load(&r->brokers), seq);
+}
+
+static struct brokers_options options_of(struct rig *r)
+{
+	return (struct brokers_options){ .socket = r->socket,
+		.store = r->store,
+		.tenant = TENANT,
+		.presences = r->presences,
+		.log = &r->log,
+		.now_ms = now_ms };
+}
+
+static void brokers_up(struct rig *r)
+{
+	struct brokers_options o;
+	struct brokers *made = NULL;
+
+	need(presences_new(r->store, TENANT, &r->presences, &r->eb) == OK, r->eb.text);
+	o = options_of(r);
+	need(brokers_start(&o, &made, &r->eb) == OK, r->eb.text);
+	atomic_store(&r->brokers, made);
+}
+
+static void begin(struct rig *r)
+{
+	struct store_options options = { .committed = committed, .ctx = r };
+	struct store_authority authority = {
+		.id = 1, .kind = "device-ca", .n = 1, .state = "active"
+	};
+	struct store_tenant tenant = { .id = TENANT, .uuid = { 1 }, .name = "t" };
+	struct store_change *c = store_change_new(TENANT);
+
+	memset(r, 0, sizeof(*r));
+	r->log = (struct log)LOG_TO(STDOUT_FILENO, LOG_LEVEL_ERROR, false);
+	snprintf(r->folder, sizeof(r->folder), "/tmp/brokersXXXXXX");
+	need(mkdtemp(r->folder), "a folder");
+	snprintf(r->path, sizeof(r->path), "%s/r.db", r->folder);
+	snprintf(r->socket, sizeof(r->socket), "%s/feed.sock", r->folder);
+	need(store_open(r->path, &options, &r->store, &r->eb) == OK, r->eb.text);
+	store_tenant_add(c, &tenant);
+	store_authority_put(c, &authority);
+	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
+	brokers_up(r);
+}
+
+static void end(struct rig *r)
+{
+	static const char *const ends[] = { "", "-wal", "-shm", ".lock" };
+	char path[80];
+
+	brokers_stop(r->brokers);
+	store_close(r->store);
+	brokers_free(r->brokers);
+	presences_free(r->presences);
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		snprintf(path, sizeof(path), "%s%s", r->path, ends[i]);
+		unlink(path);
+	}
+	ok(rmdir(r->folder) == 0, "the socket is gone, and nothing is left");
+}
+
+/* --- the registry --- */
+
+/* A device, or another state of it; the number of the event. */
+static uint64_t put(struct rig *r, uint8_t n, bool enabled)
+{
+	struct store_device d = { .enabled = enabled, .created = NOW };
+	struct store_event event = { .at = NOW, .kind = "device.changed" };
+	struct store_change *c = store_change_new(TENANT);
+	uint64_t seq, visit;
+	uint8_t id[16];
+
+	memset(id, n, sizeof(id));
+	if (store_device_get(r->store, TENANT, id, &d, &r->eb) == OK)
+		d.enabled = enabled;
+	memcpy(d.id, id, 16);
+	memcpy(event.subject, id, 16);
+	store_device_put(c, &d);
+	store_event_add(c, &event);
+	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
+	need(store_numbers(r->store, TENANT, &seq, &visit, &r->eb) == OK, r->eb.text);
+	return seq;
+}
+
+static void issue(struct rig *r, uint8_t device, uint8_t serial)
+{
+	struct store_cert cert = {
+		.authority = 1, .years = 31, .enabled = true, .level = 1, .created = NOW + serial
+	};
+	struct store_event event = { .at = NOW, .kind = "certificate.issued" };
+	struct store_change *c = store_change_new(TENANT);
+	struct store_device d;
+	uint8_t id[16];
+
+	memset(id, device, sizeof(id));
+	need(store_device_get(r->store, TENANT, id, &d, &r->eb) == OK, r->eb.text);
+	memset(cert.serial, serial, sizeof(cert.serial));
+	memset(cert.fingerprint, serial, sizeof(cert.fingerprint));
+	memset(cert.sig, 1, sizeof(cert.sig));
+	memcpy(cert.device, id, 16);
+	memcpy(event.subject, id, 16);
+	memcpy(d.cert, cert.serial, 16);
+	store_device_put(c, &d);
+	store_cert_put(c, &cert);
+	store_event_add(c, &event);
+	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
+}
+
+static enum store_cert_state state_of(struct rig *r, uint8_t serial)
+{
+	struct store_cert cert;
+	uint8_t key[16];
+
+	memset(key, serial, sizeof(key));
+	need(store_cert_get(r->store, TENANT, key, &cert, &r->eb) == OK, r->eb.text);
+	return cert.state;
+}
+
+/* --- a broker --- */
+
+struct plug {
+	struct roster *roster;
+	struct feed feed;
+	struct link link;
+	int64_t now;
+	unsigned ups, downs;
+	struct errbuf why;
+};
+
+static void changed(void *ctx, const uint8_t id[16], bool kick)
+{
+	(void)ctx, (void)id, (void)kick;
+}
+
+static void authorities(void *ctx)
+{
+	(void)ctx;
+}
+
+static void tell_all(void *ctx)
+{
+	struct plug *p = ctx;
+
+	feed_tell_begin(&p->feed);
+	feed_tell_end(&p->feed);
+}
+
+static const struct feed_events plug_events = { changed, authorities, tell_all };
+
+static void plug_in(struct plug *p, const struct rig *r, const char *name)
+{
+	memset(p, 0, sizeof(*p));
+	need(roster_new(&p->roster, NULL) == OK &&
+	         feed_init(&p->feed, p->roster, &plug_events, p, NULL) == OK &&
+	         feed_name(&p->feed, name) == OK,
+	    "memory");
+	link_init(&p->link, r->socket);
+}
+
+static void plug_out(struct plug *p)
+{
+	link_close(&p->link);
+	feed_free(&p->feed);
+	roster_free(p->roster);
+}
+
+static void turn(struct plug *p)
+{
+	switch (link_turn(&p->link, &p->feed, p->now += 1, &p->why)) {
+	case LINK_UP:
+		p->ups++;
+		tell_all(p);
+		break;
+	case LINK_DOWN:
+		p->downs++;
+		break;
+	case LINK_NOTHING:
+		break;
+	}
+}
+
+/* The broker's clock stands, so that it never tires of the server: only ours runs. */
+#define UNTIL(plug, what)                                                                          \
+	do {                                                                                       \
+		int64_t give_up = ticks() + PATIENCE_MS;                                           \
+		while (!(what) && ticks() < give_up) {                                             \
+			turn(plug);                                                                \
+			pause_ms(1);                                                               \
+		}                                                                                  \
+	} while (0)
+
+static bool has(const struct plug *p, uint8_t n, bool enabled)
+{
+	struct roster_device d;
+	uint8_t id[16];
+
+	memset(id, n, sizeof(id));
+	return roster_get(p->roster, id, &d) && d.enabled == enabled;
+}
+
+/* --- who waits --- */
+
+struct answer {
+	pthread_mutex_t lock;
+	unsigned calls, reached;
+	char waiting[256];
+};
+#define ANSWER                                                                                     \
+	{                                                                                          \
+		PTHREAD_MUTEX_INITIALIZER, 0, 0, ""                                                \
+	}
+
+static void take_answer(void *ctx, unsigned reached, const char *waiting)
+{
+	struct answer *a = ctx;
+
+	pthread_mutex_lock(&a->lock);
+	a->calls++;
+	a->reached = reached;
+	snprintf(a->waiting, sizeof(a->waiting), "%s", waiting);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static bool answered(struct answer *a, unsigned reached, const char *waiting)
+{
+	bool same;
+
+	pthread_mutex_lock(&a->lock);
+	same = a->calls == 1 && a->reached == reached && strcmp(a->waiting, waiting) == 0;
+	if (a->calls && !same)
+		printf("# answered %u times: %u reached, waiting for '%s'\n", a->calls, a->reached,
+		    a->waiting);
+	pthread_mutex_unlock(&a->lock);
+	return same;
+}
+
+static unsigned calls(struct answer *a)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&a->lock);
+	n = a->calls;
+	pthread_mutex_unlock(&a->lock);
+	return n;
+}
+
+struct listing {
+	char text[256];
+};
+
+static bool list(void *ctx, const struct broker_state *s)
+{
+	struct listing *l = ctx;
+	size_t n = strlen(l->text);
+
+	snprintf(l->text + n, sizeof(l->text) - n, "%s %s %s %llu %zu;", s->name,
+	    s->speaks ? "speaks" : "silent", s->synced ? "synced" : "not",
+	    (unsigned long long)s->seq, s->boards);
+	return true;
+}
+
+static bool brokers_are(struct rig *r, const char *want)
+{
+	struct listing l = { "" };
+
+	brokers_each(r->brokers, list, &l);
+	return strstr(l.text, want) != NULL;
+}
+
+/* --- cases --- */
+
+static void reaching(void)
+{
+	struct answer none = ANSWER, there = ANSWER, slow = ANSWER, done = ANSWER, gone = ANSWER;
+	struct plug north, south;
+	struct rig r;
+	uint64_t seq;
+
+	begin(&r);
+	seq = put(&r, 1, true);
+	brokers_reach(NULL, seq, 1000, take_answer, &none);
+	ok(answered(&none, 0, ""), "no brokers at all: answered at once");
+	brokers_reach(r.brokers, seq, 1000, take_answer, &there);
+	ok(answered(&there, 0, ""), "none has come: answered at once");
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced && brokers_are(&r, "north speaks synced 1 0;"));
+	ok(has(&north, 1, true) && brokers_are(&r, "north speaks synced 1 0;"), "a snapshot");
+	seq = put(&r, 1, false);
+	brokers_reach(r.brokers, seq, PATIENCE_MS, take_answer, &done);
+	ok(calls(&done) == 0, "a change is not answered before it is applied");
+	UNTIL(&north, calls(&done) > 0);
+	ok(answered(&done, 1, "") && has(&north, 1, false), "and then it is");
+	plug_in(&south, &r, "south");
+	UNTIL(&south, south.feed.synced && brokers_are(&r, "south speaks synced"));
+	seq = put(&r, 1, true);
+	brokers_reach(r.brokers, seq, 100, take_answer, &slow);
+	UNTIL(&south, calls(&slow) > 0);
+	ok(answered(&slow, 1, "north"), "one does not apply it: it is named");
+	ok(has(&south, 1, true) && has(&north, 1, false), "the other has");
+	link_close(&north.link);
+	feed_lost(&north.feed);
+	UNTIL(&south, brokers_are(&r, "north silent"));
+	pause_ms(2600); /* for so long it is expected back */
+	brokers_reach(r.brokers, seq, PATIENCE_MS, take_answer, &gone);
+	ok(answered(&gone, 1, "north"), "one that is gone is named at once");
+	north.now += LINK_AGAIN_MS;
+	UNTIL(&north, north.feed.synced && has(&north, 1, true));
+	ok(has(&north, 1, true) && north.feed.seq == seq, "until it comes again, and goes on");
+	plug_out(&north);
+	plug_out(&south);
+	end(&r);
+}
+
+static bool online(struct rig *r, uint8_t device)
+{
+	uint8_t id[16];
+
+	memset(id, device, sizeof(id));
+	return presence_of(r->presences, id, NULL) == PRESENCE_ONLINE;
+}
+
+static bool count_visit(void *ctx, const struct store_visit *v)
+{
+	*(unsigned *)ctx += v->ended != 0;
+	return true;
+}
+
+/* Of the device, in the registry, those that have ended. */
+static unsigned visits(struct rig *r, uint8_t device)
+{
+	unsigned n = 0;
+	uint8_t id[16];
+
+	memset(id, device, sizeof(id));
+	need(store_visit_list(r->store, TENANT, id, count_visit, &n, &r->eb) == OK, r->eb.text);
+	return n;
+}
+
+static void say_connected(struct plug *p, uint64_t number, uint8_t device, uint8_t print)
+{
+	uint8_t id[16], hash[ROSTER_PRINT];
+
+	memset(id, device, sizeof(id));
+	memset(hash, print, sizeof(hash));
+	feed_connected(&p->feed, number, id, hash, "192.0.2.7", 4, NOW - 5);
+}
+
+static void first_use(void)
+{
+	struct roster_device d;
+	struct plug north;
+	struct rig r;
+	uint8_t id[16];
+
+	begin(&r);
+	put(&r, 7, true);
+	issue(&r, 7, 0x71);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced);
+	say_connected(&north, 1, 7, 0x71);
+	UNTIL(&north, online(&r, 7) && state_of(&r, 0x71) == STORE_ACTIVE);
+	ok(online(&r, 7) && state_of(&r, 0x71) == STORE_ACTIVE,
+	    "the certificate that a board comes with is active from then on");
+	issue(&r, 7, 0x72);
+	UNTIL(&north, north.feed.seq == brokers_seq(r.brokers));
+	memset(id, 7, sizeof(id));
+	ok(roster_get(north.roster, id, &d) && d.print[0][0] == 0x71 && d.print[1][0] == 0x72 &&
+	        d.not_after > NOW / 1000,
+	    "the next one is live beside it");
+	say_connected(&north, 2, 7, 0x71);
+	feed_disconnected(&north.feed, 1, NOW - 4, "taken-over");
+	UNTIL(&north, visits(&r, 7) == 1);
+	ok(state_of(&r, 0x72) == STORE_ISSUED, "coming with the old one changes nothing");
+	say_connected(&north, 3, 7, 0x72);
+	UNTIL(&north, state_of(&r, 0x71) == STORE_SUPERSEDED);
+	ok(state_of(&r, 0x72) == STORE_ACTIVE && state_of(&r, 0x71) == STORE_SUPERSEDED,
+	    "coming with the next one supersedes the old one");
+	UNTIL(&north, north.feed.seq == brokers_seq(r.brokers) &&
+	                  roster_get(north.roster, id, &d) && ct_zero(d.print[1], ROSTER_PRINT));
+	ok(d.print[0][0] == 0x72 && ct_zero(d.print[1], ROSTER_PRINT),
+	    "and the broker hears of it");
+	feed_refused(&north.feed, "revoked", id, "192.0.2.8");
+	feed_refused_many(&north.feed, 9);
+	plug_out(&north);
+	end(&r);
+}
+
+static int dial(const struct rig *r)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", r->socket);
+	need(fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof(at)) == 0, "connect");
+	return fd;
+}
+
+/* Whether the server ends the connection; what it said before that is read. */
+static bool ended(int fd)
+{
+	struct timeval limit = { .tv_sec = PATIENCE_MS / 1000 };
+	char bytes[4096];
+	ssize_t n;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	while ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0)
+		;
+	close(fd);
+	return n == 0;
+}
+
+static void trouble(void)
+{
+	static const char *const bad[] = { "hello\nv 1\n", "v 2 0011223344556677 0 0\n",
+		"v 1 0011223344556677 0 0\ni north\nc 1\n", "v 1 0011223344556677 0 0\ns 99\n" };
+	struct brokers *second = NULL;
+	struct plug north, twin;
+	struct brokers_options o;
+	struct stat st;
+	struct rig r;
+
+	begin(&r);
+	r.log.level = LOG_LEVEL_ERROR;
+	ok(stat(r.socket, &st) == 0 && (st.st_mode & 0777) == 0600, "the socket is ours alone");
+	o = options_of(&r);
+	ok(brokers_start(&o, &second, &r.eb) == ERR_CONFLICT, "one socket, one server: %s",
+	    r.eb.text);
+	o.user = "no-such-user";
+	ok(brokers_start(&o, &second, &r.eb) == ERR_NOT_FOUND, "no such user: %s", r.eb.text);
+	plug_in(&north, &r, "south");
+	UNTIL(&north, north.feed.synced);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		int fd = dial(&r);
+
+		need(send(fd, bad[i], strlen(bad[i]), MSG_NOSIGNAL) > 0, "send");
+		ok(ended(fd), "cut: %.20s", bad[i][0] == 'h' ? "hello" : bad[i]);
+	}
+	plug_in(&twin, &r, "south");
+	UNTIL(&twin, twin.downs > 0);
+	ok(twin.downs > 0 && !twin.feed.synced, "another broker of a name is sent away: %s",
+	    twin.why.text);
+	put(&r, 3, true);
+	UNTIL(&north, has(&north, 3, true));
+	ok(has(&north, 3, true) && north.downs == 0, "the one that was there goes on");
+	plug_out(&north);
+	twin.now += LINK_AGAIN_MS;
+	UNTIL(&twin, twin.feed.synced || (twin.now += LINK_AGAIN_MS, false));
+	ok(twin.feed.synced, "when it has left the other is welcome");
+	plug_out(&twin);
+	end(&r);
+}
+
+/* A snapshot of more than the buffers hold to one that does not read: nobody else waits. */
+static void slow_reader(void)
+{
+	static const char hello[] = "v 1 0011223344556677 0 0\ni slow\nn\no\n";
+	struct store_change *c = NULL;
+	struct plug north;
+	struct rig r;
+	int fd;
+
+	begin(&r);
+	for (uint32_t i = 0; i < 12000; i++) {
+		struct store_device d = { .enabled = true, .created = NOW + i };
+
+		memset(d.id, 0x55, sizeof(d.id));
+		store_be32(d.id, i);
+		if (i % 1000 == 0)
+			c = store_change_new(TENANT);
+		store_device_put(c, &d);
+		if (i % 1000 == 999)
+			need(store_commit(r.store, c, &r.eb) == OK, r.eb.text);
+	}
+	fd = dial(&r);
+	need(send(fd, hello, sizeof(hello) - 1, MSG_NOSIGNAL) > 0, "send");
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced);
+	ok(roster_count(north.roster) == 12000, "all of %zu devices", roster_count(north.roster));
+	put(&r, 1, true);
+	UNTIL(&north, has(&north, 1, true));
+	ok(has(&north, 1, true), "and what comes behind, while another does not read");
+	close(fd);
+	plug_out(&north);
+	end(&r);
+}
+
+struct worker {
+	struct rig *rig;
+	pthread_t thread;
+	uint8_t first;
+	atomic_uint answers;
+};
+
+static void count(void *ctx, unsigned reached, const char *waiting)
+{
+	(void)reached, (void)waiting;
+	atomic_fetch_add(&((struct worker *)ctx)->answers, 1);
+}
+
+static void *work(void *ctx)
+{
+	struct worker *w = ctx;
+	uint8_t id[16];
+
+	for (unsigned i = 0; i < EACH; i++) {
+		uint64_t seq = put(w->rig, (uint8_t)(w->first + i % 8), i % 3 != 0);
+
+		brokers_reach(w->rig->brokers, seq, PATIENCE_MS, count, w);
+		memset(id, w->first, sizeof(id));
+		(void)presence_of(w->rig->presences, id, NULL);
+		(void)brokers_are(w->rig, "");
+	}
+	return NULL;
+}
+
+static void many(void)
+{
+	struct worker workers[THREADS];
+	unsigned answers = 0;
+	struct plug north;
+	uint64_t number = 0;
+	struct rig r;
+
+	begin(&r);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced);
+	for (unsigned i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ .rig = &r, .first = (uint8_t)(16 * i + 1) };
+		need(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "a thread");
+	}
+	for (unsigned i = 0; i < 2000 && answers < THREADS * EACH; i++) {
+		if (i % 20 == 0)
+			say_connected(&north, ++number, 1, 9);
+		if (i % 20 == 10)
+			feed_disconnected(&north.feed, number, NOW, NULL);
+		turn(&north);
+		pause_ms(1);
+		answers = 0;
+		for (unsigned k = 0; k < THREADS; k++)
+			answers += atomic_load(&workers[k].answers);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(workers[i].thread, NULL);
+	UNTIL(&north, north.feed.seq == brokers_seq(r.brokers));
+	ok(north.feed.seq == THREADS * EACH, "changes of many threads: %llu",
+	    (unsigned long long)north.feed.seq);
+	brokers_stop(r.brokers);
+	for (unsigned k = answers = 0; k < THREADS; k++)
+		answers += atomic_load(&workers[k].answers);
+	ok(answers == THREADS * EACH, "each is answered once: %u", answers);
+	plug_out(&north);
+	end(&r);
+}
+
+static void stopping(void)
+{
+	struct answer waits = ANSWER, after = ANSWER;
+	struct plug north;
+	struct rig r;
+	uint64_t seq;
+
+	begin(&r);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, brokers_are(&r, "synced"));
+	seq = put(&r, 1, true);
+	brokers_reach(r.brokers, seq, PATIENCE_MS, take_answer, &waits);
+	brokers_stop(r.brokers);
+	ok(answered(&waits, 0, "north"), "who waits is answered when it stops");
+	brokers_reach(r.brokers, seq, PATIENCE_MS, take_answer, &after);
+	ok(answered(&after, 0, "north"), "and at once behind that");
+	plug_out(&north);
+	end(&r);
+}
+
+int main(void)
+{
+	reaching();
+	first_use();
+	trouble();
+	slow_reader();
+	many();
+	stopping();
+	return done_testing();
+}

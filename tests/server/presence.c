@@ -1,0 +1,294 @@
+/* Who is there, as the brokers say it: at the start, at one that speaks, when one is gone; what is written. */
+#include "presence.h"
+#include "tap.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TENANT 1
+#define NOW INT64_C(1795392000000)
+
+struct rig {
+	char folder[32];
+	struct store *store;
+	struct presences *p;
+	struct errbuf eb;
+};
+
+static const uint8_t boot[8] = { 1, 2, 3 }, another[8] = { 9 };
+static const uint8_t board[16] = { 0xb0 }, stranger[16] = { 0xcc }, late[16] = { 0xdd };
+
+static void need(bool what, const char *why)
+{
+	if (what)
+		return;
+	printf("Bail out! %s\n", why);
+	exit(1);
+}
+
+static void device_add(struct rig *r, const uint8_t id[16])
+{
+	struct store_device d = { .enabled = true, .created = NOW };
+	struct store_change *c = store_change_new(TENANT);
+
+	memcpy(d.id, id, 16);
+	store_device_put(c, &d);
+	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
+}
+
+static void begin(struct rig *r)
+{
+	struct store_tenant tenant = { .id = TENANT, .uuid = { 1 }, .name = "t" };
+	struct store_change *c = store_change_new(TENANT);
+	char path[64];
+
+	memset(r, 0, sizeof(*r));
+	snprintf(r->folder, sizeof(r->folder), "/tmp/presenceXXXXXX");
+	need(mkdtemp(r->folder), "a folder");
+	snprintf(path, sizeof(path), "%s/r.db", r->folder);
+	need(store_open(path, &(struct store_options){ .ctx = NULL }, &r->store, &r->eb) == OK,
+	    r->eb.text);
+	store_tenant_add(c, &tenant);
+	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
+	device_add(r, board);
+	device_add(r, late);
+	need(presences_new(r->store, TENANT, &r->p, &r->eb) == OK, r->eb.text);
+}
+
+static void end(struct rig *r)
+{
+	static const char *const ends[] = { "", "-wal", "-shm", ".lock" };
+	char path[64];
+
+	presences_free(r->p);
+	store_close(r->store);
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		snprintf(path, sizeof(path), "%s/r.db%s", r->folder, ends[i]);
+		unlink(path);
+	}
+	rmdir(r->folder);
+}
+
+static enum presence of(struct rig *r, const uint8_t device[16])
+{
+	return presence_of(r->p, device, NULL);
+}
+
+static bool came(
+    struct rig *r, int broker, uint64_t connection, const uint8_t device[16], int64_t at)
+{
+	struct presence_visit v = {
+		.connection = connection, .address = "192.0.2.7", .protocol = 4, .began = at
+	};
+
+	memcpy(v.device, device, 16);
+	memset(v.print, (int)connection, sizeof(v.print));
+	return presence_came(r->p, broker, &v) == OK;
+}
+
+/* What waits goes into the registry; how many of them were written. */
+static unsigned written(struct rig *r)
+{
+	struct presence_change change;
+	unsigned n = 0;
+
+	while (presence_take(r->p, &change)) {
+		struct store_change *c = store_change_new(TENANT);
+
+		if (change.write)
+			store_visit_put(c, &change.visit);
+		n += store_commit(r->store, c, &r->eb) == OK && change.write;
+	}
+	return n;
+}
+
+struct seen {
+	unsigned n;
+	char text[256];
+};
+
+static bool see(void *ctx, const struct store_visit *v)
+{
+	struct seen *s = ctx;
+	size_t n = strlen(s->text);
+
+	s->n++;
+	snprintf(s->text + n, sizeof(s->text) - n, "%s%s %s %s %lld", n ? "; " : "", v->broker,
+	    v->admitted ? "in" : "out", v->reason, v->ended ? (long long)(v->ended - NOW) : -1LL);
+	return true;
+}
+
+/* The visits of the device in the registry, newest first. */
+static bool visits_are(struct rig *r, const uint8_t device[16], const char *want)
+{
+	struct seen s = { 0 };
+
+	(void)written(r);
+	need(store_visit_list(r->store, TENANT, device, see, &s, &r->eb) == OK, r->eb.text);
+	if (strcmp(s.text, want) != 0)
+		printf("# %s\n", s.text);
+	return strcmp(s.text, want) == 0;
+}
+
+static void states(void)
+{
+	struct presence_now now = { .visits = 0 };
+	struct rig r;
+	int north, south;
+
+	begin(&r);
+	ok(presence_of(NULL, board, NULL) == PRESENCE_UNHEARD && presence_count(NULL) == 0,
+	    "no brokers");
+	ok(of(&r, board) == PRESENCE_UNHEARD, "before any has spoken");
+	north = presence_greet(r.p, "north", boot, NOW);
+	ok(of(&r, board) == PRESENCE_UNHEARD, "nor has one that has only greeted");
+	presence_tells(r.p, north);
+	ok(came(&r, north, 7, board, NOW + 1) && of(&r, board) == PRESENCE_ONLINE &&
+	        presence_count(r.p) == 1,
+	    "one that was told is there");
+	presence_told(r.p, north, NOW + 2);
+	ok(of(&r, stranger) == PRESENCE_OFFLINE, "one that was not, is not");
+	ok(presence_of(r.p, board, &now) == PRESENCE_ONLINE && now.since == NOW + 1 &&
+	        now.visits == 1 && strcmp(now.broker, "north") == 0 &&
+	        strcmp(now.address, "192.0.2.7") == 0 && now.print[0] == 7,
+	    "since when, and where");
+	south = presence_greet(r.p, "south", another, NOW + 3);
+	ok(came(&r, south, 7, board, NOW + 5) && presence_of(r.p, board, &now) == PRESENCE_ONLINE &&
+	        now.visits == 2 && now.since == NOW + 1 && strcmp(now.broker, "south") == 0 &&
+	        presence_count(r.p) == 1,
+	    "at two brokers, the same number at both");
+	presence_left(r.p, north, 7, NOW + 6, "");
+	ok(of(&r, board) == PRESENCE_ONLINE && presence_at(r.p, north) == 0 &&
+	        presence_at(r.p, south) == 1,
+	    "it leaves one of them");
+	presence_lost(r.p, south, NOW + 9);
+	ok(of(&r, board) == PRESENCE_OFFLINE && presence_count(r.p) == 0,
+	    "the other is gone, and one still speaks");
+	presence_lost(r.p, north, NOW + 10);
+	ok(of(&r, board) == PRESENCE_UNKNOWN && of(&r, stranger) == PRESENCE_UNKNOWN,
+	    "all are gone: nobody knows");
+	ok(visits_are(&r, board, "south in unseen 9; north in  6"), "and that is in the registry");
+	(void)presence_greet(r.p, "south", another, NOW + 11);
+	presence_tells(r.p, south);
+	ok(of(&r, board) == PRESENCE_UNKNOWN, "one comes again, and has not told all");
+	ok(came(&r, south, 7, board, NOW + 5), "it was there all the time");
+	presence_told(r.p, south, NOW + 12);
+	ok(of(&r, board) == PRESENCE_ONLINE && of(&r, late) == PRESENCE_OFFLINE &&
+	        visits_are(&r, board, "south in  -1; north in  6"),
+	    "the visit goes on");
+	(void)presence_greet(r.p, "south", boot, NOW + 13);
+	ok(of(&r, board) == PRESENCE_OFFLINE &&
+	        visits_are(&r, board, "south in unseen 13; north in  6"),
+	    "another start of it: whoever was there has gone");
+	end(&r);
+}
+
+static void restart(void)
+{
+	struct rig r;
+	int north;
+
+	begin(&r);
+	north = presence_greet(r.p, "north", boot, NOW);
+	ok(came(&r, north, 1, board, NOW) && came(&r, north, 2, late, NOW) && written(&r) == 2,
+	    "two visits");
+	presences_free(r.p);
+	need(presences_new(r.store, TENANT, &r.p, &r.eb) == OK, r.eb.text);
+	ok(of(&r, board) == PRESENCE_UNHEARD && presence_count(r.p) == 0,
+	    "read again: nobody vouches for them");
+	north = presence_greet(r.p, "north", boot, NOW + 1);
+	presence_tells(r.p, north);
+	ok(came(&r, north, 1, board, NOW) && written(&r) == 0,
+	    "the one that is told is not written again");
+	ok(of(&r, late) == PRESENCE_UNHEARD, "the other is not known yet");
+	presence_told(r.p, north, NOW + 2);
+	ok(of(&r, board) == PRESENCE_ONLINE && of(&r, late) == PRESENCE_OFFLINE &&
+	        visits_are(&r, late, "north in unseen 2"),
+	    "and has gone");
+	presences_free(r.p);
+	need(presences_new(r.store, TENANT, &r.p, &r.eb) == OK, r.eb.text);
+	presence_told(r.p, presence_greet(r.p, "south", another, NOW), NOW + 3);
+	ok(of(&r, board) == PRESENCE_UNKNOWN && of(&r, late) == PRESENCE_OFFLINE,
+	    "another broker speaks, not the one where it was");
+	presence_never_came(r.p, NOW + 4);
+	ok(of(&r, board) == PRESENCE_OFFLINE && visits_are(&r, board, "north in unseen 4"),
+	    "which does not come");
+	end(&r);
+}
+
+static void order(void)
+{
+	struct presence_change change;
+	struct rig r;
+	int north;
+
+	begin(&r);
+	north = presence_greet(r.p, "north", boot, NOW);
+	ok(came(&r, north, 7, board, NOW) && came(&r, north, 8, board, NOW + 5), "taken over");
+	presence_left(r.p, north, 7, NOW + 5, "taken-over");
+	ok(of(&r, board) == PRESENCE_ONLINE &&
+	        visits_are(&r, board, "north in  -1; north in taken-over 5"),
+	    "the new one lasts");
+	presence_left(r.p, north, 7, NOW + 6, "revoked");
+	presence_left(r.p, north, 99, NOW + 6, "revoked");
+	ok(written(&r) == 0, "what has ended, or was never there, does not end");
+	ok(came(&r, north, 9, late, NOW + 8), "one comes");
+	presence_left(r.p, north, 9, NOW + 2, "");
+	ok(presence_take(r.p, &change) && change.write && change.check &&
+	        change.visit.ended == NOW + 8 && !presence_take(r.p, &change),
+	    "and leaves before it is written: one row, that does not end before it begins");
+	presence_again(r.p, change.visit.id);
+	ok(!presence_take(r.p, &change), "there is nothing of it to look at again");
+	end(&r);
+}
+
+static void refusals(void)
+{
+	struct rig r;
+	int north;
+
+	begin(&r);
+	north = presence_greet(r.p, "north", boot, NOW);
+	presence_refused(r.p, north, "revoked", board, "192.0.2.9", NOW);
+	presence_refused(r.p, north, "revoked", board, "192.0.2.9", NOW + PRESENCE_REFUSED_MS - 1);
+	ok(written(&r) == 1, "the same refusal again is none");
+	presence_refused(r.p, north, "disabled", board, "192.0.2.9", NOW + 1);
+	presence_refused(r.p, north, "revoked", late, "192.0.2.9", NOW + 2);
+	presence_refused(r.p, north, "revoked", board, "192.0.2.9", NOW + PRESENCE_REFUSED_MS);
+	ok(written(&r) == 3, "but another reason, another device, and ten seconds later");
+	ok(visits_are(
+	       &r, board, "north out revoked 10000; north out disabled 1; north out revoked 0"),
+	    "in the registry");
+	presence_refused(r.p, north, "unknown", stranger, "192.0.2.9", NOW);
+	ok(written(&r) == 0 && presence_count(r.p) == 0, "not of devices that are not there");
+	end(&r);
+}
+
+static void many(void)
+{
+	char name[16];
+	struct rig r;
+	int last = 0;
+
+	begin(&r);
+	for (unsigned i = 0; i < PRESENCE_BROKERS; i++) {
+		snprintf(name, sizeof(name), "broker-%u", i);
+		last = presence_greet(r.p, name, boot, NOW);
+	}
+	ok(last == PRESENCE_BROKERS - 1 && presence_greet(r.p, "more", boot, NOW) == -1 &&
+	        presence_greet(r.p, "broker-0", another, NOW) == 0,
+	    "so many brokers, and no more");
+	end(&r);
+}
+
+int main(void)
+{
+	states();
+	restart();
+	order();
+	refusals();
+	many();
+	return done_testing();
+}

@@ -111,7 +111,7 @@ void store_device_remove(struct store_change *c, const uint8_t id[16], uint32_t 
 void store_device_seen(
     struct store_change *c, const uint8_t id[16], int64_t at, struct slice message)
 {
-	struct row_seen seen = { .at = at };
+	struct row_seen seen = { .at = at, .said = message.p != NULL };
 
 	memcpy(seen.id, id, 16);
 	seen.n = (uint32_t)(message.n < STORE_MESSAGE_MAX ? message.n : STORE_MESSAGE_MAX);

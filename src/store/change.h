@@ -39,6 +39,7 @@ struct row {
 struct row_seen {
 	uint8_t id[16];
 	int64_t at;
+	bool said; /* there is a message */
 	uint8_t message[STORE_MESSAGE_MAX];
 	uint32_t n;
 };

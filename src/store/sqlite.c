@@ -579,6 +579,8 @@ static int write_seen(struct connection *c, struct row *r)
 	struct value args[] = { number(r->change->tenant), bytes(seen->id, 16), number(seen->at),
 		bytes(seen->message, seen->n) };
 
+	if (!seen->said)
+		args[3].type = VALUE_NULL;
 	return run(c, SQL_device_seen, args, COUNT(args), NULL, NULL);
 }
 

@@ -285,7 +285,10 @@ void store_token_add(struct store_change *c, const struct store_token *token);
 void store_device_put(struct store_change *c, const struct store_device *device);
 /* Removes the row with its tags and certificates' rows kept: a serial is never forgotten. */
 void store_device_remove(struct store_change *c, const uint8_t id[16], uint32_t version);
-/* A message came: seen, message. Never older than what is there; no version is needed or raised. */
+/*
+ * A message came: seen, and message unless its p is NULL. Never older than what is there; no version is
+ * needed or raised.
+ */
 void store_device_seen(
     struct store_change *c, const uint8_t id[16], int64_t at, struct slice message);
 void store_tag_put(struct store_change *c, const uint8_t device[16], const struct store_tag *tag);

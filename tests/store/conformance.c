@@ -384,6 +384,13 @@ static void versions(struct rig *r)
 	        d2.version == 3,
 	    "a message needs no version and is not lost to a change from before it");
 
+	c = store_change_new(1);
+	store_device_seen(c, d2.id, NOW + 600, (struct slice){ NULL, 0 });
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_device_get(r->store, 1, d2.id, &d2, &r->eb) == OK && d2.seen == NOW + 600 &&
+	        d2.message_n == 5,
+	    "nothing but a sign of life leaves the message as it is");
+
 	c = issuance(1, &d2, 1, 700);
 	ok(store_commit(r->store, c, &r->eb) == ERR_CONFLICT, "a serial twice: %s", r->eb.text);
 	c = issuance(1, &d2, 700, 1);

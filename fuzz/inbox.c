@@ -3,7 +3,8 @@
  * twice within ten seconds, nothing that was said last is lost, and the room is kept.
  */
 #include "fuzz.h"
-#include "inbox_table.h"
+#include "board_topic.h"
+#include "latest.h"
 #include "uuid.h"
 
 #include <string.h>
@@ -12,18 +13,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct inbox_table *t = inbox_table_new(ROOM);
+	struct latest *t = latest_new(ROOM);
 	struct slice all = { data, size };
 	int64_t now = 0, written[256], said[256];
 	uint8_t device[16];
-	struct inbox_due due;
+	enum topic topic;
+	struct latest_due due;
 
 	CHECK(t);
-	if (inbox_topic_parse(all, device) == OK) {
+	if (board_topic_parse(all, &topic, device) == OK) {
 		char text[UUID_TEXT];
 
 		uuid_text(device, text);
-		CHECK(size == 46 && memcmp(data + 5, text, UUID_TEXT) == 0);
+		CHECK(size == 46 - (topic == TOPIC_OF_THING) &&
+		      memcmp(data + 5, text, UUID_TEXT) == 0);
 	}
 	memset(written, 0xff, sizeof(written));
 	for (; size >= 3; data += 3, size -= 3) {
@@ -31,19 +34,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		now += data[1] * INT64_C(100);
 		memset(device, data[0], sizeof(device));
-		e = inbox_table_put(t, device, now, now, (struct slice){ data + 2, size - 2 });
+		e = latest_put(t, SLICE(device), now, now, (struct slice){ data + 2, size - 2 });
 		CHECK(e == OK || e == ERR_SPACE);
-		CHECK(inbox_table_size(t) <= ROOM);
+		CHECK(latest_size(t) <= ROOM);
 		if (e == OK)
 			said[data[0]] = now;
-		while (data[2] & 1 && inbox_table_take(t, now, &due)) {
-			uint8_t d = due.device[0];
+		while (data[2] & 1 && latest_take(t, now, &due)) {
+			uint8_t d = due.key.p[0];
 
-			CHECK(due.at == said[d] && due.message_n <= INBOX_MESSAGE_MAX);
-			CHECK(written[d] < 0 || now - written[d] >= INBOX_EVERY_MS);
+			CHECK(due.at == said[d] && due.what.n <= LATEST_WHAT_MAX);
+			CHECK(written[d] < 0 || now - written[d] >= LATEST_EVERY_MS);
 			written[d] = now;
 		}
 	}
-	inbox_table_free(t);
+	latest_free(t);
 	return 0;
 }

@@ -144,6 +144,13 @@ def thing_seeds():
     write("thing_board", "refused", b"\x00" + part(update) + b"\x02\x00\x03\x04\x00" + attached)
 
 
+def value_seeds():
+    """What is kept of a property."""
+    for name, text in (("number", b"-21.1e2"), ("whole", b"9223372036854775807"), ("text", b'"a \\"\\u00fc\\u0000"'), ("true", b" true ")):
+        write("value", name, text)
+    write("inbox", "thing", b"/a/t/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64/e/o")
+
+
 def zone_seeds():
     """Files of time zones behind a time (fuzz/zone.c): one change, then a rule."""
     def head(times, types):
@@ -338,6 +345,7 @@ def main():
     mqtt_seeds()
     thing_seeds()
     zone_seeds()
+    value_seeds()
     store_seeds()
     setup_seeds({row["name"]: row for row in provisioning["device_to_host"] + provisioning["host_to_device"]})
     write("cbor", "map-in-map", bytes.fromhex("a2004101 01a2 20f6 6161 81f5"))

@@ -45,6 +45,7 @@ struct daemon {
 	struct service *service;
 	struct http_tls *tls;
 	struct http_server *http;
+	struct responder *responder;
 	struct inbox *_Atomic inbox; /* requests are answered before it is there */
 	struct presences *presences;
 	_Atomic(struct brokers *) brokers; /* the committing thread tells it */
@@ -302,6 +303,23 @@ static enum err feed_open(struct daemon *d, struct errbuf *eb)
 	return OK;
 }
 
+/* --- what boards are answered --- */
+
+/* Behind brokers and watchers, of which it makes use. */
+static enum err responder_open(struct daemon *d, struct errbuf *eb)
+{
+	struct responder_options options = { .store = d->store,
+		.tenant = d->installation.tenant,
+		.brokers = d->parts.brokers,
+		.watchers = d->parts.watchers,
+		.log = d->options.log,
+		.now_ms = now_ms };
+	enum err e = responder_new(&options, &d->responder, eb);
+
+	d->parts.responder = d->responder;
+	return e;
+}
+
 /* --- service certificates --- */
 
 /* What this server is called: localhost, the computer's name, loopback, what was given. */
@@ -520,6 +538,7 @@ static enum err inbox_open(struct daemon *d, struct errbuf *eb)
 		.password = password,
 		.store = d->store,
 		.tenant = d->installation.tenant,
+		.responder = d->responder,
 		.log = d->options.log,
 		.now_ms = now_ms };
 	struct inbox *inbox = NULL;
@@ -669,11 +688,13 @@ void daemon_close(struct daemon *d)
 	}
 	/* The store is closed while the server still is, so that late commits find whom to answer. */
 	inbox_stop(d->inbox);
+	responder_stop(d->responder);
 	watchers_stop(d->watchers);
 	brokers_stop(d->brokers);
 	store_close(d->store);
 	brokers_free(d->brokers);
 	presences_free(d->presences);
+	responder_free(d->responder);
 	http_server_free(d->http);
 	watchers_free(d->watchers);
 	http_tls_free(d->tls);

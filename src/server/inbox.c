@@ -1,5 +1,5 @@
 #include "inbox.h"
-#include "inbox_table.h"
+#include "latest.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TOPICS "/a/d/+/c/up"
+#define DEVICES_MAX 65536
 #define CLIENT_ID "imprintd"
 #define KEEPALIVE 30 /* seconds */
 /* libmosquitto's own timers: keep-alive, and a broker that never answers CONNECT. */
@@ -28,7 +28,7 @@ struct inbox {
 	struct inbox_options options;
 	char *socket, *password;
 	struct mosquitto *client;
-	struct inbox_table *table;
+	struct latest *table;
 	int wake; /* eventfd: stop, or the store has answered */
 	pthread_t thread;
 	bool thread_runs;
@@ -85,15 +85,15 @@ static enum err device_known(struct inbox *in, const uint8_t device[16])
 	return e;
 }
 
-static void store_one(struct inbox *in, const struct inbox_due *due)
+static void store_one(struct inbox *in, const struct latest_due *due)
 {
 	struct store_change *c;
 
-	if (device_known(in, due->device) != OK || !(c = store_change_new(in->options.tenant))) {
+	if (device_known(in, due->key.p) != OK || !(c = store_change_new(in->options.tenant))) {
 		atomic_fetch_add(&in->dropped, 1);
 		return;
 	}
-	store_device_seen(c, due->device, due->at, (struct slice){ due->message, due->message_n });
+	store_device_seen(c, due->key.p, due->at, due->what);
 	atomic_fetch_add(&in->unanswered, 1);
 	store_submit(in->options.store, c, stored, in);
 }
@@ -101,10 +101,10 @@ static void store_one(struct inbox *in, const struct inbox_due *due)
 /* False when the store has to answer before there can be more. */
 static bool store_due(struct inbox *in, int64_t now)
 {
-	struct inbox_due due;
+	struct latest_due due;
 
 	while (atomic_load(&in->unanswered) < UNANSWERED_MAX) {
-		if (!inbox_table_take(in->table, now, &due))
+		if (!latest_take(in->table, now, &due))
 			return true;
 		store_one(in, &due);
 	}
@@ -113,19 +113,42 @@ static bool store_due(struct inbox *in, int64_t now)
 
 /* --- from the broker: called back on the inbox's own thread --- */
 
+static bool heard_from(struct inbox *in, int64_t now, struct slice topic, struct slice payload,
+    struct responder_heard *heard)
+{
+	enum topic of;
+
+	if (in->options.responder)
+		return responder_take(in->options.responder, now, topic, payload, heard);
+	heard->kept = payload;
+	return board_topic_parse(topic, &of, heard->device) == OK && of == TOPIC_OF_DEVICE;
+}
+
+/* A broker that is away loses what it would have carried: boards ask again. */
+static void publish(struct inbox *in)
+{
+	struct responder_out out;
+
+	while (in->options.responder && responder_next(in->options.responder, &out))
+		if (atomic_load(&in->connected))
+			(void)mosquitto_publish(in->client, NULL, out.topic, (int)out.payload.n,
+			    out.payload.p, 0, false);
+}
+
 static void on_message(struct mosquitto *client, void *ctx, const struct mosquitto_message *m)
 {
 	struct inbox *in = ctx;
 	struct slice topic = { (const uint8_t *)m->topic, strlen(m->topic) },
 	             payload = { m->payload, (size_t)m->payloadlen };
-	uint8_t device[16];
+	struct responder_heard heard;
+	int64_t now = ticks();
 
 	(void)client;
 	atomic_fetch_add(&in->messages, 1);
 	/* What was retained is no sign of life. */
-	if (m->retain || inbox_topic_parse(topic, device) != OK ||
-	    inbox_table_put(
-	        in->table, device, ticks(), in->options.now_ms(in->options.ctx), payload) != OK)
+	if (m->retain || !heard_from(in, now, topic, payload, &heard) ||
+	    latest_put(in->table, SLICE(heard.device), now, in->options.now_ms(in->options.ctx),
+	        heard.kept) != OK)
 		atomic_fetch_add(&in->dropped, 1);
 }
 
@@ -133,9 +156,14 @@ static void on_connect(struct mosquitto *client, void *ctx, int code)
 {
 	struct inbox *in = ctx;
 
+	static const char *const topics[] = { "/a/d/+/c/up", "/a/t/+/e/o" };
+
 	in->refused = code;
-	if (code != 0 || mosquitto_subscribe(client, NULL, TOPICS, 0) != MOSQ_ERR_SUCCESS)
+	if (code != 0)
 		return;
+	for (size_t i = 0; i < COUNT(topics); i++)
+		if (mosquitto_subscribe(client, NULL, topics[i], 0) != MOSQ_ERR_SUCCESS)
+			return;
 	in->retry_ms = RETRY_FIRST_MS;
 	in->complaint[0] = '\0';
 	atomic_store(&in->connected, true);
@@ -168,13 +196,15 @@ static void connection_lost(struct inbox *in, int code)
 static void wait_for_work(struct inbox *in, int limit_ms)
 {
 	int fd = mosquitto_socket(in->client), code = MOSQ_ERR_SUCCESS;
-	struct pollfd fds[] = { { .fd = in->wake, .events = POLLIN }, { .fd = fd } };
+	struct pollfd fds[] = { { .fd = in->wake, .events = POLLIN }, { .fd = fd },
+		{ .fd = in->options.responder ? responder_fd(in->options.responder) : -1,
+		    .events = POLLIN } };
 	uint64_t count;
 
 	fds[1].events = POLLIN;
 	if (fd >= 0 && mosquitto_want_write(in->client))
 		fds[1].events |= POLLOUT;
-	if (poll(fds, 2, limit_ms) < 0)
+	if (poll(fds, 3, limit_ms) < 0)
 		return;
 	if ((fds[0].revents & POLLIN) && read(in->wake, &count, sizeof(count)) < 0)
 		return;
@@ -201,11 +231,13 @@ static void try_connect(struct inbox *in)
 
 static int limit_of(const struct inbox *in, int64_t now, int64_t retry_at)
 {
-	int64_t until = now + MISC_EVERY_MS, next = inbox_table_next(in->table);
+	int64_t until = now + MISC_EVERY_MS, next = latest_next(in->table);
 
 	if (mosquitto_socket(in->client) < 0)
 		until = retry_at;
 	if (atomic_load(&in->unanswered) < UNANSWERED_MAX && next < until)
+		until = next;
+	if (in->options.responder && (next = responder_due(in->options.responder)) < until)
 		until = next;
 	return until <= now ? 0 : until - now > MISC_EVERY_MS ? MISC_EVERY_MS : (int)(until - now);
 }
@@ -226,6 +258,9 @@ static void *work(void *ctx)
 		}
 		wait_for_work(in, limit_of(in, now, retry_at));
 		(void)store_due(in, ticks());
+		if (in->options.responder)
+			responder_elapsed(in->options.responder, ticks());
+		publish(in);
 	}
 	return NULL;
 }
@@ -258,8 +293,7 @@ enum err inbox_start(const struct inbox_options *options, struct inbox **out, st
 		goto out;
 	}
 	if (!(in->socket = strdup(options->socket)) ||
-	    !(in->password = strdup(options->password)) ||
-	    !(in->table = inbox_table_new(INBOX_DEVICES_MAX))) {
+	    !(in->password = strdup(options->password)) || !(in->table = latest_new(DEVICES_MAX))) {
 		e = err_set(eb, ERR_MEMORY, "no memory for the inbox");
 		goto out;
 	}
@@ -293,7 +327,7 @@ static void flush(struct inbox *in)
 	uint64_t count;
 
 	while (!all || atomic_load(&in->unanswered) > 0) {
-		all = store_due(in, INT64_MAX - INBOX_EVERY_MS);
+		all = store_due(in, INT64_MAX - LATEST_EVERY_MS);
 		if (atomic_load(&in->unanswered) > 0 && poll(&fd, 1, MISC_EVERY_MS) > 0 &&
 		    read(in->wake, &count, sizeof(count)) < 0)
 			continue;
@@ -314,7 +348,7 @@ void inbox_stop(struct inbox *in)
 	if (in->client)
 		mosquitto_destroy(in->client);
 	mosquitto_lib_cleanup();
-	inbox_table_free(in->table);
+	latest_free(in->table);
 	if (in->wake >= 0)
 		close(in->wake);
 	if (in->password)

@@ -2,9 +2,10 @@
  * inbox.h -- what boards publish, from the broker into the store.
  *
  * A thread of its own is a client of the broker's internal listener, a Unix socket; it subscribes to
- * the topic on which boards publish, and that the broker leaves to each board's certificate alone
- * (docs/broker.md). A message of a device that is registered and enabled becomes `seen` and `message`
- * of its row; all else is counted and dropped. A broker that is not there, goes away or refuses is
+ * the topics on which boards publish, and that the broker leaves to each board's certificate alone
+ * (docs/broker.md), and publishes what they are answered (responder.h). A message of a device that is
+ * registered and enabled becomes `seen` of its row, and `message` when it is the one by which a board
+ * introduces itself; all else is counted and dropped. A broker that is not there, goes away or refuses is
  * tried again, after a quarter of a second at first and after five seconds at last; the server does
  * everything else meanwhile.
  *
@@ -17,6 +18,7 @@
 #define IMPRINT_INBOX_H
 
 #include "log.h"
+#include "responder.h"
 #include "store.h"
 
 #define INBOX_USER "imprint"
@@ -28,6 +30,7 @@ struct inbox_options { /* all are borrowed until inbox_stop, but socket and pass
 	const char *password; /* of INBOX_USER */
 	struct store *store;
 	uint32_t tenant;
+	struct responder *responder; /* NULL: nobody is answered */
 	struct log *log;
 	int64_t (*now_ms)(void *ctx);
 	void *ctx;

@@ -71,6 +71,18 @@ static void put(struct json_out *w, const char *p, size_t n)
 	}
 }
 
+enum err json_finish_text(struct json_out *w, char **text)
+{
+	uint8_t *bytes;
+	size_t n;
+	enum err e;
+
+	put(w, "", 1);
+	if ((e = json_finish(w, &bytes, &n)) == OK)
+		*text = (char *)bytes;
+	return e;
+}
+
 static void put_text(struct json_out *w, const char *text)
 {
 	put(w, text, strlen(text));

@@ -43,6 +43,8 @@ void json_time(struct json_out *w, const char *key, int64_t ms);
 
 /* ERR_MEMORY, or ERR_SPACE above JSON_OUT_MAX; the writer is empty afterwards either way. */
 enum err json_finish(struct json_out *w, uint8_t **bytes, size_t *n) MUST_CHECK;
+/* The same with a NUL behind it. */
+enum err json_finish_text(struct json_out *w, char **text) MUST_CHECK;
 void json_drop(struct json_out *w);
 
 #endif

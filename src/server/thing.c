@@ -192,8 +192,25 @@ void device_thing_json(struct call *c, const struct store_device *d, struct json
 	}
 }
 
+/* Boards hear of it while they are connected. */
+static void tell_boards(struct job *job)
+{
+	struct responder *r = api_parts(job->call.api)->responder;
+
+	for (size_t i = 0; i < job->also_n; i++)
+		responder_attached(r, job->also[i].subject, job->thing.id);
+	responder_zone(r, job->thing.id);
+}
+
+static void answer_job_removed(struct job *job)
+{
+	tell_boards(job);
+	answer_job_empty(job);
+}
+
 static void answer_job_thing(struct job *job)
 {
+	tell_boards(job);
 	thing_json(&job->call, &job->thing, true, &job->out);
 	answer_json(&job->call, job->event.status, &job->out);
 }
@@ -463,6 +480,7 @@ enum err thing_delete(struct call *c)
 		return e;
 	}
 	store_thing_remove(job->change, t.id, t.version);
-	job->answer = answer_job_empty;
+	job->thing = t;
+	job->answer = answer_job_removed;
 	return job_submit(job, "thing.removed", t.id);
 }

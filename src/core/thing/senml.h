@@ -28,7 +28,7 @@ extern "C" {
 
 #define SENML_NAME_MAX 64 /* base name and name together */
 #define SENML_DATA_MAX 256
-#define SENML_RECORDS_MAX 64
+#define SENML_RECORDS_MAX 80 /* 64 values, and what else a cloud has to say */
 
 enum senml_kind {
 	SENML_NONE,

@@ -211,10 +211,10 @@ static void bounds(void)
 	for (unsigned i = 0; i < 2; i++) {
 		ok(senml_check(many(bytes, sizeof(bytes), SENML_RECORDS_MAX, i), &n) == OK &&
 		        n == SENML_RECORDS_MAX,
-		    "64 records");
+		    "80 records");
 		ok(senml_check(many(bytes, sizeof(bytes), SENML_RECORDS_MAX + 1, i), &n) ==
 		        ERR_FORMAT,
-		    "but not 65");
+		    "but not 81");
 	}
 	w = cbor_writer(bytes, sizeof(bytes));
 	senml_put(&w, name + 1, &v, NULL);

@@ -22,7 +22,7 @@ class InboxTest(harness.SystemTest):
 
     def start_broker(self, password):
         """Two sockets: the server's, and one on which the test speaks for any board."""
-        folder = self.folder / "mosquitto"
+        folder = self.folder / "broker"
         folder.mkdir(exist_ok=True)
         users = folder / "users"
         users.write_text("")

@@ -1,6 +1,7 @@
 /* What the cloud API has no room for: a device with certificates and visits, and the brokers. */
 #include "call.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define VISITS_SHOWN 5
@@ -144,13 +145,30 @@ enum err detail_show(struct call *c)
 
 /* --- brokers --- */
 
+/* What is committed now they may have a moment later: they are given so long before they are judged. */
+#define SETTLE_MS 250
+
+struct listing {
+	struct call call;
+	struct json_out out;
+	uint64_t seq;
+};
+
+static const char *broker_word(const struct broker_state *b, uint64_t seq)
+{
+	if (!b->speaks)
+		return "silent";
+	return b->synced && b->seq >= seq ? "fresh" : "behind";
+}
+
 static bool put_broker(void *ctx, const struct broker_state *b)
 {
-	struct json_out *w = ctx;
+	struct listing *l = ctx;
+	struct json_out *w = &l->out;
 
 	json_open(w, NULL, '{');
 	json_text(w, "name", b->name);
-	json_text(w, "state", !b->speaks ? "silent" : b->synced ? "fresh" : "behind");
+	json_text(w, "state", broker_word(b, l->seq));
 	json_int(w, "seq", (int64_t)b->seq);
 	json_time(w, "heard_at", b->heard);
 	json_time(w, "since", b->since);
@@ -163,23 +181,40 @@ static bool put_broker(void *ctx, const struct broker_state *b)
 	return true;
 }
 
+/* On the brokers' thread, or at once. */
+static void list_brokers(void *ctx, unsigned reached, const char *waiting)
+{
+	struct listing *l = ctx;
+	struct json_out *w = &l->out;
+
+	(void)reached, (void)waiting;
+	json_open(w, NULL, '{');
+	json_int(w, "seq", (int64_t)l->seq);
+	json_open(w, "brokers", '[');
+	brokers_each(api_parts(l->call.api)->brokers, put_broker, l);
+	json_close(w, ']');
+	json_close(w, '}');
+	answer_json(&l->call, 200, w);
+	free(l);
+}
+
 enum err broker_list(struct call *c)
 {
 	struct brokers *brokers = api_parts(c->api)->brokers;
-	struct json_out w = json_out(1024);
-	uint64_t seq = 0, visit = 0;
+	struct listing *l = malloc(sizeof(*l));
+	uint64_t visit = 0;
 	enum err e;
 
-	if ((e = store_numbers(api_registry(c->api), c->tenant, &seq, &visit, &c->eb)) != OK) {
-		json_drop(&w);
+	if (!l)
+		return err_set(&c->eb, ERR_MEMORY, "no memory for the list");
+	*l = (struct listing){ .call = *c, .out = json_out(1024) };
+	l->call.tools = NULL;
+	e = store_numbers(api_registry(c->api), c->tenant, &l->seq, &visit, &c->eb);
+	if (e != OK) {
+		json_drop(&l->out);
+		free(l);
 		return e;
 	}
-	json_open(&w, NULL, '{');
-	json_int(&w, "seq", (int64_t)seq);
-	json_open(&w, "brokers", '[');
-	brokers_each(brokers, put_broker, &w);
-	json_close(&w, ']');
-	json_close(&w, '}');
-	answer_json(c, 200, &w);
+	brokers_reach(brokers, l->seq, SETTLE_MS, list_brokers, l);
 	return OK;
 }

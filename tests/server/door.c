@@ -373,11 +373,11 @@ static void overtaken(struct world *w)
 
 static void listed(struct world *w)
 {
-	static const struct broker_state two[] = {
+	static const struct broker_state all[] = {
 		{ .name = "mosquitto",
 		    .speaks = true,
 		    .synced = true,
-		    .seq = 7,
+		    .seq = 1000000,
 		    .heard = 1900000000000,
 		    .since = 1900000000000,
 		    .boards = 2,
@@ -385,6 +385,7 @@ static void listed(struct world *w)
 		    .refused = 1,
 		    .snapshots = 1,
 		    .deltas = 4 },
+		{ .name = "behind", .speaks = true, .synced = true, .seq = 7 },
 		{ .name = "silent", .heard = 1900000000000, .since = 1900000000000 },
 	};
 	struct answer a = ask(w, "GET", "/v1/brokers", NULL);
@@ -393,14 +394,15 @@ static void listed(struct world *w)
 	    "no broker (%s)", a.body);
 	answer_free(&a);
 	world_brokers(w);
-	memcpy(w->brokers.at, two, sizeof(two));
-	w->brokers.n = 2;
+	memcpy(w->brokers.at, all, sizeof(all));
+	w->brokers.n = COUNT(all);
 	a = ask(w, "GET", "/v1/brokers", NULL);
 	ok(a.status == 200 && strcmp(text_of(&a, "brokers.0.name"), "mosquitto") == 0 &&
 	        strcmp(text_of(&a, "brokers.0.state"), "fresh") == 0 &&
-	        strcmp(text_of(&a, "brokers.1.state"), "silent") == 0 &&
+	        strcmp(text_of(&a, "brokers.1.state"), "behind") == 0 &&
+	        strcmp(text_of(&a, "brokers.2.state"), "silent") == 0 &&
 	        strcmp(text_of(&a, "brokers.0.heard_at"), "2030-03-17T17:46:40Z") == 0,
-	    "two (%s)", a.body);
+	    "by freshness (%s)", a.body);
 	ok((uint64_t)json_integer_value(json_object_get(a.json, "seq")) == last_event(w).seq,
 	    "and the server's own number");
 	answer_free(&a);
@@ -410,6 +412,7 @@ static void listed(struct world *w)
 	ok(a.status == 200 && strcmp(a.type, "text/plain; version=0.0.4; charset=utf-8") == 0 &&
 	        strstr(a.body, "\n# TYPE imprint_broker_boards gauge\n"
 	                       "imprint_broker_boards{broker=\"mosquitto\"} 2\n"
+	                       "imprint_broker_boards{broker=\"behind\"} 0\n"
 	                       "imprint_broker_boards{broker=\"silent\"} 0\n") &&
 	        strstr(a.body, "\nimprint_inbox_messages_total 42\n") &&
 	        strstr(a.body, "\nimprint_http_requests_total 7\n") &&

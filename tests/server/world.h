@@ -22,7 +22,7 @@ struct brokers {
 	unsigned reached;
 	const char *waiting;
 	bool later; /* they answer on a thread of their own, as real ones do */
-	struct broker_state at[2];
+	struct broker_state at[3];
 	size_t n;
 	/* What was asked last. */
 	uint64_t seq;

@@ -87,7 +87,7 @@ class RevokeTest(door.DoorTest):
             r"^20\S+Z refused, from 127\.0\.0\.1 at mosquitto: revoked\n$")
         done = self.run_program("imprint", "broker", "list", "--check")
         self.assertEqual(done.returncode, 0, done)
-        self.assertRegex(done.stdout, r"(?m)^mosquitto +fresh +0 ")
+        self.assertRegex(done.stdout, r"(?m)^mosquitto +fresh +0 +0 +2 +1 +20")
 
     # --- a broker that does not hear ---
 
@@ -104,6 +104,9 @@ class RevokeTest(door.DoorTest):
         self.assertIn("not every broker has answered", done.stderr)
         status, headers, _ = self.ask("DELETE", f"{DEVICES}/{other.device}")
         self.assertEqual((status, headers["Imprint-Brokers"]), (200, "reached=0 waiting=mosquitto"))
+        listed = self.run_program("imprint", "broker", "list", "--check")
+        self.assertEqual(listed.returncode, 9, listed)
+        self.assertRegex(listed.stdout, r"(?m)^mosquitto +behind ")
         self.mosquitto.send(signal.SIGCONT)
         board.wait_closed()
         last.wait_closed()

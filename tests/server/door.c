@@ -351,24 +351,6 @@ static void brokers(struct world *w)
 	w->brokers.later = false;
 }
 
-/* --- overtaken --- */
-
-static void overtaken(struct world *w)
-{
-	char id[37], cert[33], csr[2048], body[2300];
-	struct answer a;
-
-	make_device(w, "overtaken", id);
-	for (int i = 0; i < 3; i++) {
-		make_cert(w, id, cert);
-		make_csr(id, csr);
-		snprintf(body, sizeof(body), "{\"csr\":\"%s\",\"enabled\":true}", csr);
-		a = ask(w, "POST", own(id, ":revoke"), NULL);
-		ok(a.status == 200 && state_of(w, cert) == STORE_REVOKED, "revoked");
-		answer_free(&a);
-	}
-}
-
 /* --- brokers and metrics --- */
 
 static void listed(struct world *w)
@@ -434,7 +416,6 @@ int main(void)
 	revoked(&w);
 	listed(&w);
 	brokers(&w);
-	overtaken(&w);
 	world_close(&w);
 	return done_testing();
 }

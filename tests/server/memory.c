@@ -73,6 +73,14 @@ int main(void)
 	snprintf(body, sizeof(body), "{\"csr\":\"%s\",\"enabled\":true}", csr);
 	sweep(&w, "a certificate", "PUT", target, body, 201);
 	sweep(&w, "its list", "GET", target, NULL, 200);
+	snprintf(target, sizeof(target), "/v1/devices/%s:disable", id);
+	sweep(&w, "disabled", "POST", target, "{\"reason\":\"lost\"}", 200);
+	snprintf(target, sizeof(target), "/v1/devices/%s:revoke", id);
+	sweep(&w, "revoked", "POST", target, "{\"reason\":\"keyCompromise\"}", 200);
+	snprintf(target, sizeof(target), "/v1/devices/%s", id);
+	sweep(&w, "in detail", "GET", target, NULL, 200);
+	sweep(&w, "the brokers", "GET", "/v1/brokers", NULL, 200);
+	sweep(&w, "metrics", "GET", "/metrics", NULL, 200);
 	world_close(&w);
 	return done_testing();
 }

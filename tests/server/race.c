@@ -173,6 +173,66 @@ static void overtaken(struct world *w)
 	    "a change of the device does not stop its certificate");
 }
 
+/* --- one device, a certificate on the way, and somebody who wants it out --- */
+
+static void *turn_away(void *ctx)
+{
+	static const char *const words[] = { "revoke", "disable", "enable" };
+	struct worker *me = ctx;
+	char target[128];
+
+	for (size_t i = 0; i < EACH; i++) {
+		struct answer a;
+
+		snprintf(target, sizeof(target), "/v1/devices/%s:%s", me->device,
+		    words[i % COUNT(words)]);
+		a = ask(me->w, "POST", target, NULL);
+		me->wrong += a.status != 200;
+		answer_free(&a);
+	}
+	return NULL;
+}
+
+static void turned_away(struct world *w)
+{
+	static struct worker issuing[2], turning[2];
+	size_t live = 0, all;
+	struct answer a;
+	char target[128], id[37];
+	int wrong = 0;
+
+	make_device(w, "unwanted", id);
+	for (int i = 0; i < 2; i++) {
+		strcpy(issuing[i].device, id);
+		strcpy(turning[i].device, id);
+		issuing[i].w = turning[i].w = w;
+		if (pthread_create(&issuing[i].thread, NULL, issue_many, &issuing[i]) != 0 ||
+		    pthread_create(&turning[i].thread, NULL, turn_away, &turning[i]) != 0)
+			abort();
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(issuing[i].thread, NULL);
+		pthread_join(turning[i].thread, NULL);
+		wrong += issuing[i].wrong + turning[i].wrong;
+	}
+	ok(wrong == 0, "issued and revoked at the same time: %d refused", wrong);
+	snprintf(target, sizeof(target), "/v1/devices/%s", id);
+	a = ask(w, "GET", target, NULL);
+	all = json_array_size(json_object_get(a.json, "certificates"));
+	for (size_t i = 0; i < all; i++) {
+		char at[48];
+
+		snprintf(at, sizeof(at), "certificates.%zu.state", i);
+		live += strcmp(text_of(&a, at), "issued") == 0;
+	}
+	ok(live <= 1 && all == 2 * EACH, "of %zu certificates %zu may come in", all, live);
+	answer_free(&a);
+	snprintf(target, sizeof(target), "/v1/devices/%s:revoke", id);
+	a = ask(w, "POST", target, NULL);
+	ok(a.status == 200 && !strstr(a.body, "\"state\":\"issued\""), "and none after all");
+	answer_free(&a);
+}
+
 static void *make_once(void *ctx)
 {
 	struct worker *me = ctx;
@@ -212,6 +272,7 @@ int main(void)
 	again(&w);
 	many(&w);
 	overtaken(&w);
+	turned_away(&w);
 	twins(&w);
 	world_close(&w);
 	return done_testing();

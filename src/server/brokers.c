@@ -1,7 +1,8 @@
-#include "brokers.h"
+#include "broker_table.h"
 #include "feed_source.h"
 #include "local.h"
 #include "p256.h"
+#include "visit_writer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,27 +23,11 @@
 #define PING_MS 5000
 #define LOOK_MS 1000
 #define PIECE 65536
-#define PIECES 4 /* a turn */
-/* A broker is worth waiting for that was lost a moment ago: it comes again each second. */
-#define LOST_MS 2500
-/* Visits that the store has not answered yet, and that are handed to it in a turn. */
-#define UNANSWERED_MAX 128
-#define VISITS_TURN 64
+#define PIECES 4     /* a turn */
 #define DEAF_MS 1000 /* without descriptors */
-#define WAITING_TEXT ((STORE_NAME_MAX + 1) * 8)
+#define SETTING "brokers"
 
 static const char closed[] = "the broker has closed the feed";
-
-struct link;
-
-struct broker {
-	struct broker_state state; /* under the lock, but for boards */
-	uint8_t boot[FEED_BOOT];
-	struct link *link; /* NULL: it has gone */
-	int64_t heard;     /* ticks */
-	int place;         /* of presence.h */
-	bool lost;         /* for so long that its boards are not known to be there */
-};
 
 struct link {
 	struct brokers *all;
@@ -53,14 +38,6 @@ struct link {
 	int64_t heard, pinged; /* ticks */
 	bool more;             /* to say */
 	const char *over;      /* it is to be closed, and why */
-};
-
-struct wait {
-	struct wait *next;
-	uint64_t seq;
-	int64_t until; /* ticks */
-	brokers_done *done;
-	void *ctx;
 };
 
 struct brokers {
@@ -78,12 +55,10 @@ struct brokers {
 	bool sorted_out;           /* those who did not come in time after the start */
 	atomic_bool stopping;
 	atomic_ullong seq;
-	atomic_uint unanswered;
-	pthread_mutex_t lock; /* of brokers and waits */
-	struct broker *broker[BROKERS_MAX];
-	unsigned n;
-	struct wait *wait;
-	bool stopped;
+	struct visit_writer visits;
+	struct broker_table table;
+	int64_t noted;          /* ticks: when the registry was told which brokers there are */
+	atomic_uint unanswered; /* by it */
 };
 
 /* Milliseconds that never run backwards, and go on while the computer sleeps. */
@@ -108,107 +83,22 @@ static void wake(struct brokers *b)
 		return; /* it is readable already */
 }
 
-/* --- who waits for brokers --- */
-
-static bool has_applied(const struct broker *broker, uint64_t seq)
+static void store_answered(void *ctx)
 {
-	return broker->state.speaks && broker->state.synced && broker->state.seq >= seq;
+	wake(ctx);
 }
 
-/* How many have not; `worth`: how many of them may still do so soon. */
-static unsigned missing(
-    const struct brokers *b, uint64_t seq, int64_t now, unsigned *reached, char *names, size_t cap)
-{
-	unsigned worth = 0;
-	size_t n = 0;
-
-	*reached = 0;
-	names[0] = '\0';
-	for (unsigned i = 0; i < b->n; i++) {
-		const struct broker *broker = b->broker[i];
-		size_t length = strlen(broker->state.name);
-
-		if (has_applied(broker, seq)) {
-			++*reached;
-			continue;
-		}
-		if (!broker->link && now - broker->heard > BROKERS_STALE_MS)
-			continue;
-		worth += broker->link || now - broker->heard <= LOST_MS;
-		if (n + length + 2 > cap)
-			continue;
-		n += (size_t)snprintf(names + n, cap - n, "%s%s", n ? "," : "", broker->state.name);
-	}
-	return worth;
-}
-
-/* Those whose wait is over, off the list. */
-static struct wait *waits_over(struct brokers *b, int64_t now)
-{
-	struct wait *over = NULL, **at = &b->wait;
-	char names[WAITING_TEXT];
-	unsigned reached;
-
-	while (*at) {
-		struct wait *w = *at;
-
-		if (now < w->until && !b->stopped &&
-		    missing(b, w->seq, now, &reached, names, sizeof(names)) > 0) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		w->next = over;
-		over = w;
-	}
-	return over;
-}
-
-static void answer_waits(struct brokers *b)
-{
-	int64_t now = ticks();
-	struct wait *over, *next;
-
-	pthread_mutex_lock(&b->lock);
-	over = waits_over(b, now);
-	pthread_mutex_unlock(&b->lock);
-	for (; over; over = next) {
-		char names[WAITING_TEXT];
-		unsigned reached;
-
-		next = over->next;
-		pthread_mutex_lock(&b->lock);
-		(void)missing(b, over->seq, now, &reached, names, sizeof(names));
-		pthread_mutex_unlock(&b->lock);
-		over->done(over->ctx, reached, names);
-		free(over);
-	}
-}
+/* --- asked --- */
 
 void brokers_reach(
     struct brokers *b, uint64_t seq, unsigned limit_ms, brokers_done *done, void *ctx)
 {
-	char names[WAITING_TEXT] = "";
-	unsigned reached = 0;
-	struct wait *w = NULL;
-	int64_t now;
+	int64_t now = ticks();
 
-	if (!b) {
+	if (!b)
 		done(ctx, 0, "");
-		return;
-	}
-	now = ticks();
-	pthread_mutex_lock(&b->lock);
-	if (missing(b, seq, now, &reached, names, sizeof(names)) > 0 && !b->stopped &&
-	    (w = malloc(sizeof(*w)))) {
-		*w = (struct wait){ b->wait, seq, now + limit_ms, done, ctx };
-		b->wait = w;
-	}
-	pthread_mutex_unlock(&b->lock);
-	if (w)
+	else if (broker_table_wait(&b->table, seq, now, now + limit_ms, done, ctx))
 		wake(b);
-	else
-		done(ctx, reached, names);
 }
 
 void brokers_changed(struct brokers *b, uint64_t seq)
@@ -233,117 +123,17 @@ void brokers_each(
 {
 	if (!b)
 		return;
-	pthread_mutex_lock(&b->lock);
-	for (unsigned i = 0; i < b->n; i++) {
-		struct broker_state state = b->broker[i]->state;
+	pthread_mutex_lock(&b->table.lock);
+	for (unsigned i = 0; i < b->table.n; i++) {
+		struct broker_state state = b->table.broker[i]->state;
+		int place = b->table.broker[i]->place;
 
-		state.boards = presence_at(b->options.presences, b->broker[i]->place);
+		if (place >= 0)
+			state.boards = presence_at(b->options.presences, place);
 		if (!each(ctx, &state))
 			break;
 	}
-	pthread_mutex_unlock(&b->lock);
-}
-
-/* --- visits into the registry --- */
-
-static void answered(struct brokers *b)
-{
-	atomic_fetch_sub(&b->unanswered, 1);
-	wake(b);
-}
-
-/* On the committing thread. */
-static void visit_stored(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
-{
-	struct brokers *b = ctx;
-
-	(void)seq;
-	/* A device that is gone takes its visits with it. */
-	if (e != OK && e != ERR_NOT_FOUND)
-		LOG(b->options.log, LOG_LEVEL_ERROR, "visit_not_stored",
-		    LOG_TEXT("error", err_name(e)), LOG_TEXT("reason", eb->text));
-	answered(b);
-}
-
-struct use {
-	struct brokers *all;
-	uint8_t visit[16];
-	uint8_t body[EVENT_BODY_MAX];
-};
-
-/* On the committing thread. */
-static void use_stored(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
-{
-	struct use *use = ctx;
-	struct brokers *b = use->all;
-
-	(void)seq;
-	if (e == ERR_CONFLICT) /* it was changed meanwhile: revoked, perhaps */
-		presence_again(b->options.presences, use->visit);
-	else if (e != OK)
-		LOG(b->options.log, LOG_LEVEL_ERROR, "certificate_not_activated",
-		    LOG_TEXT("error", err_name(e)), LOG_TEXT("reason", eb->text));
-	free(use);
-	answered(b);
-}
-
-static void submit(struct brokers *b, struct store_change *c, store_done *done, void *ctx)
-{
-	atomic_fetch_add(&b->unanswered, 1);
-	store_submit(b->options.store, c, done, ctx);
-}
-
-/* A certificate that is used for the first time is active from now on. */
-static void use_look(struct brokers *b, const struct store_visit *v)
-{
-	struct live_use what = { .address = v->address, .broker = v->broker, .at = wall(b) };
-	struct use *use = malloc(sizeof(*use));
-	struct errbuf eb = { "no memory" };
-	struct store_change *c = NULL;
-	enum err e = ERR_MEMORY;
-
-	memcpy(what.device, v->device, sizeof(what.device));
-	memcpy(what.print, v->print, sizeof(what.print));
-	if (use) {
-		use->all = b;
-		memcpy(use->visit, v->id, sizeof(use->visit));
-		e = live_used(b->options.store, b->options.tenant, &what, use->body, &c, &eb);
-	}
-	if (c) {
-		submit(b, c, use_stored, use);
-		return;
-	}
-	free(use);
-	if (e != OK)
-		LOG(b->options.log, LOG_LEVEL_ERROR, "certificate_not_activated",
-		    LOG_TEXT("error", err_name(e)), LOG_TEXT("reason", eb.text));
-}
-
-static void visit_write(struct brokers *b, const struct store_visit *visit)
-{
-	struct store_change *c = store_change_new(b->options.tenant);
-
-	if (c)
-		store_visit_put(c, visit);
-	submit(b, c, visit_stored, b);
-}
-
-/* True when there are more that need not wait for the store. */
-static bool visits_write(struct brokers *b, unsigned most)
-{
-	struct presence_change change;
-
-	for (unsigned i = 0; i < most; i++) {
-		if (atomic_load(&b->unanswered) >= UNANSWERED_MAX)
-			return false;
-		if (!presence_take(b->options.presences, &change))
-			return false;
-		if (change.write)
-			visit_write(b, &change.visit);
-		if (change.check)
-			use_look(b, &change.visit);
-	}
-	return true;
+	pthread_mutex_unlock(&b->table.lock);
 }
 
 /* --- what a broker says --- */
@@ -356,56 +146,13 @@ static int64_t not_later(const struct brokers *b, int64_t at)
 	return at < now ? at : now;
 }
 
-static struct broker *broker_named(const struct brokers *b, const char *name)
-{
-	for (unsigned i = 0; i < b->n; i++)
-		if (strcmp(b->broker[i]->state.name, name) == 0)
-			return b->broker[i];
-	return NULL;
-}
-
-/* Makes room: the first that can admit nobody any more. Under the lock. */
-static void forget_one(struct brokers *b, int64_t now)
-{
-	for (unsigned i = 0; i < b->n; i++) {
-		struct broker *broker = b->broker[i];
-
-		if (broker->link || now - broker->heard <= BROKERS_STALE_MS)
-			continue;
-		free(broker);
-		memmove(&b->broker[i], &b->broker[i + 1], (b->n - i - 1) * sizeof(struct broker *));
-		b->n--;
-		return;
-	}
-}
-
-/* In the order of names. Under the lock. */
-static struct broker *broker_add(struct brokers *b, const char *name, int place, int64_t now)
-{
-	struct broker *broker;
-	unsigned at = 0;
-
-	if (b->n == BROKERS_MAX)
-		forget_one(b, now);
-	if (b->n == BROKERS_MAX || !(broker = calloc(1, sizeof(*broker))))
-		return NULL;
-	snprintf(broker->state.name, sizeof(broker->state.name), "%s", name);
-	broker->place = place;
-	while (at < b->n && strcmp(b->broker[at]->state.name, name) < 0)
-		at++;
-	memmove(&b->broker[at + 1], &b->broker[at], (b->n - at) * sizeof(struct broker *));
-	b->broker[at] = broker;
-	b->n++;
-	return broker;
-}
-
 static void link_over(struct link *l, const char *why);
 
 static const char *on_greeted(void *ctx)
 {
 	struct link *l = ctx;
 	struct brokers *b = l->all;
-	struct broker *broker = broker_named(b, l->feed.name);
+	struct broker *broker = broker_table_find(&b->table, l->feed.name);
 	int place;
 
 	/* The same start of it again: its former connection is over, whether that shows or not. */
@@ -417,27 +164,25 @@ static const char *on_greeted(void *ctx)
 	place = presence_greet(b->options.presences, l->feed.name, l->feed.boot, wall(b));
 	if (place < 0)
 		return "too many brokers";
-	pthread_mutex_lock(&b->lock);
-	if (!broker)
-		broker = broker_add(b, l->feed.name, place, ticks());
-	if (broker) {
-		broker->link = l;
-		broker->heard = l->heard;
-		broker->lost = false;
-		memcpy(broker->boot, l->feed.boot, FEED_BOOT);
-		broker->state.speaks = true;
-		broker->state.synced = false;
-		broker->state.seq = l->feed.acked;
-		broker->state.heard = broker->state.since = wall(b);
-		feed_source_begin(&l->cursor, &l->feed, brokers_seq(b));
-		broker->state.snapshots += l->cursor.snapshot;
-		broker->state.deltas += !l->cursor.snapshot;
-	}
-	pthread_mutex_unlock(&b->lock);
-	if (!broker)
+	if (!broker && !(broker = broker_table_add(&b->table, l->feed.name, ticks())))
 		return "too many brokers";
+	feed_source_begin(&l->cursor, &l->feed, brokers_seq(b));
+	pthread_mutex_lock(&b->table.lock);
+	broker->link = l;
+	broker->heard = l->heard;
+	broker->place = place;
+	broker->lost = false;
+	memcpy(broker->boot, l->feed.boot, FEED_BOOT);
+	broker->state.speaks = true;
+	broker->state.synced = false;
+	broker->state.seq = l->feed.acked;
+	broker->state.heard = broker->state.since = wall(b);
+	broker->state.snapshots += l->cursor.snapshot;
+	broker->state.deltas += !l->cursor.snapshot;
+	pthread_mutex_unlock(&b->table.lock);
 	l->broker = broker;
 	l->more = true;
+	b->noted = 0;
 	LOG(b->options.log, LOG_LEVEL_INFO, "broker_joined", LOG_TEXT("name", l->feed.name),
 	    LOG_TEXT("told", l->cursor.snapshot ? "everything" : "what has changed"));
 	return NULL;
@@ -448,10 +193,10 @@ static void on_applied(void *ctx, uint64_t seq)
 	struct link *l = ctx;
 	struct brokers *b = l->all;
 
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->table.lock);
 	l->broker->state.seq = seq;
 	l->broker->state.synced = !l->cursor.snapshot;
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->table.lock);
 }
 
 static void on_connected(void *ctx, const struct feed_board *board)
@@ -468,9 +213,9 @@ static void on_connected(void *ctx, const struct feed_board *board)
 		l->over = "no memory for another visit";
 	if (l->feed.telling)
 		return;
-	pthread_mutex_lock(&l->all->lock);
+	pthread_mutex_lock(&l->all->table.lock);
 	l->broker->state.admitted++;
-	pthread_mutex_unlock(&l->all->lock);
+	pthread_mutex_unlock(&l->all->table.lock);
 }
 
 static void on_left(void *ctx, uint64_t connection, int64_t at, const char *reason)
@@ -483,9 +228,9 @@ static void on_left(void *ctx, uint64_t connection, int64_t at, const char *reas
 
 static void count_refused(struct link *l, uint64_t n)
 {
-	pthread_mutex_lock(&l->all->lock);
+	pthread_mutex_lock(&l->all->table.lock);
 	l->broker->state.refused += n;
-	pthread_mutex_unlock(&l->all->lock);
+	pthread_mutex_unlock(&l->all->table.lock);
 }
 
 static void on_refused(void *ctx, const char *reason, const uint8_t *device, const char *address)
@@ -535,12 +280,12 @@ static void link_over(struct link *l, const char *why)
 		    "feed_refused", LOG_TEXT("reason", l->over));
 		return;
 	}
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->table.lock);
 	broker->link = NULL;
 	broker->heard = l->heard;
 	broker->state.speaks = broker->state.synced = false;
 	broker->state.since = wall(b);
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->table.lock);
 	LOG(b->options.log, LOG_LEVEL_WARNING, "broker_left", LOG_TEXT("name", broker->state.name),
 	    LOG_TEXT("reason", l->over));
 }
@@ -612,10 +357,10 @@ static void link_heard(struct link *l, int64_t now)
 	l->heard = now;
 	if (!l->broker)
 		return;
-	pthread_mutex_lock(&l->all->lock);
+	pthread_mutex_lock(&l->all->table.lock);
 	l->broker->heard = now;
 	l->broker->state.heard = wall(l->all);
-	pthread_mutex_unlock(&l->all->lock);
+	pthread_mutex_unlock(&l->all->table.lock);
 }
 
 static void link_read(struct link *l, int64_t now)
@@ -684,13 +429,60 @@ static void link_look(struct link *l, int64_t now)
 		link_over(l, "no room for a line");
 }
 
+/* --- which brokers there are, across a start --- */
+
+/* On the committing thread. It is tried again in a minute. */
+static void noted(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
+{
+	struct brokers *b = ctx;
+
+	(void)seq;
+	if (e != OK)
+		LOG(b->options.log, LOG_LEVEL_ERROR, "brokers_not_noted",
+		    LOG_TEXT("error", err_name(e)), LOG_TEXT("reason", eb->text));
+	atomic_fetch_sub(&b->unanswered, 1);
+	wake(b);
+}
+
+/*
+ * A broker that is away while we begin anew may let in by the list that it has, and must be named as one
+ * that has not heard.
+ */
+static void brokers_note(struct brokers *b, int64_t now)
+{
+	struct store_change *c;
+	char *text;
+
+	if ((b->noted != 0 && now - b->noted < BROKER_TABLE_NOTED_MS) || b->table.n == 0)
+		return;
+	b->noted = now;
+	if (!(text = broker_table_text(&b->table, now)))
+		return;
+	if ((c = store_change_new(b->options.tenant)))
+		store_setting_put(c, SETTING, text);
+	free(text);
+	atomic_fetch_add(&b->unanswered, 1);
+	store_submit(b->options.store, c, noted, b);
+}
+
+static enum err brokers_recall(struct brokers *b, struct errbuf *eb)
+{
+	char *text = NULL;
+	enum err e = store_setting_get(b->options.store, b->options.tenant, SETTING, &text, eb);
+
+	if (e == OK)
+		broker_table_read(&b->table, text, ticks(), wall(b));
+	free(text);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
 /* --- the thread --- */
 
 /* What was at brokers that are gone for too long is not known to be there. */
 static void brokers_look(struct brokers *b, int64_t now)
 {
-	for (unsigned i = 0; i < b->n; i++) {
-		struct broker *broker = b->broker[i];
+	for (unsigned i = 0; i < b->table.n; i++) {
+		struct broker *broker = b->table.broker[i];
 
 		if (broker->link || broker->lost || now - broker->heard <= BROKERS_SILENT_MS)
 			continue;
@@ -705,13 +497,8 @@ static void brokers_look(struct brokers *b, int64_t now)
 
 static int limit_of(struct brokers *b, bool busy)
 {
-	int64_t now = ticks(), until = now + LOOK_MS;
+	int64_t now = ticks(), until = broker_table_next(&b->table, now + LOOK_MS);
 
-	pthread_mutex_lock(&b->lock);
-	for (const struct wait *w = b->wait; w; w = w->next)
-		if (w->until < until)
-			until = w->until;
-	pthread_mutex_unlock(&b->lock);
 	for (unsigned i = 0; i < b->links; i++)
 		busy |= b->link[i]->more && feed_server_output(&b->link[i]->feed).n == 0;
 	return busy || until <= now ? 0 : (int)(until - now);
@@ -759,8 +546,9 @@ static void *work(void *ctx)
 		}
 		links_sweep(b);
 		brokers_look(b, ticks());
-		answer_waits(b);
-		busy = visits_write(b, VISITS_TURN);
+		broker_table_answer(&b->table, ticks());
+		brokers_note(b, ticks());
+		busy = visit_writer_turn(&b->visits);
 	}
 	return NULL;
 }
@@ -807,6 +595,7 @@ static enum err open_parts(struct brokers *b, struct errbuf *eb)
 		return err_set(eb, ERR_IO, "eventfd: %s", strerror(errno));
 	if ((e = user_find(b, eb)) != OK || (e = epoch_draw(b, eb)) != OK ||
 	    (e = feed_source_init(&b->source, b->options.store, b->options.tenant, eb)) != OK ||
+	    (e = brokers_recall(b, eb)) != OK ||
 	    (e = store_numbers(b->options.store, b->options.tenant, &seq, &visit, eb)) != OK)
 		return e;
 	atomic_store(&b->seq, seq);
@@ -823,11 +612,19 @@ enum err brokers_start(
 
 	if (!b)
 		return err_set(eb, ERR_MEMORY, "no memory for brokers");
-	pthread_mutex_init(&b->lock, NULL);
+	broker_table_init(&b->table);
 	b->options = *options;
 	b->socket = LOCAL_CLOSED;
 	b->wake = -1;
 	b->began = ticks();
+	b->visits = (struct visit_writer){ .store = options->store,
+		.tenant = options->tenant,
+		.presences = options->presences,
+		.log = options->log,
+		.now_ms = options->now_ms,
+		.ctx = options->ctx,
+		.answered = store_answered,
+		.answered_ctx = b };
 	e = open_parts(b, eb);
 	if (e == OK && pthread_create(&b->thread, NULL, work, b) != 0)
 		e = err_set(eb, ERR_MEMORY, "no thread for brokers");
@@ -846,9 +643,9 @@ static void flush(struct brokers *b)
 	struct pollfd fd = { .fd = b->wake, .events = POLLIN };
 	uint64_t count;
 
-	while (visits_write(b, VISITS_TURN) || atomic_load(&b->unanswered) > 0)
-		if (atomic_load(&b->unanswered) > 0 && poll(&fd, 1, LOOK_MS) > 0 &&
-		    read(b->wake, &count, sizeof(count)) < 0)
+	while (visit_writer_turn(&b->visits) || visit_writer_waits(&b->visits) ||
+	       atomic_load(&b->unanswered) > 0)
+		if (poll(&fd, 1, LOOK_MS) > 0 && read(b->wake, &count, sizeof(count)) < 0)
 			continue;
 }
 
@@ -864,11 +661,10 @@ void brokers_stop(struct brokers *b)
 		link_over(b->link[i], "the server is being stopped");
 	links_sweep(b);
 	local_close(&b->socket);
+	b->noted = 0;
+	brokers_note(b, ticks());
 	flush(b);
-	pthread_mutex_lock(&b->lock);
-	b->stopped = true;
-	pthread_mutex_unlock(&b->lock);
-	answer_waits(b);
+	broker_table_stop(&b->table, ticks());
 }
 
 void brokers_free(struct brokers *b)
@@ -877,11 +673,9 @@ void brokers_free(struct brokers *b)
 		return;
 	brokers_stop(b);
 	local_close(&b->socket);
-	for (unsigned i = 0; i < b->n; i++)
-		free(b->broker[i]);
 	feed_source_free(&b->source);
 	if (b->wake >= 0)
 		close(b->wake);
-	pthread_mutex_destroy(&b->lock);
+	broker_table_free(&b->table);
 	free(b);
 }

@@ -2,7 +2,7 @@
  * The server's thread for brokers, with the plugin's own link and list at the other end of a real socket: who has
  * applied what, who waits for it, who is told to go away, and many threads at once.
  */
-#include "brokers.h"
+#include "broker_table.h"
 #include "live.h"
 #include "link.h"
 #include "tap.h"
@@ -135,18 +135,19 @@ static uint64_t put(struct rig *r, uint8_t n, bool enabled)
 	struct store_device d = { .enabled = enabled, .created = NOW };
 	struct store_event event = { .at = NOW, .kind = "device.changed" };
 	struct store_change *c = store_change_new(TENANT);
+	struct errbuf eb = { "" };
 	uint64_t seq, visit;
 	uint8_t id[16];
 
 	memset(id, n, sizeof(id));
-	if (store_device_get(r->store, TENANT, id, &d, &r->eb) == OK)
+	if (store_device_get(r->store, TENANT, id, &d, &eb) == OK)
 		d.enabled = enabled;
 	memcpy(d.id, id, 16);
 	memcpy(event.subject, id, 16);
 	store_device_put(c, &d);
 	store_event_add(c, &event);
-	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
-	need(store_numbers(r->store, TENANT, &seq, &visit, &r->eb) == OK, r->eb.text);
+	need(store_commit(r->store, c, &eb) == OK, eb.text);
+	need(store_numbers(r->store, TENANT, &seq, &visit, &eb) == OK, eb.text);
 	return seq;
 }
 
@@ -640,8 +641,88 @@ static void stopping(void)
 	end(&r);
 }
 
+/* A broker that has not come since our start may let in by what it knew before. */
+static void recalled(void)
+{
+	struct answer away = ANSWER, there = ANSWER;
+	struct plug north;
+	struct rig r;
+	uint64_t seq;
+
+	begin(&r);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, brokers_are(&r, "synced"));
+	brokers_stop(r.brokers);
+	brokers_free(atomic_exchange(&r.brokers, NULL));
+	presences_free(r.presences);
+	brokers_up(&r);
+	ok(brokers_are(&r, "north silent not 0 0;"), "it is remembered");
+	seq = put(&r, 1, false);
+	brokers_reach(r.brokers, seq, 50, take_answer, &away);
+	while (calls(&away) == 0)
+		pause_ms(1);
+	ok(answered(&away, 0, "north"), "and named as one that has not heard");
+	north.now += LINK_AGAIN_MS;
+	turn(&north);
+	north.now += LINK_AGAIN_MS;
+	UNTIL(&north, brokers_are(&r, "north speaks synced"));
+	brokers_reach(r.brokers, seq, PATIENCE_MS, take_answer, &there);
+	ok(answered(&there, 1, "") && has(&north, 1, false), "until it comes");
+	plug_out(&north);
+	end(&r);
+}
+
+static bool text_is(struct broker_table *t, int64_t now, const char *want)
+{
+	char *text = broker_table_text(t, now);
+	bool same = text && strcmp(text, want) == 0;
+
+	if (!same)
+		printf("# %s\n", text ? text : "no memory");
+	free(text);
+	return same;
+}
+
+static void table(void)
+{
+	static const struct {
+		const char *what, *text, *kept;
+	} cases[] = {
+		{ "as written", "north 1795392000000\nsouth 1795391990000\n", NULL },
+		{ "long ago", "north 1795391000000\n", "" },
+		{ "of the future", "north 1795399999999\n", NULL },
+		{ "twice", "north 1795392000000\nnorth 1795392000001\n", "north 1795392000000\n" },
+		{ "not ours", "north\nsouth x\neast 1 2\nwest 1795392000000\n",
+		    "west 1795392000000\n" },
+		{ "damaged", "west 1795392000000\n\nnorth 1795392000000\n",
+		    "west 1795392000000\n" },
+		{ "half", "west 1795392000000\nnorth 17953920", "west 1795392000000\n" },
+	};
+	struct broker_table t;
+	char name[16];
+	unsigned n = 0;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		broker_table_init(&t);
+		broker_table_read(&t, cases[i].text, 5, NOW);
+		ok(text_is(&t, 5, cases[i].kept ? cases[i].kept : cases[i].text), "%s",
+		    cases[i].what);
+		broker_table_free(&t);
+	}
+	broker_table_init(&t);
+	broker_table_read(&t, "a 1795392000000\n", 5, NOW);
+	for (; snprintf(name, sizeof(name), "b%u", n) && broker_table_add(&t, name, 5); n++)
+		broker_table_find(&t, name)->heard = 5;
+	ok(n == BROKERS_MAX - 1, "%u and one are all", n);
+	ok(broker_table_add(&t, "c", 5 + BROKERS_STALE_MS + 1) && !broker_table_find(&t, "a"),
+	    "one that admits nobody any more makes room");
+	broker_table_free(&t);
+}
+
 int main(void)
 {
+	table();
+	recalled();
 	reaching();
 	first_use();
 	trouble();

@@ -1,0 +1,35 @@
+/*
+ * visit_writer.h -- visits on their way into the registry, and what the first use of a certificate changes.
+ *
+ * Takes from the table of presence.h what has changed, hands it to the store a few rows at a time, and
+ * never waits: when so many are unanswered that more would only pile up, the rest stays in the table,
+ * where a visit that has ended meanwhile is one row instead of two. One thread's, but for the answers.
+ *
+ *	busy = visit_writer_turn(&w);            // more may be taken at once
+ *	while (visit_writer_waits(&w)) ...       // before anything that it names goes away
+ */
+#ifndef IMPRINT_VISIT_WRITER_H
+#define IMPRINT_VISIT_WRITER_H
+
+#include "log.h"
+#include "presence.h"
+
+#include <stdatomic.h>
+
+struct visit_writer { /* filled by the owner, but the last */
+	struct store *store;
+	uint32_t tenant;
+	struct presences *presences;
+	struct log *log;
+	int64_t (*now_ms)(void *ctx);
+	void *ctx;
+	void (*answered)(void *ctx); /* the store has; on its committing thread */
+	void *answered_ctx;
+	atomic_uint unanswered; /* private */
+};
+
+bool visit_writer_turn(struct visit_writer *w);
+/* Whether the store has still to answer. */
+bool visit_writer_waits(struct visit_writer *w);
+
+#endif

@@ -16,7 +16,7 @@ emulator: build/emulator/build.ninja
 up:
 	tools/deps emulator build
 	$(MAKE) build/host/build.ninja
-	ninja -C build/host imprint imprintd
+	ninja -C build/host imprint imprintd imprint-mosquitto.so
 	build/host/imprint up --fresh
 
 test: build/host/build.ninja build/test/build.ninja build/m0/build.ninja

@@ -289,7 +289,7 @@ static enum err ended(struct one *g, struct errbuf *eb)
 	return OK;
 }
 
-/* The first time it is the end of a step; later it comes and goes. */
+/* The first time it is the end of a step; later it comes and goes, which is not told here. */
 static void told(struct one *g, const struct cloud_device *d)
 {
 	bool online =
@@ -298,16 +298,14 @@ static void told(struct one *g, const struct cloud_device *d)
 
 	memcpy(g->show.status, d->status, sizeof(g->show.status));
 	memcpy(g->show.activity, d->last_activity_at, sizeof(g->show.activity));
-	if (online != g->show.online && g->row >= 0) {
-		snprintf(detail, sizeof(detail), "ONLINE, the server has its message of %.40s",
+	if (online && g->row >= 0) {
+		snprintf(detail, sizeof(detail), "ONLINE, the broker let it in at %.40s",
 		    d->last_activity_at);
 		steps_end(g->all->o.steps, g->row, CLIENT_DONE, detail);
 		g->row = -1;
-	} else if (online != g->show.online) {
-		steps_say(g->all->o.steps, "%-10s %s, last heard of %s", g->show.name, d->status,
-		    d->last_activity_at);
 	}
 	g->show.online = online;
+	visitors_asked(g->all->o.visitors, d);
 }
 
 enum err guests_look(struct guests *all, struct cloud *cloud, size_t *missing, struct errbuf *eb)
@@ -335,6 +333,7 @@ enum err guests_late(struct guests *all, long seconds, struct errbuf *eb)
 {
 	struct board_status status;
 	struct one *g = NULL;
+	char refused[128];
 
 	for (struct one *i = all->at; i < all->at + all->n; i++) {
 		if (i->show.online)
@@ -354,11 +353,11 @@ enum err guests_late(struct guests *all, long seconds, struct errbuf *eb)
 		snprintf(status.state, sizeof(status.state), "nothing");
 		status.step[0] = 0;
 	}
+	visitors_refused(all->o.visitors, g->show.device_id, refused);
 	return err_set(eb, ERR_TIMEOUT,
-	    "%s: after %ld s the server has no message from it on /a/d/%s/c/up; the board itself "
-	    "says: %s%s%.80s",
-	    g->show.name, seconds, g->show.device_id, status.state, status.step[0] ? ", " : "",
-	    status.step);
+	    "%s: after %ld s no broker has let it in%s%.90s%s; the board itself says: %s%s%.80s",
+	    g->show.name, seconds, refused[0] ? " (" : "", refused, refused[0] ? ")" : "",
+	    status.state, status.step[0] ? ", " : "", status.step);
 }
 
 /* --- starting anew --- */

@@ -5,7 +5,8 @@
  * goes into its program. One that holds an identity already is only switched on, if record, chip and
  * server agree on it. Whether it is ONLINE is what the server says, and nobody else: its status,
  * and a last activity that is younger than the certificate of this run. What the board says of itself
- * only serves the text of a failure. All functions are called from one thread.
+ * and what the broker had against it only serve the text of a failure. All functions are called from
+ * one thread.
  *
  *	struct guests *guests = NULL;
  *	if ((e = guests_new("demo", 3, &guests, eb)) != OK || (e = guests_start(guests, &o, eb)) != OK)
@@ -18,8 +19,7 @@
 #ifndef IMPRINT_GUESTS_H
 #define IMPRINT_GUESTS_H
 
-#include "cloud.h"
-#include "steps.h"
+#include "visitors.h"
 
 struct guests;
 
@@ -35,6 +35,7 @@ struct guests_options { /* all live until guests_free */
 	const struct credentials *credentials;
 	const char *version;
 	struct steps *steps;
+	struct visitors *visitors; /* is told what the server answers */
 };
 enum err guests_start(
     struct guests *guests, const struct guests_options *o, struct errbuf *eb) MUST_CHECK;

@@ -20,7 +20,23 @@
 
 /* --- programs --- */
 
-enum err services_find(struct services *s, const char *mosquitto, struct errbuf *eb)
+static enum err plugin_find(struct services *s, const char *plugin, struct errbuf *eb)
+{
+	char *real;
+	enum err e;
+
+	if (!plugin)
+		return broker_plugin(s->plugin_path, eb);
+	/* mosquitto takes a path with a slash as it stands, and runs in the root folder. */
+	if (access(plugin, R_OK) != 0 || !(real = realpath(plugin, NULL)))
+		return file_error(eb, errno, plugin, "cannot be the broker's plugin");
+	e = folder_join("", real, s->plugin_path, eb);
+	free(real);
+	return e;
+}
+
+enum err services_find(
+    struct services *s, const char *mosquitto, const char *plugin, struct errbuf *eb)
 {
 	enum err e;
 
@@ -36,7 +52,7 @@ enum err services_find(struct services *s, const char *mosquitto, struct errbuf 
 		return err_set(eb, e,
 		    "mosquitto: %s; it is Debian's package mosquitto: apt-get install mosquitto",
 		    mosquitto ? mosquitto : "neither in PATH nor in /usr/sbin");
-	return OK;
+	return plugin_find(s, plugin, eb);
 }
 
 static enum err log_path(
@@ -81,14 +97,16 @@ enum err services_ready_parse(struct slice line, struct services_ready *ready, s
 enum err services_server(struct services *s, const struct services_options *o, struct errbuf *eb)
 {
 	char log[FOLDER_PATH_MAX], port[8], line[LINE_MAX_READY];
-	const char *argv[16 + 2 * SERVICES_NAMES_MAX] = { s->imprintd_path, "--state", o->state,
-		"--run", o->run, "--listen", o->address, "--broker", s->socket, "--ready-fd", "3" };
-	size_t n = 11;
+	const char *argv[18 + 2 * SERVICES_NAMES_MAX] = { s->imprintd_path, "--state", o->state,
+		"--run", o->run, "--listen", o->address, "--broker", s->socket, "--feed", s->feed,
+		"--ready-fd", "3" };
+	size_t n = 13;
 	struct services_ready ready;
 	enum err e;
 
 	if ((e = log_path(o->state, "imprintd.log", log, eb)) != OK ||
-	    (e = folder_join(o->run, BROKER_SOCKET, s->socket, eb)) != OK)
+	    (e = folder_join(o->run, BROKER_SOCKET, s->socket, eb)) != OK ||
+	    (e = folder_join(o->run, BROKER_FEED, s->feed, eb)) != OK)
 		return e;
 	if (o->port) {
 		snprintf(port, sizeof(port), "%u", (unsigned)o->port);
@@ -185,8 +203,11 @@ static enum err broker_try(
 		return file_error(eb, errno, s->socket, "cannot be removed");
 	if ((e = log_path(o->state, "mosquitto.log", log, eb)) != OK ||
 	    (e = broker_configure(o->state,
-	         &(struct broker_config){
-	             .address = o->address, .port = port, .socket = s->socket },
+	         &(struct broker_config){ .address = o->address,
+	             .port = port,
+	             .socket = s->socket,
+	             .plugin = s->plugin_path,
+	             .feed = s->feed },
 	         conf, eb)) != OK ||
 	    (e = folder_join(o->state, "tls/broker.pem", s->chain, eb)) != OK)
 		return e;
@@ -257,8 +278,10 @@ bool services_renewed(struct services *s)
 void services_stop(struct services *s)
 {
 	process_stop(&s->mosquitto, STOP_MS);
-	/* A broker that was killed leaves it. */
+	/* Who was killed leaves it. */
 	if (s->mosquitto.name)
 		(void)!unlink(s->socket);
 	process_stop(&s->imprintd, STOP_MS);
+	if (s->imprintd.name)
+		(void)!unlink(s->feed);
 }

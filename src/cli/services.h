@@ -2,11 +2,11 @@
  * services.h -- imprintd and mosquitto, as `imprint up` runs them: started in order, watched, stopped.
  *
  * imprintd says on a descriptor when it accepts requests, where, and who we are there. The broker's
- * configuration is written from what imprintd made, and the broker serves when it lets the other one in
- * by its socket. Neither is started again when it ends: `up` says why, and ends too.
+ * configuration is written from what imprintd made, with the plugin, which hears from imprintd who is
+ * wanted. The broker serves when it lets imprintd in by its socket. Neither is started again when it ends: `up` says why, and ends too.
  *
  *	struct services s = SERVICES_NONE;
- *	if ((e = services_find(&s, NULL, eb)) != OK || (e = services_server(&s, &o, eb)) != OK ||
+ *	if ((e = services_find(&s, NULL, NULL, eb)) != OK || (e = services_server(&s, &o, eb)) != OK ||
  *	    (e = services_broker(&s, &o, eb)) != OK)
  *		goto out;
  *	...
@@ -26,10 +26,12 @@
 struct services {
 	struct process imprintd, mosquitto;
 	char imprintd_path[FOLDER_PATH_MAX], mosquitto_path[FOLDER_PATH_MAX];
+	char plugin_path[FOLDER_PATH_MAX];
 	/* from the line of imprintd */
 	char server[256], credentials[FOLDER_PATH_MAX], organization[40];
 	uint16_t broker_port;
 	char socket[FOLDER_PATH_MAX]; /* of the broker, for the server; "" before */
+	char feed[FOLDER_PATH_MAX];   /* of the server, for the broker's plugin */
 	char chain[FOLDER_PATH_MAX];  /* the broker's own certificate */
 	struct stat chain_read;       /* as the broker has read it */
 };
@@ -46,10 +48,11 @@ struct services_options {
 };
 
 /*
- * mosquitto: where it is; NULL: in PATH or /usr/sbin. ERR_NOT_FOUND: a program is missing, with the
- * package that has it.
+ * mosquitto: where it is; NULL: in PATH or /usr/sbin. plugin: the broker's; NULL: beside this program
+ * or where it is installed. ERR_NOT_FOUND: one of them is missing, and what to do about it.
  */
-enum err services_find(struct services *s, const char *mosquitto, struct errbuf *eb) MUST_CHECK;
+enum err services_find(
+    struct services *s, const char *mosquitto, const char *plugin, struct errbuf *eb) MUST_CHECK;
 enum err services_server(
     struct services *s, const struct services_options *o, struct errbuf *eb) MUST_CHECK;
 /* ERR_CONFLICT: broker_port was given and is taken. */

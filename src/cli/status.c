@@ -20,7 +20,7 @@ struct status {
 	struct cli *cli;
 	char state[FOLDER_PATH_MAX];
 	struct up_file up;
-	json_t *boards, *certificates;
+	json_t *brokers, *boards, *certificates;
 	bool runs, server, broker;
 	struct errbuf wrong; /* the first thing that is not as it should be; "" */
 	enum err e;          /* of it */
@@ -40,22 +40,79 @@ static bool alive(long pid)
 	return kill((pid_t)pid, 0) == 0 || errno == EPERM;
 }
 
+/* What its newest visit says: since when it is there, or why it is not. */
+static void visit_look(struct cloud *cloud, const char *id, char said[160], char reason[64])
+{
+	struct cloud_detail d = { .n_certs = 0 };
+
+	if (cloud_device_detail(cloud, id, &d, NULL) != OK)
+		return; /* a server that knows the cloud API alone */
+	if (d.visits.n > 0) {
+		const struct cloud_visit *v = &d.visits.at[0];
+		bool lasts = v->admitted && !v->ended[0];
+		const char *after = lasts ? v->address : v->reason;
+
+		snprintf(said, 160, "%s %.40s%s%.64s",
+		    lasts         ? "since"
+		    : v->admitted ? "left"
+		                  : "refused",
+		    v->admitted && v->ended[0] ? v->ended : v->began,
+		    !after[0] ? ""
+		    : lasts   ? " from "
+		              : ": ",
+		    after);
+		snprintf(reason, 64, "%.60s", lasts ? "" : v->reason);
+	}
+	cloud_detail_clear(&d);
+}
+
 static void board_add(struct status *s, const struct up_board *b, struct cloud *cloud)
 {
 	struct cloud_device d = { .status = "UNKNOWN" };
 	struct errbuf why = { "no identity yet" };
+	char said[160] = "", reason[64] = "";
 	enum err e = ERR_NOT_FOUND;
+	bool online;
 
-	if (b->device_id[0] && cloud)
-		e = cloud_device_get(cloud, b->device_id, &d, &why);
-	if (e == OK && strcmp(d.status, "ONLINE") != 0)
-		err_set(&why, ERR_IO, "%s is %s", b->name, d.status);
-	if (e != OK || strcmp(d.status, "ONLINE") != 0)
-		wrong(s, e == OK ? ERR_IO : e, why.text);
+	if (b->device_id[0] && cloud && (e = cloud_device_get(cloud, b->device_id, &d, &why)) == OK)
+		visit_look(cloud, b->device_id, said, reason);
+	online = e == OK && strcmp(d.status, "ONLINE") == 0;
+	if (e == OK && !online)
+		e = err_set(
+		    &why, ERR_IO, "%s is %s%s%s", b->name, d.status, reason[0] ? ": " : "", reason);
+	if (!online)
+		wrong(s, e, why.text);
 	json_array_append_new(s->boards,
-	    json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", b->name, "device_id", b->device_id, "port",
-	        b->port, "device_status", d.status, "last_activity_at", d.last_activity_at));
+	    json_pack("{s:s,s:s,s:s,s:s,s:s,s:s*,s:s*}", "name", b->name, "device_id", b->device_id,
+	        "port", b->port, "device_status", d.status, "last_activity_at", d.last_activity_at,
+	        "visit", said[0] ? said : NULL, "reason", reason[0] ? reason : NULL));
 	cloud_device_clear(&d);
+}
+
+/* Whether those who let boards in know who is wanted. */
+static void brokers_look(struct status *s, struct cloud *cloud)
+{
+	struct cloud_brokers list = { .n = 0 };
+	struct errbuf why = { "" };
+	enum err e = cloud_brokers(cloud, &list, &why);
+
+	if (e == OK && list.n == 0)
+		e = err_set(&why, ERR_IO, "no broker has asked the server who may come in");
+	if (e != OK)
+		wrong(s, e, why.text);
+	for (size_t i = 0; i < list.n; i++) {
+		const struct cloud_broker *b = &list.at[i];
+
+		if (strcmp(b->state, "fresh") != 0) {
+			err_set(&why, ERR_IO, "the list of %s is not fresh: it is %s", b->name,
+			    b->state);
+			wrong(s, ERR_IO, why.text);
+		}
+		json_array_append_new(
+		    s->brokers, json_pack("{s:s,s:s,s:I,s:s}", "name", b->name, "state", b->state,
+		                    "boards", (json_int_t)b->boards, "heard_at", b->heard_at));
+	}
+	cloud_brokers_clear(&list);
 }
 
 static struct cloud *server_open(struct status *s, struct errbuf *eb)
@@ -89,6 +146,8 @@ static void services_look(struct status *s)
 	s->broker = alive(s->up.mosquitto) && services_broker_answers(s->up.run);
 	if (!s->broker)
 		wrong(s, ERR_IO, "the broker does not answer");
+	if (cloud)
+		brokers_look(s, cloud);
 	for (size_t i = 0; i < s->up.n_boards; i++)
 		board_add(s, &s->up.boards[i], cloud);
 	cloud_free(cloud);
@@ -183,14 +242,21 @@ static void people(const struct status *s)
 		word(s, "broker", s->broker ? "ready" : "silent", s->broker);
 		printf("%s:%u, process %ld\n", s->up.host, s->up.broker_port, s->up.mosquitto);
 	}
+	json_array_foreach(s->brokers, i, one)
+	{
+		long boards = (long)json_integer_value(json_object_get(one, "boards"));
+		char what[80];
+
+		snprintf(what, sizeof(what), "list of %s", text_of(one, "name"));
+		word(s, what, text_of(one, "state"), strcmp(text_of(one, "state"), "fresh") == 0);
+		printf("%ld board%s connected\n", boards, boards == 1 ? "" : "s");
+	}
 	json_array_foreach(s->boards, i, one)
 	{
-		const char *status = text_of(one, "device_status"),
-		           *last = text_of(one, "last_activity_at");
+		const char *status = text_of(one, "device_status"), *visit = text_of(one, "visit");
 
 		word(s, text_of(one, "name"), status, strcmp(status, "ONLINE") == 0);
-		printf(
-		    "%s%s%s\n", text_of(one, "device_id"), last[0] ? ", last heard of " : "", last);
+		printf("%s%s%s\n", text_of(one, "device_id"), visit[0] ? ", " : "", visit);
 	}
 	json_array_foreach(s->certificates, i, one)
 	{
@@ -215,9 +281,9 @@ static enum err print(struct status *s, struct errbuf *eb)
 		fflush(stdout);
 		return OK;
 	}
-	all = json_pack("{s:b,s:b,s:s,s:O,s:O,s:s}", "ok", s->e == OK, "running", s->runs, "state",
-	    s->state, "boards", s->boards, "certificates", s->certificates, "reason",
-	    s->wrong.text);
+	all = json_pack("{s:b,s:b,s:s,s:O,s:O,s:O,s:s}", "ok", s->e == OK, "running", s->runs,
+	    "state", s->state, "brokers", s->brokers, "boards", s->boards, "certificates",
+	    s->certificates, "reason", s->wrong.text);
 	if (all && s->runs)
 		json_object_update_new(
 		    all, json_pack("{s:I,s:{s:s,s:b,s:I},s:{s:s,s:i,s:b,s:I},s:s}", "pid",
@@ -258,9 +324,11 @@ static enum err status(struct cli *cli, struct errbuf *eb)
 	if (!s)
 		return err_set(eb, ERR_MEMORY, "no memory");
 	s->cli = cli;
+	s->brokers = json_array();
 	s->boards = json_array();
 	s->certificates = json_array();
 	e = look(s, eb);
+	json_decref(s->brokers);
 	json_decref(s->boards);
 	json_decref(s->certificates);
 	free(s);
@@ -269,10 +337,12 @@ static enum err status(struct cli *cli, struct errbuf *eb)
 
 const struct cli_command status_commands[] = {
 	{ .name = "status",
-	    .summary = "say what runs, which boards are ONLINE, which certificates end when",
+	    .summary = "say what runs, who is let in, which boards are ONLINE, which certificates "
+	               "end when",
 	    .about = "Of the `imprint up` that runs with this state folder. The exit status says "
 	             "it too: 0 when all is well and every board ONLINE, 3 when nothing runs, "
-	             "another one for what is wrong. What a board is, the server says.",
+	             "another one for what is wrong. What a board is, the server says, and so "
+	             "whether the broker's list of who is let in is fresh.",
 	    .run = status },
 	{ 0 },
 };

@@ -25,7 +25,8 @@ struct steps {
 	bool ticks, stopping;
 	struct row rows[ROWS];
 	unsigned unfinished;
-	unsigned drawn; /* lines of unfinished rows that stand on the terminal */
+	unsigned drawn; /* lines of unfinished rows and of the table that stand on the terminal */
+	char *table;    /* NULL: none */
 	double zero;
 	json_t *ended;
 };
@@ -67,7 +68,23 @@ static void erase(struct steps *s)
 	s->drawn = 0;
 }
 
-/* A row is never wider than the terminal: a wrapped line would be counted as one. */
+/* Never wider than the terminal: a wrapped line would be counted as one. */
+static void draw_line(struct steps *s, const char *line, size_t n, size_t columns)
+{
+	fprintf(stderr, "%.*s\n", (int)(n < columns ? n : columns), line);
+	s->drawn++;
+}
+
+static void draw_table(struct steps *s, size_t columns, size_t lines)
+{
+	for (const char *at = s->table; at && *at && s->drawn < lines;) {
+		size_t n = strcspn(at, "\n");
+
+		draw_line(s, at, n, columns);
+		at += n + (at[n] == '\n');
+	}
+}
+
 static void draw(struct steps *s)
 {
 	size_t columns = width(), lines = height();
@@ -80,9 +97,10 @@ static void draw(struct steps *s)
 			continue;
 		snprintf(
 		    line, sizeof(line), "%-10s %-31s %6.1f s", r->who, r->text, now() - r->began);
-		fprintf(stderr, "%.*s\n", (int)columns, line);
-		s->drawn++;
+		draw_line(s, line, strlen(line), columns);
 	}
+	if (s->ticks)
+		draw_table(s, columns, lines);
 	fflush(stderr);
 }
 
@@ -154,6 +172,7 @@ void steps_free(struct steps *s)
 	pthread_cond_destroy(&s->news);
 	pthread_mutex_destroy(&s->lock);
 	json_decref(s->ended);
+	free(s->table);
 	free(s);
 }
 
@@ -237,6 +256,21 @@ void steps_say(struct steps *s, const char *fmt, ...)
 	pthread_mutex_lock(&s->lock);
 	erase(s);
 	cli_say(s->cli, "%s", line);
+	draw(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Without memory the former one goes on standing there. */
+void steps_table(struct steps *s, const char *lines)
+{
+	char *copy = lines ? strdup(lines) : NULL;
+
+	if (lines && !copy)
+		return;
+	pthread_mutex_lock(&s->lock);
+	erase(s);
+	free(s->table);
+	s->table = copy;
 	draw(s);
 	pthread_mutex_unlock(&s->lock);
 }

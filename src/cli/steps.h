@@ -3,7 +3,8 @@
  *
  * Each step is one row: who does it, what it is, how long it took, how it ended. On a terminal the
  * rows that are not finished stand below the others and their seconds run; elsewhere a row is printed
- * once, when it has ended. Any thread may begin and end steps; one row belongs to one thread.
+ * once, when it has ended. A table of what is now may stand below all of them, on a terminal alone.
+ * Any thread may begin and end steps; one row belongs to one thread.
  *
  *	struct steps *steps = NULL;
  *	if ((e = steps_new(cli, &steps, eb)) != OK)
@@ -33,6 +34,12 @@ void steps_end(struct steps *steps, int row, enum client_state state, const char
 void steps_event(struct steps *steps, int *row, const char *who, const struct client_event *event);
 /* A line above the rows that are not finished, as cli_say. */
 void steps_say(struct steps *steps, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Lines that stand below everything else from now on, in place of the former ones; elsewhere than on a
+ * terminal nothing is printed. Copied; NULL: none.
+ */
+void steps_table(struct steps *steps, const char *lines);
 
 /* What has ended, in its order: objects with who, step, state, seconds, began. The caller's. */
 json_t *steps_json(struct steps *steps);

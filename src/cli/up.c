@@ -2,6 +2,7 @@
 #include "cloud.h"
 #include "commands.h"
 #include "guests.h"
+#include "visitors.h"
 #include "local.h"
 #include "services.h"
 #include "steps.h"
@@ -13,14 +14,19 @@
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define READY_MS 30000 /* for a service to start */
 #define ONLINE_S 60    /* for all boards, without --timeout */
+#define KNOWS_MS 20    /* between two questions for the broker's list */
 #define LOOK_MS 200    /* between two questions to the server while boards come */
 #define WATCH_MS 2000  /* and afterwards */
+#define STREAM_MS 2000 /* until the server's stream of events is there; it may come later */
 
 static const struct cli_option options[] = {
 	{ .name = "once",
@@ -72,7 +78,23 @@ static const struct cli_option options[] = {
 	    .kind = CLI_FILE,
 	    .value = "PROGRAM",
 	    .help = "the broker's program; found in PATH or /usr/sbin unless given" },
+	{ .name = "plugin",
+	    .kind = CLI_FILE,
+	    .value = "FILE",
+	    .help =
+	        "the broker's plugin; found beside this program or where it is installed unless "
+	        "given" },
 	{ 0 },
+};
+
+/* Listens to the server, in a thread and with a client of its own. */
+struct stream {
+	pthread_t thread;
+	bool runs;
+	int stop;         /* readable: it ends; -1 before */
+	atomic_int state; /* 0 not yet, 1 it is there, -1 it never came about */
+	struct cloud *cloud;
+	struct visitors *visitors;
 };
 
 struct up {
@@ -85,6 +107,8 @@ struct up {
 	struct credentials credentials;
 	struct cloud *cloud;
 	struct guests *guests;
+	struct visitors *visitors;
+	struct stream stream;
 	char state[FOLDER_PATH_MAX], run[FOLDER_PATH_MAX], records[FOLDER_PATH_MAX];
 	char anchor[FOLDER_PATH_MAX], broker[300];
 	char names[SERVICES_NAMES_MAX][INET_ADDRSTRLEN];
@@ -263,10 +287,52 @@ static enum err server(struct up *u, struct errbuf *eb)
 	return e;
 }
 
+static enum err pause_ms(int ms, struct errbuf *eb)
+{
+	struct pollfd p = { .fd = cli_stop_fd(), .events = POLLIN };
+
+	(void)poll(&p, 1, ms);
+	return cli_stopping() ? err_set(eb, ERR_CONFLICT, "interrupted") : OK;
+}
+
+static bool knows(const struct cloud_brokers *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->at[i].state, "fresh") == 0)
+			return true;
+	return false;
+}
+
+/* Before the broker has its list it lets nobody in, and a board that comes too early waits to come again. */
+static enum err broker_knows(struct up *u, struct errbuf *eb)
+{
+	for (int waited = 0; waited < READY_MS; waited += KNOWS_MS) {
+		struct cloud_brokers list = { .n = 0 };
+		enum err e;
+		bool fresh;
+
+		if ((e = services_alive(&u->services, eb)) != OK ||
+		    (e = cloud_brokers(u->cloud, &list, eb)) != OK)
+			return e;
+		fresh = knows(&list);
+		cloud_brokers_clear(&list);
+		if (fresh)
+			return OK;
+		if ((e = pause_ms(KNOWS_MS, eb)) != OK)
+			return e;
+	}
+	return err_set(eb, ERR_TIMEOUT,
+	    "mosquitto: its plugin has no list of who may come in after %d s; its log: %s",
+	    READY_MS / 1000, u->services.mosquitto.log);
+}
+
 static enum err broker(struct up *u, struct errbuf *eb)
 {
 	int row = steps_begin(u->steps, "mosquitto", "broker", "Start the broker");
 	enum err e = services_broker(&u->services, &u->how, eb);
+
+	if (e == OK)
+		e = broker_knows(u, eb);
 
 	snprintf(u->broker, sizeof(u->broker), "localhost:%u", (unsigned)u->services.broker_port);
 	steps_end(u->steps, row, e == OK ? CLIENT_DONE : CLIENT_FAILED, e == OK ? u->broker : "");
@@ -297,15 +363,69 @@ static enum err announce(struct up *u, struct errbuf *eb)
 	return up_file_write(u->state, f, eb);
 }
 
-/* --- until all are online, and afterwards --- */
+/* --- what happens at the server --- */
 
-static enum err pause_ms(int ms, struct errbuf *eb)
+static bool stream_each(void *ctx, const struct cloud_event *e)
 {
-	struct pollfd p = { .fd = cli_stop_fd(), .events = POLLIN };
-
-	(void)poll(&p, 1, ms);
-	return cli_stopping() ? err_set(eb, ERR_CONFLICT, "interrupted") : OK;
+	visitors_told(((struct stream *)ctx)->visitors, e);
+	return true;
 }
+
+static void stream_state(void *ctx, const char *why)
+{
+	struct stream *s = ctx;
+
+	/* One that is lost is looked for again, and goes on where it was. */
+	if (!why)
+		atomic_store(&s->state, 1);
+}
+
+static void *stream_run(void *ctx)
+{
+	struct stream *s = ctx;
+	struct cloud_watch how = { .each = stream_each, .state = stream_state, .ctx = s };
+	struct errbuf eb = { "" };
+
+	/* Without it what is asked for every two seconds is all there is. */
+	if (cloud_watch(s->cloud, &how, &eb) != OK && atomic_load(&s->state) == 0)
+		atomic_store(&s->state, -1);
+	return NULL;
+}
+
+/* Before the broker begins, so that nobody comes in unseen. */
+static enum err stream_start(struct up *u, struct errbuf *eb)
+{
+	struct stream *s = &u->stream;
+	struct cloud_options to = { .credentials = &u->credentials,
+		.version = u->cli->program->version };
+	enum err e;
+
+	s->visitors = u->visitors;
+	if ((s->stop = eventfd(0, EFD_CLOEXEC)) < 0)
+		return err_set(eb, ERR_IO, "eventfd: %s", strerror(errno));
+	to.stop_fd = s->stop;
+	if ((e = cloud_open(&to, &s->cloud, eb)) != OK)
+		return e;
+	if (pthread_create(&s->thread, NULL, stream_run, s) != 0)
+		return err_set(eb, ERR_MEMORY, "no thread that listens to the server");
+	s->runs = true;
+	for (int i = 0; i < STREAM_MS / 10 && atomic_load(&s->state) == 0; i++)
+		usleep(10000);
+	return OK;
+}
+
+static void stream_stop(struct stream *s)
+{
+	if (s->stop >= 0)
+		(void)!write(s->stop, &(uint64_t){ 1 }, sizeof(uint64_t));
+	if (s->runs)
+		pthread_join(s->thread, NULL);
+	cloud_free(s->cloud);
+	if (s->stop >= 0)
+		close(s->stop);
+}
+
+/* --- until all are online, and afterwards --- */
 
 /* A service that is gone is a better reason than a question it did not answer. */
 static enum err ask(struct up *u, size_t *missing, struct errbuf *eb)
@@ -340,6 +460,7 @@ static enum err watch(struct up *u, struct errbuf *eb)
 	bool answered = true;
 	size_t missing;
 
+	visitors_show(u->visitors);
 	while (pause_ms(WATCH_MS, eb) == OK) {
 		enum err e = ask(u, &missing, eb);
 
@@ -418,7 +539,8 @@ static enum err boards(struct up *u, struct errbuf *eb)
 		.anchor = u->anchor,
 		.credentials = &u->credentials,
 		.version = u->cli->program->version,
-		.steps = u->steps };
+		.steps = u->steps,
+		.visitors = u->visitors };
 	enum err e;
 
 	if ((e = guests_delete(u->guests, u->cloud, u->cli, eb)) != OK ||
@@ -431,15 +553,16 @@ static enum err all_up(struct up *u, struct errbuf *eb)
 {
 	enum err e;
 
-	if ((e = services_find(&u->services, cli_text(u->cli, "mosquitto"), eb)) != OK ||
+	if ((e = services_find(&u->services, cli_text(u->cli, "mosquitto"),
+	         cli_text(u->cli, "plugin"), eb)) != OK ||
 	    (e = places(u, eb)) != OK || (e = leftovers(u, eb)) != OK)
 		return e;
 	if (cli_on(u->cli, "fresh") &&
 	    (e = guests_forget(u->guests, u->state, u->records, u->cli, eb)) != OK)
 		return e;
 	/* Told twice: who looks meanwhile finds the services, and later the boards' ids. */
-	if ((e = server(u, eb)) != OK || (e = broker(u, eb)) != OK || (e = announce(u, eb)) != OK ||
-	    (e = boards(u, eb)) != OK)
+	if ((e = server(u, eb)) != OK || (e = stream_start(u, eb)) != OK ||
+	    (e = broker(u, eb)) != OK || (e = announce(u, eb)) != OK || (e = boards(u, eb)) != OK)
 		return e;
 	return announce(u, eb);
 }
@@ -447,6 +570,8 @@ static enum err all_up(struct up *u, struct errbuf *eb)
 static void all_down(struct up *u)
 {
 	guests_free(u->guests);
+	stream_stop(&u->stream);
+	visitors_free(u->visitors);
 	cloud_free(u->cloud);
 	services_stop(&u->services);
 	wipe(&u->credentials, sizeof(u->credentials));
@@ -471,11 +596,13 @@ static enum err up(struct cli *cli, struct errbuf *eb)
 		return err_set(eb, ERR_MEMORY, "no memory");
 	u->cli = cli;
 	u->lock = u->run_lock = FILE_UNLOCKED;
+	u->stream.stop = -1;
 	u->services = SERVICES_NONE;
 	how(u);
 	if ((e = guests_new(cli_text(cli, "name"), n, &u->guests, eb)) == OK &&
-	    (e = steps_new(cli, &u->steps, eb)) == OK && (e = all_up(u, eb)) == OK &&
-	    (e = report(u, eb)) == OK && !cli_on(cli, "once"))
+	    (e = steps_new(cli, &u->steps, eb)) == OK &&
+	    (e = visitors_new(cli, u->steps, &u->visitors, eb)) == OK &&
+	    (e = all_up(u, eb)) == OK && (e = report(u, eb)) == OK && !cli_on(cli, "once"))
 		e = watch(u, eb);
 	all_down(u);
 	free(u);

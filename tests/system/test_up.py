@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -43,16 +44,17 @@ class Up(harness.SystemTest):
         return done.returncode, json.loads(done.stdout)
 
     def children(self):
-        """Processes that have this test's folder in their command line, the `imprint` of the test aside."""
-        found = {}
+        """Processes that have this test's folder in their command line; not the broker's own, which writes its list."""
+        found, parents = {}, {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 words = (folder / "cmdline").read_bytes().split(b"\0")
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
             if any(str(self.folder).encode() in word for word in words):
                 found[int(folder.name)] = Path(words[0].decode()).name
-        return found
+        return {pid: name for pid, name in found.items() if found.get(parents[pid]) != "mosquitto"}
 
     def until(self, question, what):
         limit = time.monotonic() + 60
@@ -61,7 +63,7 @@ class Up(harness.SystemTest):
             time.sleep(0.05)
 
     def leaves_nothing(self):
-        self.assertEqual(self.children(), {})
+        self.until(lambda: not self.children(), "what is still there")
         left = [path for path in self.run_folder.rglob("*") if not path.is_dir() and not path.name.endswith(".lock")]
         self.assertEqual(left, [])
         self.assertFalse((self.state / "up.json").exists())
@@ -117,7 +119,9 @@ class Up(harness.SystemTest):
             self.assertEqual(ends[name], certificate.not_valid_after.isoformat() + "Z")
         shown = self.run_program("imprint", "status")
         self.assertEqual(shown.returncode, 0, shown)
-        self.assertRegex(shown.stdout, rf"(?m)^b-2 +ONLINE +{UUID}, last heard of ")
+        self.assertRegex(shown.stdout, rf"(?m)^b-2 +ONLINE +{UUID}, since \S+Z from 127.0.0.1$")
+        self.assertRegex(shown.stdout, r"(?m)^list of mosquitto +fresh +3 boards connected$")
+        self.assertEqual([(b["name"], b["state"], b["boards"]) for b in status["brokers"]], [("mosquitto", "fresh", 3)])
         # A second one says where the first runs, and disturbs nothing.
         second = self.run_program("imprint", "up", "--once")
         self.assertEqual(second.returncode, 6, second)
@@ -137,17 +141,51 @@ class Up(harness.SystemTest):
         self.assertEqual((down.returncode, json.loads(down.stdout)["ended"]), (0, False))
 
     def test_a_board_goes_and_comes(self):
-        clock = self.folder / "clock"
-        clock.write_text("0")
-        run = self.stay("--name", "b", env={"IMPRINT_TEST_CLOCK": str(clock)})
+        run = self.stay("--name", "b")
         self.assertEqual(self.run_program("imprint", "board", "unplug", "b").returncode, 0)
-        clock.write_text("100") # a minute and a half without a word
-        run.wait_for("^b +OFFLINE, last heard of ")
+        run.wait_for(r"^b +OFFLINE +\d{4}-\d\d-\d\dT\S+Z$")
         code, status = self.status()
         self.assertEqual((code, status["ok"], status["reason"]), (8, False, "b is OFFLINE"))
         self.assertEqual(self.run_program("imprint", "board", "plug", "b").returncode, 0)
-        run.wait_for("^b +ONLINE, last heard of ", timeout=60)
+        run.wait_for(r"^b +ONLINE +\S+  from 127.0.0.1$", timeout=60)
         self.assertEqual(self.status()[0], 0)
+
+    def change(self, *how):
+        done = self.run_program("imprint", "device", *how)
+        self.assertEqual(done.returncode, 0, done)
+
+    def test_a_board_that_must_go(self):
+        """It is out, and its next attempt is refused, with the same reason; it was told to nobody twice."""
+        run = self.stay("--name", "b")
+        self.change("revoke", "b", "--yes", "--reason", "keyCompromise")
+        run.wait_for(r"^b +OFFLINE +\S+  revoked: ")
+        run.wait_for(r"^b +refused +\S+  revoked: ")
+        code, status = self.status()
+        board = status["boards"][0]
+        self.assertEqual((code, board["device_status"], board["reason"], status["reason"]), (8, "OFFLINE", "revoked", "b is OFFLINE: revoked"))
+        self.assertRegex(self.run_program("imprint", "status").stdout, rf"(?m)^b +OFFLINE +{UUID}, refused \S+Z: revoked$")
+        self.assertEqual(sum("refused" in line for line in run.lines), 1, run.output)
+
+    def test_a_board_that_must_go_for_a_while(self):
+        run = self.stay("--name", "b")
+        self.change("disable", "b")
+        run.wait_for(r"^b +OFFLINE +\S+  disabled: ")
+        run.wait_for(r"^b +refused +\S+  disabled: ")
+        self.change("enable", "b")
+        run.wait_for(r"^b +ONLINE +\S+  from 127.0.0.1$", timeout=60)
+        self.assertEqual(self.status()[0], 0)
+
+    def test_another_board(self):
+        """One that `up` does not run is shown as well."""
+        run = self.stay("--no-board")
+        broker = self.status()[1]["broker"]
+        board = self.start("imprint", "board", "guest", "--broker", f"localhost:{broker['port']}", "--anchor", self.state / "tls/service-root.pem")
+        board.wait_for("/tty/guest$")
+        done = self.run_program("imprint", "provision", "--port", "guest", "--name", "guest", "--yes")
+        self.assertEqual(done.returncode, 0, done)
+        run.wait_for(r"^guest +ONLINE +\S+  from 127.0.0.1$", timeout=60)
+        board.kill() # without a word to the broker: it sees that the connection is gone
+        run.wait_for(r"^guest +OFFLINE ")
 
     def test_the_broker_reads_its_renewed_certificate(self):
         clock = self.folder / "clock"
@@ -209,7 +247,7 @@ class Up(harness.SystemTest):
         """It says that it is online, everywhere one can ask it. The server knows better."""
         done = self.run_program("imprint", "up", "--once", "--timeout", "8", env={"IMPRINT_TEST_LIAR": "1"}, timeout=120)
         self.assertEqual(done.returncode, 9, done)
-        self.assertIn("the server has no message from it", done.stderr)
+        self.assertIn("no broker has let it in", done.stderr)
         self.assertIn("the board itself says: online", done.stderr)
         self.leaves_nothing()
 
@@ -217,6 +255,21 @@ class Up(harness.SystemTest):
         done = self.run_program("imprint", "up", "--once", "--mosquitto", "/nowhere/mosquitto")
         self.assertEqual(done.returncode, 3, done)
         self.assertIn("apt-get install mosquitto", done.stderr)
+        self.leaves_nothing()
+
+    def test_plugin_is_missing(self):
+        done = self.run_program("imprint", "up", "--once", "--plugin", "/nowhere/plugin.so")
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn("/nowhere/plugin.so: cannot be the broker's plugin", done.stderr)
+        self.leaves_nothing()
+
+    def test_a_plugin_that_is_none(self):
+        """The broker does not start without one."""
+        (self.folder / "plugin.so").write_text("no library")
+        done = self.run_program("imprint", "up", "--once", "--plugin", "plugin.so", *LIMIT)
+        self.assertNotEqual(done.returncode, 0, done)
+        self.assertIn("mosquitto ended with status", done.stderr)
+        self.assertIn("plugin.so", done.stderr)
         self.leaves_nothing()
 
     def test_a_broker_that_ends_at_once(self):
@@ -289,6 +342,37 @@ class Up(harness.SystemTest):
         for who, what in want:
             self.assertEqual(len([line for line in shown if line.startswith(f"{who} ") and what in line]), 1, "\n".join(shown))
         self.assertEqual(len(shown), 2 + 2 * (len(SETUP) + 1), "\n".join(shown))
+        self.leaves_nothing()
+
+    def test_terminal_table(self):
+        """Who is connected stands below the lines; who goes leaves it."""
+        main, other = pty.openpty()
+        env = {**self.env, "TERM": "xterm"}
+        run = subprocess.Popen([harness.program("imprint"), "up", "--name", "b", *LIMIT], env=env, cwd=self.folder,
+            stdin=other, stdout=other, stderr=other, start_new_session=True)
+        self.addCleanup(lambda: (run.kill(), run.wait()))
+        os.close(other)
+        said = b""
+
+        def shows(pattern):
+            nonlocal said
+            limit = time.monotonic() + 150
+            while not re.search(pattern, "\n".join(self.screen(said.decode(errors="replace"))), re.MULTILINE):
+                self.assertLess(time.monotonic(), limit, said)
+                self.assertTrue(select.select([main], [], [], 60)[0], said)
+                said += os.read(main, 65536)
+
+        shows(r"^CONNECTED +SINCE +FROM +DEVICE\nb +\S+Z +127.0.0.1 +[0-9a-f-]{8,}\n$") # as much as fits
+        self.change("disable", "b")
+        shows(r"^b +OFFLINE +\S+  disabled: [^\n]*\n(.*\n)*\nno board is connected\n$")
+        self.assertNotIn("CONNECTED", "\n".join(self.screen(said.decode())))
+        run.send_signal(signal.SIGTERM)
+        with contextlib.suppress(OSError):
+            while part := os.read(main, 65536):
+                said += part
+        os.close(main)
+        self.assertEqual(run.wait(60), 0, said)
+        self.assertNotIn("no board is connected", "\n".join(self.screen(said.decode())))
         self.leaves_nothing()
 
     def test_lan(self):

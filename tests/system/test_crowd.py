@@ -26,13 +26,13 @@ class CrowdTest(harness.SystemTest):
         self.broker = self.start_broker()
 
     def configure(self):
-        done = self.run_program("imprint", "broker", "config", "--no-plugin", "--broker-port", self.port, "--listen",
+        done = self.run_program("imprint", "broker", "config", "--broker-port", self.port, "--listen",
             "127.0.0.1")
         self.assertEqual(done.returncode, 0, done)
         return done.stdout.strip()
 
     def start_broker(self):
-        broker = self.start("/usr/sbin/mosquitto", "-c", self.config)
+        broker = self.start(self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto"), "-c", self.config)
         broker.wait_for(r"mosquitto version \S+ running")
         return broker
 

@@ -54,10 +54,14 @@ static void visits(const struct cloud_visits *list)
 
 static void door(struct slice body)
 {
+	char names[CLOUD_WAITING_MAX + 1];
 	struct cloud_brokers brokers;
 	struct cloud_visits history;
 	struct cloud_detail d;
 
+	answer_waiting(body, names);
+	shown(names);
+	CHECK(strlen(names) <= CLOUD_WAITING_MAX);
 	if (answer_detail(body, &d, NULL) == OK) {
 		shown(d.name);
 		shown(d.waiting);

@@ -279,6 +279,7 @@ def answer_seeds(cert):
             "token": {"access_token": "abc", "expires_in": 300, "token_type": "Bearer"},
             "error": {"id": "a", "code": "not_found", "status": 404, "detail": "no such device"}}.items():
         write("answer", name, json.dumps(value).encode())
+    write("answer", "waiting", b"reached=1 waiting=mosquitto,south.2")
     who = {"client": "c" * 32, "secret": "s" * 64, "organization": ident, "server": "https://localhost:8443", "ca": "/a.pem"}
     write("credentials", "whole", json.dumps(who).encode())
     write("credentials", "server", b"https://[::1]:8443/")

@@ -550,26 +550,40 @@ static enum err delete_ask(
 	return cli_confirm(cli, question, eb);
 }
 
+/* One, and what is said of it; *waiting: a broker has not answered. */
+static enum err remove_one(const struct cli *cli, struct cloud *cloud, const char *name,
+    const char *id, bool *waiting, struct errbuf *eb)
+{
+	enum err e = cloud_device_delete(cloud, id, cli_on(cli, "forget"), eb);
+
+	if (e != OK)
+		return e;
+	*waiting |= cloud_waiting(cloud)[0] != 0;
+	cli_say(cli, "deleted %s%s%s", name,
+	    cloud_waiting(cloud)[0] ? ": not answered yet by " : "", cloud_waiting(cloud));
+	return OK;
+}
+
 static enum err remove_all(struct cli *cli, struct errbuf *eb)
 {
 	char ids[CLI_ARGS_MAX][UUID_TEXT + 1];
 	struct cloud *cloud = NULL;
+	bool waiting = false;
 	unsigned done = 0;
 	enum err e;
 
 	if ((e = remote_open(cli, &cloud, eb)) == OK &&
 	    (e = delete_ask(cli, cloud, ids, eb)) == OK) {
-		while (e == OK && done < cli->n_args)
-			if ((e = cloud_device_delete(
-			         cloud, ids[done], cli_on(cli, "forget"), eb)) == OK)
-				cli_say(cli, "deleted %s", cli->args[done++]);
+		while (done < cli->n_args &&
+		       (e = remove_one(cli, cloud, cli->args[done], ids[done], &waiting, eb)) == OK)
+			done++;
 		if (e != OK && done > 0)
 			err_within(eb, e, "after %u of %u", done, cli->n_args);
 	}
 	if (e == OK && cli_json(cli))
 		e = cli_json_print(json_pack("{s:i}", "deleted", (int)done), eb);
 	cloud_free(cloud);
-	return e;
+	return e == OK && waiting ? door_unanswered(eb) : e;
 }
 
 const struct cli_command device_commands[] = {

@@ -190,6 +190,13 @@ struct door {
 	unsigned waiting; /* devices for which a broker has not answered */
 };
 
+enum err door_unanswered(struct errbuf *eb)
+{
+	return err_set(eb, ERR_TIMEOUT,
+	    "the server has done it, but not every broker has answered: until one hears of it, or "
+	    "for 15 minutes at most, it goes on as before");
+}
+
 /* Everything is found and asked for before anything is changed. */
 static enum err door_ask(
     const struct cli *cli, struct cloud *cloud, struct door *door, struct errbuf *eb)
@@ -275,11 +282,7 @@ static enum err door_all(struct cli *cli, struct door *door, struct errbuf *eb)
 			err_within(eb, e, "after %u of %u", done, cli->n_args);
 	}
 	cloud_free(cloud);
-	if (e == OK && door->waiting > 0)
-		e = err_set(eb, ERR_TIMEOUT,
-		    "the server has done it, but not every broker has answered: what it does not "
-		    "hear of it goes on with, for 15 minutes at most");
-	return e;
+	return e == OK && door->waiting > 0 ? door_unanswered(eb) : e;
 }
 
 static enum err disable(struct cli *cli, struct errbuf *eb)

@@ -13,6 +13,8 @@
 #include <jansson.h>
 
 void door_json(const struct cloud_detail *d, json_t *all);
+/* What follows when the server has done it and a broker has not answered: ERR_TIMEOUT with its text. */
+enum err door_unanswered(struct errbuf *eb);
 /* What of it is there. */
 void door_print(json_t *all);
 

@@ -433,6 +433,30 @@ static enum err waiting_take(json_t *in, struct cloud_detail *d, struct errbuf *
 	return OK;
 }
 
+void answer_waiting(struct slice header, char out[CLOUD_WAITING_MAX + 1])
+{
+	static const char key[] = " waiting=";
+	const uint8_t *p = header.n ? memmem(header.p, header.n, key, sizeof(key) - 1) : NULL;
+	const uint8_t *end = header.p + header.n;
+	size_t n = 0;
+
+	out[0] = 0;
+	for (p = p ? p + sizeof(key) - 1 : end; p < end;) {
+		const uint8_t *comma = memchr(p, ',', (size_t)(end - p));
+		struct slice name = { p, (size_t)((comma ? comma : end) - p) };
+
+		if (name.n == 0 || name.n > CLOUD_WORD_MAX || memchr(p, 0, name.n) ||
+		    memchr(p, ' ', name.n) || !answer_printable(name))
+			break;
+		if (n + name.n + 2 <= CLOUD_WAITING_MAX)
+			n += (size_t)snprintf(out + n, CLOUD_WAITING_MAX + 1 - n, "%s%.*s",
+			    n ? ", " : "", (int)name.n, (const char *)name.p);
+		p = comma ? comma + 1 : end;
+	}
+	if (p < end)
+		out[0] = 0;
+}
+
 static enum err brokers_said(json_t *in, struct cloud_detail *d, struct errbuf *eb)
 {
 	json_t *brokers = json_object_get(in, "brokers");

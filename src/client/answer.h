@@ -159,6 +159,12 @@ enum err answer_event(
     const char *word, struct slice data, struct cloud_event *out, struct errbuf *eb) MUST_CHECK;
 
 /*
+ * What the header Imprint-Brokers says, "reached=1 waiting=a,b": the names as "a, b", as many as fit;
+ * "" of anything else.
+ */
+void answer_waiting(struct slice header, char out[CLOUD_WAITING_MAX + 1]);
+
+/*
  * The text of an error: `detail` of an error object or of problem details (RFC 9457), what OAuth
  * says (RFC 6749 section 5.2), or "". Always text for a terminal, whatever the body is.
  */

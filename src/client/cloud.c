@@ -300,6 +300,21 @@ out:
 	return code;
 }
 
+const char *cloud_waiting(const struct cloud *c)
+{
+	return c->waiting;
+}
+
+static void take_waiting(struct cloud *c)
+{
+	struct curl_header *h;
+
+	c->waiting[0] = 0;
+	if (curl_easy_header(c->curl, "Imprint-Brokers", 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
+		answer_waiting(
+		    (struct slice){ (const uint8_t *)h->value, strlen(h->value) }, c->waiting);
+}
+
 /* Once to the server and back. OK with any status. */
 static enum err exchange(struct call *call, CURLcode *code, struct errbuf *eb)
 {
@@ -326,6 +341,7 @@ static enum err exchange(struct call *call, CURLcode *code, struct errbuf *eb)
 		/* 0 also when there was none. */
 		curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &wait);
 		call->retry_after = wait > 0 ? (double)wait : -1;
+		take_waiting(c);
 		e = *code == CURLE_OK ? OK : failed(call, *code, eb);
 		c->passing =
 		    *code == CURLE_OK ? call->status == 429 || call->status >= 500 : is_loss(*code);

@@ -42,6 +42,9 @@ const char *cloud_server(const struct cloud *c);
 /* "7.88.1": of the library that speaks HTTP. */
 const char *cloud_library(void);
 
+/* Brokers that had not applied what the last call changed when it was answered: "a, b", or "". */
+const char *cloud_waiting(const struct cloud *c);
+
 /*
  * All calls below. ERR_NOT_FOUND: no such thing on the server. ERR_CONFLICT: 409, 412. ERR_DENIED:
  * credentials or rights. ERR_FORMAT: the server refuses a value, or its answer is none. ERR_TIMEOUT:

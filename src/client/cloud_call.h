@@ -19,7 +19,8 @@ struct cloud {
 	struct cloud_token token;
 	double token_until; /* by the monotonic clock; 0: there is none */
 	char said[CURL_ERROR_SIZE];
-	bool passing; /* what went wrong last may be right the next time */
+	char waiting[CLOUD_WAITING_MAX + 1]; /* of the last answer */
+	bool passing;                        /* what went wrong last may be right the next time */
 };
 
 /* One request and what came back. */

@@ -325,6 +325,33 @@ static void many_waiting(void)
 	cloud_detail_clear(&d);
 }
 
+static void waiting(void)
+{
+	static const struct {
+		const char *header, *names;
+	} cases[] = {
+		{ "reached=1 waiting=a", "a" },
+		{ "reached=0 waiting=a,b.2,c_d-e", "a, b.2, c_d-e" },
+		{ "reached=0", "" },
+		{ "", "" },
+		{ "reached=0 waiting=", "" },
+		{ "reached=0 waiting=a,,b", "" },
+		{ "reached=0 waiting=a b", "" },
+		{ "reached=0 waiting=\x1b[31m", "" },
+		{ "waiting=a", "" },
+	};
+	char out[CLOUD_WAITING_MAX + 1], longer[400];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		answer_waiting(text(cases[i].header), out);
+		ok(strcmp(out, cases[i].names) == 0, "header '%s': '%s'",
+		    i == 7 ? "an escape" : cases[i].header, out);
+	}
+	snprintf(longer, sizeof(longer), "reached=0 waiting=%060d,%060d,%060d,a", 1, 2, 3);
+	answer_waiting(text(longer), out);
+	ok(strlen(out) == 60 + 2 + 60 + 3, "as many as fit (%zu)", strlen(out));
+}
+
 static void visits_and_brokers(void)
 {
 	struct cloud_visits visits = { NULL, 7 };
@@ -442,6 +469,7 @@ int main(void)
 	certs();
 	details();
 	many_waiting();
+	waiting();
 	visits_and_brokers();
 	errors();
 	events();

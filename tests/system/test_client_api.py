@@ -45,6 +45,37 @@ class ApiTest(boards.BoardTest):
         self.assertIn(says, run.stderr, run)
 
 
+class Devices(ApiTest):
+    def test_a_server_with_nothing_but_the_cloud_api(self):
+        """What it has is shown; who is let in is not its business."""
+        cloud = self.cloud()
+        self.board("kitchen")
+        device = self.done(cloud, "kitchen", self.via_api("kitchen"))
+        shown = self.run_program("imprint", "device", "show", "kitchen")
+        self.assertRegex(shown.stdout, r"(?m)^certificates [0-9a-f]{32} valid, 20")
+        self.assertNotIn("enabled", shown.stdout)
+        for argv in (("revoke", device["id"], "--yes"), ("disable", device["id"]), ("history", device["id"])):
+            self.fails(self.run_program("imprint", "device", *argv), 3, "no such route")
+        self.fails(self.run_program("imprint", "broker", "list"), 3, "no such route")
+
+    def test_a_server_that_ignores_the_name(self):
+        """It answers with all devices; the right one is taken."""
+        cloud = self.cloud()
+        for name in ("attic", "kitchen"):
+            self.assertEqual(self.run_program("imprint", "device", "create", name).returncode, 0)
+        self.assertIn("kitchen", self.run_program("imprint", "device", "show", "kitchen").stdout)
+        self.assertTrue([path for _, path, _, _ in cloud.seen if path.endswith("/devices?name=kitchen")])
+
+    def test_answers_that_are_none(self):
+        cloud = self.cloud()
+        self.assertEqual(self.run_program("imprint", "device", "create", "kitchen").returncode, 0)
+        device = list(cloud.devices)[0]
+        for answer, says in (({}, "id: not a UUID"), ({"id": device, "name": "kitchen"}, "enabled: neither"),
+                ({"id": device, "name": "kitchen", "enabled": True, "brokers": {"waiting": ["\x1b[31m"]}}, "not a name")):
+            cloud.bend["POST", f"/v1/devices/{device}:revoke"] = lambda request, answer=answer: request.answer(200, answer)
+            self.fails(self.run_program("imprint", "device", "revoke", "kitchen", "--yes"), 5, says)
+
+
 class Provision(ApiTest):
     def test_new_device_then_again(self):
         cloud = self.cloud()

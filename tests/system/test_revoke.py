@@ -94,6 +94,7 @@ class RevokeTest(door.DoorTest):
     def test_silent_broker(self):
         """It is named within a second or so, on both kinds of route, and by the command; then it catches up."""
         identity, other = self.identity(self.server, name="kitchen"), self.identity(self.server)
+        third = self.identity(self.server, name="attic")
         board, last = self.admitted(identity), self.admitted(other)
         self.mosquitto.send(signal.SIGSTOP)
         key = {"Idempotency-Key": "once"}
@@ -104,12 +105,15 @@ class RevokeTest(door.DoorTest):
         self.assertIn("not every broker has answered", done.stderr)
         status, headers, _ = self.ask("DELETE", f"{DEVICES}/{other.device}")
         self.assertEqual((status, headers["Imprint-Brokers"]), (200, "reached=0 waiting=mosquitto"))
+        done = self.device("delete", "attic", "--yes", want=9)
+        self.assertIn("deleted attic: not answered yet by mosquitto", done.stderr)
         listed = self.run_program("imprint", "broker", "list", "--check")
         self.assertEqual(listed.returncode, 9, listed)
         self.assertRegex(listed.stdout, r"(?m)^mosquitto +behind ")
         self.mosquitto.send(signal.SIGCONT)
         board.wait_closed()
         last.wait_closed()
+        self.assertEqual(self.connect(third).code, 5)
         answer = self.own(identity, ":revoke", "POST", {}, **key)
         self.assertEqual(answer["brokers"], {"reached": 1, "waiting": []}, "the same request again")
         status, headers, _ = self.ask("POST", f"{DEVICES}/{other.device}", {"soft_deleted": False})

@@ -175,6 +175,21 @@ class Up(harness.SystemTest):
         run.wait_for(r"^b +ONLINE +\S+  from 127.0.0.1$", timeout=60)
         self.assertEqual(self.status()[0], 0)
 
+    def test_a_broker_that_falls_silent(self):
+        """Nobody knows then whether a board is there; and everybody, when it speaks again."""
+        run = self.stay("--name", "b")
+        pid = self.status()[1]["broker"]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            run.wait_for(r"^b +UNKNOWN +\S+  the broker is silent", timeout=60)
+            code, status = self.status()
+            self.assertEqual((code, [b["state"] for b in status["brokers"]]), (8, ["silent"]), status)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        seen = len(run.lines)
+        run.wait_for(r"^b +ONLINE ", start=seen - 1, timeout=60)
+        self.until(lambda: self.status()[0] == 0, "all is well")
+
     def test_another_board(self):
         """One that `up` does not run is shown as well."""
         run = self.stay("--no-board")

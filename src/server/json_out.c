@@ -120,15 +120,19 @@ static size_t utf8_length(const uint8_t *p, size_t n)
 	return 0;
 }
 
+static bool is_plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* How many bytes from i on are written as they are; nearly all text is nothing else. */
 static size_t plain_length(struct slice text, size_t i)
 {
-	size_t from = i;
+	const uint8_t *p = text.p + i, *end = text.p + text.n;
 
-	while (i < text.n && text.p[i] >= 0x20 && text.p[i] < 0x7f && text.p[i] != '"' &&
-	       text.p[i] != '\\')
-		i++;
-	return i - from;
+	while (p < end && is_plain(*p))
+		p++;
+	return (size_t)(p - (text.p + i));
 }
 
 static void put_escaped(struct json_out *w, struct slice text)

@@ -53,8 +53,12 @@ void der_close(struct der_w *w, size_t mark)
 		der_fail(w, ERR_ARG);
 	if (!grow(w, more))
 		return;
-	for (size_t i = n; i-- > 0;) /* memmove, but on a Cortex-M0+ that is ten times longer */
+#ifdef __OPTIMIZE_SIZE__ /* on a Cortex-M0+ memmove is ten times longer */
+	for (size_t i = n; i-- > 0;)
 		body[i + more] = body[i];
+#else
+	memmove(body + more, body, n);
+#endif
 	body[-1] = (uint8_t)(more > 0 ? 0x80 | more : n);
 	for (; more > 0; n >>= 8)
 		body[--more] = (uint8_t)n;

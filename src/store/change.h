@@ -33,6 +33,7 @@ struct row {
 	struct store_change *change;
 	enum row_kind kind;
 	bool add;        /* a put of version 0 */
+	bool same;       /* a put that is known to leave alone what is in an index */
 	unsigned number; /* within the change */
 	void *data;      /* the noun's struct, or one of these: */
 };

@@ -231,7 +231,12 @@ static enum outcome send_batch(
 			b.rows[b.n++] = r;
 	}
 	qsort(b.rows, b.n, sizeof(struct row *), row_order);
+	kept_compare(&s->kept, &b);
 	o = send_until_known(s, &b, e, eb);
+	if (o == BATCH_WRITTEN)
+		kept_written(&s->kept, &b);
+	else if (o == BATCH_FAILED) /* perhaps written all the same */
+		kept_lost(&s->kept, &b);
 	free(b.rows);
 	if (o == BATCH_WRITTEN && s->options.committed)
 		s->options.committed(s->options.ctx, b.seq, b.visit);

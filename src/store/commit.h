@@ -5,6 +5,7 @@
 #define IMPRINT_STORE_COMMIT_H
 
 #include "backend.h"
+#include "kept.h"
 
 #include <pthread.h>
 
@@ -12,6 +13,7 @@ struct store {
 	const struct store_ops *ops;
 	void *db;
 	struct store_options options;
+	struct kept kept;
 
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards what follows, up to the next comment */

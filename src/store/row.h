@@ -94,7 +94,6 @@ enum err row_check(const struct noun *noun, const void *row, struct errbuf *eb) 
 	C(store_device, wifi, text)                                                                \
 	C(store_device, ble_mac, text)                                                             \
 	C(store_device, user, maybe)                                                               \
-	C(store_device, thing, maybe)                                                              \
 	C(store_device, cert, maybe)                                                               \
 	C(store_device, enabled, flag)                                                             \
 	C(store_device, locked, flag)                                                              \
@@ -104,7 +103,8 @@ enum err row_check(const struct noun *noun, const void *row, struct errbuf *eb) 
 	DEVICE_PLAIN(C, S)                                                                         \
 	C(store_device, name, text)                                                                \
 	C(store_device, serial, text)                                                              \
-	C(store_device, hardware, text)
+	C(store_device, hardware, text)                                                            \
+	C(store_device, thing, maybe)
 #define DEVICE_ROW(C, S)                                                                           \
 	DEVICE_CHANGES(C, S)                                                                       \
 	C(store_device, id, bytes)                                                                 \

@@ -444,6 +444,12 @@ static struct value bytes(const void *p, size_t n)
 	return (struct value){ VALUE_BYTES, 0, { p, n } };
 }
 
+/* All zero is NULL. */
+static struct value maybe(const uint8_t id[16])
+{
+	return ct_zero(id, 16) ? (struct value){ VALUE_NULL, 0, { NULL, 0 } } : bytes(id, 16);
+}
+
 static struct value text(const char *s)
 {
 	return (struct value){ VALUE_TEXT, 0, { (const uint8_t *)s, strlen(s) } };
@@ -561,13 +567,15 @@ static int write_device(struct connection *c, struct row *r)
 	const struct store_device *d = r->data;
 	struct value id = bytes(d->id, 16);
 	struct value args[] = { number(r->change->tenant), id, text(d->name), text(d->serial),
-		text(d->hardware) };
-	int64_t same = 0;
-	int rc;
+		text(d->hardware), maybe(d->thing) };
+	int64_t same = r->same;
+	int rc = SQLITE_OK;
 
 	if (r->add)
 		return insert(c, SQL_device_add, &noun_device, r);
-	if ((rc = run(c, SQL_device_same, args, COUNT(args), NULL, &same)) != SQLITE_OK)
+	if (!same)
+		rc = run(c, SQL_device_same, args, COUNT(args), NULL, &same);
+	if (rc != SQLITE_OK)
 		return rc;
 	return update(c, same ? SQL_device_set_plain : SQL_device_set, SQL_device_version,
 	    &noun_device, same ? DEVICE_PLAIN_N : DEVICE_CHANGES_N, id, d->version, r);

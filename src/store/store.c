@@ -19,6 +19,10 @@ enum err store_open(
 
 	if (!s)
 		return err_set(eb, ERR_MEMORY, "no memory for a store");
+	if (!kept_init(&s->kept)) {
+		free(s);
+		return err_set(eb, ERR_MEMORY, "no memory for a store");
+	}
 	s->ops = &sqlite_ops;
 	if (options)
 		s->options = *options;
@@ -33,6 +37,7 @@ enum err store_open(
 out:
 	if (s->db)
 		s->ops->close(s->db);
+	kept_free(&s->kept);
 	free(s);
 	return e;
 }
@@ -43,6 +48,7 @@ void store_close(struct store *store)
 		return;
 	committer_stop(store);
 	store->ops->close(store->db);
+	kept_free(&store->kept);
 	free(store);
 }
 
@@ -144,14 +150,19 @@ enum err store_token_get(struct store *s, const uint8_t hash[32], uint32_t *tena
     struct store_token *out, struct errbuf *eb)
 {
 	struct value args[] = { bytes(hash, 32) };
-	struct store_token t = { 0 };
-	uint32_t of = 0;
-	enum err e = get(s, SQL_token_get, args, COUNT(args), &noun_token, &t, &of, eb);
+	struct recent_key key = kept_token_key(hash);
+	struct kept_token t = { .tenant = 0 };
+	uint64_t ticket;
+	enum err e = OK;
 
+	if (!recent_find(s->kept.tokens, &key, &t, &ticket) &&
+	    (e = get(s, SQL_token_get, args, COUNT(args), &noun_token, &t.token, &t.tenant, eb)) ==
+	        OK)
+		recent_keep(s->kept.tokens, &key, &t, ticket);
 	if (e != OK)
 		return e;
-	*tenant = of;
-	*out = t;
+	*tenant = t.tenant;
+	*out = t.token;
 	return OK;
 }
 
@@ -159,12 +170,18 @@ enum err store_device_get(struct store *s, uint32_t tenant, const uint8_t id[16]
     struct store_device *out, struct errbuf *eb)
 {
 	struct value args[] = { number(tenant), bytes(id, 16) };
+	struct recent_key key = kept_device_key(tenant, id);
 	struct store_device d = { 0 };
-	enum err e = get(s, SQL_device_get, args, COUNT(args), &noun_device, &d, NULL, eb);
+	uint64_t ticket;
+	enum err e;
 
-	if (e == OK)
-		*out = d;
-	return e;
+	if (recent_find(s->kept.devices, &key, out, &ticket))
+		return OK;
+	if ((e = get(s, SQL_device_get, args, COUNT(args), &noun_device, &d, NULL, eb)) != OK)
+		return e;
+	recent_keep(s->kept.devices, &key, &d, ticket);
+	*out = d;
+	return OK;
 }
 
 enum err store_cert_get(struct store *s, uint32_t tenant, const uint8_t serial[16],

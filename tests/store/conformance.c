@@ -401,6 +401,89 @@ static void versions(struct rig *r)
 	ok(store_commit(r->store, c, &r->eb) == ERR_NOT_FOUND, "no such tenant: %s", r->eb.text);
 }
 
+/* --- what is kept in memory --- */
+
+static bool find_listed(void *ctx, const struct store_device *d)
+{
+	struct store_device *wanted = ctx;
+
+	if (memcmp(d->id, wanted->id, 16) != 0)
+		return true;
+	*wanted = *d;
+	return false;
+}
+
+/* By its id a device is what it is in a list, which is read from the database. */
+static bool as_listed(struct rig *r, const uint8_t id[16])
+{
+	struct store_device d = { .name = "" }, listed = { .name = "" };
+
+	memcpy(listed.id, id, 16);
+	if (store_device_get(r->store, 1, id, &d, &r->eb) != OK ||
+	    store_device_list(r->store, 1, &(struct store_filter){ .deleted = true }, find_listed,
+	        &listed, &r->eb) != OK)
+		return false;
+	for (size_t i = 0; i < noun_device.n; i++) {
+		struct value a = row_value(&noun_device.columns[i], &d),
+		             b = row_value(&noun_device.columns[i], &listed);
+
+		if (a.type != b.type || a.number != b.number || !slice_equal(a.bytes, b.bytes))
+			return false;
+	}
+	return true;
+}
+
+static void kept(struct rig *r)
+{
+	struct store_device d, d2;
+	struct store_change *c;
+	bool good;
+
+	ok(rig_device(r, 15, &d) && as_listed(r, d.id), "a new device, read by id and in a list");
+	d.seen = NOW + 7; /* not for a change to say */
+	d.created = NOW + 7;
+	d.message_n = 3;
+	d.deleted = NOW;
+	strcpy(d.fqbn, "other");
+	good = put(r, &d) == OK && as_listed(r, d.id);
+	ok(good && store_device_get(r->store, 1, d.id, &d, &r->eb) == OK && d.version == 2 &&
+	        d.seen == 0 && d.created != NOW + 7 && d.message_n == 0,
+	    "changed, where no index knows of it");
+	strcpy(d.name, "fifteen");
+	memset(d.thing, 0, sizeof(d.thing));
+	ok(put(r, &d) == OK && as_listed(r, d.id), "and where one does");
+	c = store_change_new(1);
+	store_device_seen(c, d.id, NOW + 20, TEXT("a longer message"));
+	store_device_seen(c, d.id, NOW + 30, TEXT("short"));
+	store_device_seen(c, d.id, NOW + 25, TEXT("late"));
+	store_device_seen(c, d.id, NOW + 31, (struct slice){ NULL, 0 });
+	ok(store_commit(r->store, c, &r->eb) == OK && as_listed(r, d.id) &&
+	        store_device_get(r->store, 1, d.id, &d, &r->eb) == OK && d.seen == NOW + 31 &&
+	        d.message_n == 5,
+	    "three messages and a sign of life in one transaction");
+	c = store_change_new(1);
+	store_device_put(c, &d);
+	d2 = d;
+	d2.version++;
+	strcpy(d2.name, "sixteen");
+	store_device_put(c, &d2);
+	store_device_seen(c, d.id, NOW + 40, TEXT(""));
+	ok(store_commit(r->store, c, &r->eb) == OK && as_listed(r, d.id) &&
+	        store_device_get(r->store, 1, d.id, &d2, &r->eb) == OK &&
+	        d2.version == d.version + 2 && strcmp(d2.name, "sixteen") == 0,
+	    "changed twice in one transaction, and heard of");
+	ok(put(r, &d) == ERR_CONFLICT && as_listed(r, d.id),
+	    "a change that is refused changes nothing");
+	rig_close(r);
+	ok(rig_open(r, NULL) && put(r, &d2) == OK && as_listed(r, d.id),
+	    "changed before it was read");
+	c = store_change_new(1);
+	store_device_remove(c, d.id, d2.version + 1);
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_device_get(r->store, 1, d.id, &d2, &r->eb) == ERR_NOT_FOUND,
+	    "removed");
+}
+
 static void refused(struct rig *r)
 {
 	struct store_device d = device_of(20);
@@ -1282,6 +1365,11 @@ int main(void)
 		visits(&r);
 		things(&r);
 	}
+	rig_free(&r);
+
+	rig_make(&r);
+	if (ok(rig_open(&r, NULL) && rig_first(&r, 1), "a third"))
+		kept(&r);
 	rig_free(&r);
 	return done_testing();
 }

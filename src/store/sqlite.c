@@ -9,6 +9,7 @@
 
 #include "file.h"
 #include "folder.h"
+#include "gather.h"
 #include "hook.h"
 #include "sha256.h"
 
@@ -57,6 +58,7 @@ struct connection {
 struct sqlite {
 	char path[FOLDER_PATH_MAX];
 	struct file_lock lock;
+	struct gather *gather;
 	struct connection *writer; /* NULL: to be connected again */
 	int wal_pages;
 	int64_t purged;
@@ -148,8 +150,9 @@ static void disconnect(struct connection *c)
 	free(c);
 }
 
-static enum err connect_to(
-    const struct sqlite *s, const char *pragmas, struct connection **out, struct errbuf *eb)
+/* vfs NULL: the usual one. */
+static enum err connect_to(const struct sqlite *s, const char *vfs, const char *pragmas,
+    struct connection **out, struct errbuf *eb)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 	enum err e;
@@ -158,7 +161,7 @@ static enum err connect_to(
 	if (!c)
 		return err_set(eb, ERR_MEMORY, "%s: no memory", s->path);
 	rc = sqlite3_open_v2(s->path, &c->db,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(c->db, BUSY_MS);
 		sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -205,7 +208,7 @@ static enum err has_log(const struct sqlite *s, sqlite3 *db, struct errbuf *eb)
 
 static enum err connect_writer(struct sqlite *s, struct errbuf *eb)
 {
-	enum err e = connect_to(s,
+	enum err e = connect_to(s, gather_name(s->gather),
 	    "PRAGMA page_size = 4096;"
 	    "PRAGMA journal_mode = WAL;"
 	    "PRAGMA synchronous = FULL;"
@@ -309,7 +312,7 @@ static enum err borrow(struct sqlite *s, struct connection **out, struct errbuf 
 	else
 		s->readers++;
 	pthread_mutex_unlock(&s->mutex);
-	if (!c && (e = connect_to(s,
+	if (!c && (e = connect_to(s, NULL,
 	               "PRAGMA query_only = ON;"
 	               "PRAGMA cell_size_check = ON;"
 	               "PRAGMA mmap_size = 0;"
@@ -1195,6 +1198,7 @@ static void sqlite_close(void *db)
 		disconnect(c);
 	}
 	disconnect(s->writer); /* the last: brings the log into the file */
+	gather_free(s->gather);
 	pthread_cond_destroy(&s->given_back);
 	pthread_mutex_destroy(&s->mutex);
 	file_unlock(&s->lock);
@@ -1234,7 +1238,8 @@ static enum err sqlite_open(
 	if (!s)
 		return err_set(eb, ERR_MEMORY, "%s: no memory", path);
 	s->lock = FILE_UNLOCKED;
-	if (pthread_mutex_init(&s->mutex, NULL) || pthread_cond_init(&s->given_back, NULL)) {
+	if (!(s->gather = gather_new()) || pthread_mutex_init(&s->mutex, NULL) || pthread_cond_init(&s->given_back, NULL)) {
+		gather_free(s->gather);
 		free(s);
 		return err_set(eb, ERR_MEMORY, "%s: no memory", path);
 	}

@@ -219,7 +219,8 @@ static int disk_write(sqlite3_file *file, const void *p, int n, sqlite3_int64 at
 	disk_remember(f, p, n, at);
 	rc = disk_operation(SQLITE_IOERR_WRITE);
 	if (disk.mode == DISK_TORN && disk.hit) {
-		f->real->pMethods->xWrite(f->real, p, n / 2, at);
+		/* Now here, now there: a write may hold many pages. */
+		f->real->pMethods->xWrite(f->real, p, n / 8 * (int)(disk.seed % 8), at);
 		disk_die();
 	}
 	if (rc == SQLITE_OK)

@@ -106,7 +106,7 @@ static void log_request(void *ctx, const struct http_request *request, int statu
 	bool probe =
 	    strcmp(request->path, "/healthz") == 0 || strcmp(request->path, "/readyz") == 0;
 
-	LOG(d->options.log, probe ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "request",
+	LOG_LATER(d->options.log, probe ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "request",
 	    LOG_TEXT("method", request->method), LOG_TEXT("path", request->path),
 	    LOG_NUMBER("status", status), LOG_NUMBER("us", seconds * 1e6),
 	    LOG_TEXT("peer", request->peer));
@@ -118,6 +118,11 @@ static void inbox_counts(void *ctx, struct inbox_stats *stats)
 
 	if (inbox)
 		inbox_stats(inbox, stats);
+}
+
+static void rest(void *ctx)
+{
+	log_flush(((struct daemon *)ctx)->options.log);
 }
 
 static void handle(void *ctx, struct http_exchange *x)
@@ -446,6 +451,7 @@ static enum err http_start(struct daemon *d, struct errbuf *eb)
 		.handle = handle,
 		.tolerant = tolerant,
 		.log = log_request,
+		.rest = rest,
 		.refuse = refuse,
 		.ctx = d,
 	};

@@ -2,6 +2,7 @@
 #include "utc.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,15 +19,31 @@ struct line {
 	size_t n, cap;
 };
 
-/* The whole text, or nothing of it. */
-static void put(struct line *l, const char *text)
+/* All of it, or nothing. */
+static void put_some(struct line *l, const char *text, size_t n)
 {
-	size_t n = strlen(text);
-
 	if (n > l->cap - l->n)
 		return;
 	memcpy(l->p + l->n, text, n);
 	l->n += n;
+}
+
+static void put(struct line *l, const char *text)
+{
+	put_some(l, text, strlen(text));
+}
+
+static void put_number(struct line *l, int64_t number)
+{
+	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+	char text[24], *p = text + sizeof(text);
+
+	do {
+		*--p = (char)('0' + left % 10);
+	} while (left /= 10);
+	if (number < 0)
+		*--p = '-';
+	put_some(l, p, (size_t)(text + sizeof(text) - p));
 }
 
 static void put_time(struct line *l, int64_t now_ms)
@@ -47,22 +64,34 @@ static void put_time(struct line *l, int64_t now_ms)
 	put(l, rest);
 }
 
+static bool is_usual(char c)
+{
+	return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
+}
+
 /* Both kinds of line know \" and \\; `form` is how other bytes are written. */
 static void put_escaped(struct line *l, const char *text, const char *form)
 {
-	for (size_t i = 0; text[i] != '\0'; i++) {
-		char escape[8] = { text[i], '\0' };
+	size_t i = 0;
 
-		if (i == VALUE_MAX) {
-			put(l, "...");
+	while (text[i] != '\0' && i < VALUE_MAX) {
+		size_t from = i;
+		char escape[8];
+
+		while (i < VALUE_MAX && is_usual(text[i]))
+			i++;
+		put_some(l, text + from, i - from);
+		if (i == VALUE_MAX || text[i] == '\0')
 			break;
-		}
 		if (text[i] == '"' || text[i] == '\\')
 			snprintf(escape, sizeof(escape), "\\%c", text[i]);
-		else if (text[i] < 0x20 || text[i] > 0x7e)
+		else
 			snprintf(escape, sizeof(escape), form, (unsigned)(uint8_t)text[i]);
 		put(l, escape);
+		i++;
 	}
+	if (text[i] != '\0')
+		put(l, "...");
 }
 
 static bool plain(const char *text)
@@ -77,7 +106,7 @@ static bool plain(const char *text)
 
 static void put_field(struct line *to, bool json, const struct log_field *f)
 {
-	char text[FIELD_MAX], number[24];
+	char text[FIELD_MAX];
 	struct line l = { text, 0, sizeof(text) - 1 };
 	bool quoted = f->text != NULL && (json || !plain(f->text));
 
@@ -89,12 +118,10 @@ static void put_field(struct line *to, bool json, const struct log_field *f)
 		/* In JSON each byte above 7f is a code point of its own: valid, whatever it was. */
 		put_escaped(&l, f->text, json ? "\\u%04x" : "\\x%02x");
 	} else {
-		snprintf(number, sizeof(number), "%lld", (long long)f->number);
-		put(&l, number);
+		put_number(&l, f->number);
 	}
 	put(&l, quoted ? "\"" : "");
-	text[l.n] = '\0';
-	put(to, text);
+	put_some(to, text, l.n);
 }
 
 size_t log_line(bool json, int64_t now_ms, enum log_level level, const char *event,
@@ -116,13 +143,26 @@ size_t log_line(bool json, int64_t now_ms, enum log_level level, const char *eve
 	return l.n;
 }
 
-/* Into a pipe that says it has room a line goes without waiting, as long as nobody else fills it. */
-static void take_room(int fd, const char *line, size_t n)
+/*
+ * With the lock held. Into a pipe that says it has room 4096 bytes go without waiting (POSIX PIPE_BUF), as
+ * long as nobody else fills it; what waits is cut at line ends.
+ */
+static void write_out(struct log *log)
 {
-	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	struct pollfd room = { .fd = log->fd, .events = POLLOUT };
 
-	if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) && write(fd, line, n) < 0)
-		return;
+	for (size_t at = 0, n; at < log->n; at += n) {
+		n = log->n - at;
+		if (n > PIPE_BUF) {
+			const char *end = memrchr(log->later + at, '\n', PIPE_BUF);
+
+			n = (size_t)(end - (log->later + at)) + 1; /* lines are shorter */
+		}
+		if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) &&
+		    write(log->fd, log->later + at, n) < 0)
+			continue;
+	}
+	log->n = 0;
 }
 
 void log_event(struct log *log, enum log_level level, const char *event,
@@ -135,6 +175,16 @@ void log_event(struct log *log, enum log_level level, const char *event,
 		return;
 	length = log_line(log->json, utc_now_ms(), level, event, fields, n, line);
 	pthread_mutex_lock(&log->one);
-	take_room(log->fd, line, length);
+	if (length > sizeof(log->later) - log->n)
+		write_out(log);
+	memcpy(log->later + log->n, line, length);
+	log->n += length;
+	pthread_mutex_unlock(&log->one);
+}
+
+void log_flush(struct log *log)
+{
+	pthread_mutex_lock(&log->one);
+	write_out(log);
 	pthread_mutex_unlock(&log->one);
 }

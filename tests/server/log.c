@@ -145,6 +145,43 @@ static void unread(void)
 	    whole);
 }
 
+/* Lines for later, of which none may be lost or overtaken. */
+static void later(void)
+{
+	int out[2];
+	struct log log = LOG_TO(-1, LOG_LEVEL_INFO, false);
+	static char got[256 * 1024];
+	const char *line = got;
+	unsigned n = 0, wanted = 0;
+	ssize_t some;
+
+	if (pipe(out) != 0 || fcntl(out[1], F_SETPIPE_SZ, sizeof(got)) < 0 ||
+	    fcntl(out[0], F_SETFL, O_NONBLOCK) < 0)
+		return;
+	log.fd = out[1];
+	LOG_LATER(&log, LOG_LEVEL_INFO, "later", LOG_NUMBER("n", n++));
+	LOG_LATER(&log, LOG_LEVEL_DEBUG, "never", LOG_NUMBER("n", 0));
+	ok(read(out[0], got, sizeof(got)) < 0, "a line for later waits");
+	LOG(&log, LOG_LEVEL_ERROR, "now", LOG_NUMBER("n", n++));
+	some = read(out[0], got, sizeof(got) - 1);
+	got[some > 0 ? some : 0] = '\0';
+	ok(strstr(got, " later n=0\n") && strstr(got, " now n=1\n") > strstr(got, " later n=0\n"),
+	    "an error goes at once, behind what came before it");
+	for (; n < 1000; n++)
+		LOG_LATER(&log, LOG_LEVEL_INFO, "later", LOG_NUMBER("n", n));
+	log_flush(&log);
+	log_flush(&log);
+	some = read(out[0], got, sizeof(got) - 1);
+	got[some > 0 ? some : 0] = '\0';
+	for (wanted = 2; (line = strstr(line, " n=")) != NULL; line++, wanted++)
+		if (strtoul(line + 3, NULL, 10) != wanted)
+			break;
+	ok(wanted == n && !line, "%u of %u lines came, more than are gathered, in their order",
+	    wanted, n);
+	close(out[0]);
+	close(out[1]);
+}
+
 int main(void)
 {
 	text();
@@ -153,5 +190,6 @@ int main(void)
 	times();
 	levels();
 	unread();
+	later();
 	return done_testing();
 }

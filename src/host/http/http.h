@@ -103,6 +103,8 @@ struct http_options {
 	void (*handle)(void *ctx, struct http_exchange *x);
 	/* Whether this path is Arduino's; NULL: none is. Called on a loop. */
 	bool (*tolerant)(void *ctx, const char *path);
+	/* When a loop has nothing to do for now: what `log` gathered may go out. On a loop; NULL: none. */
+	void (*rest)(void *ctx);
 	/* One line for the log after each answer; on a loop; NULL: none. */
 	void (*log)(void *ctx, const struct http_request *request, int status, double seconds);
 	/*

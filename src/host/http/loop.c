@@ -87,6 +87,12 @@ static void stop_listening(struct loop *loop)
 	}
 }
 
+static void end(struct loop *loop)
+{
+	uv_close((uv_handle_t *)&loop->wake, NULL);
+	uv_close((uv_handle_t *)&loop->rest, NULL);
+}
+
 static void change_state(struct loop *loop, enum loop_state wanted)
 {
 	if (wanted <= loop->state)
@@ -98,7 +104,7 @@ static void change_state(struct loop *loop, enum loop_state wanted)
 	else
 		connections_cut(loop);
 	if (wanted == LOOP_ENDS)
-		uv_close((uv_handle_t *)&loop->wake, NULL);
+		end(loop);
 }
 
 static void take_answer(struct loop *loop, struct exchange *x)
@@ -158,11 +164,20 @@ static void on_wake(uv_async_t *wake)
 	change_state(loop, wanted);
 }
 
+static void on_rest(uv_prepare_t *rest)
+{
+	const struct http_options *o = &((struct loop *)rest->data)->shared->options;
+
+	if (o->rest)
+		o->rest(o->ctx);
+}
+
 static void run(void *arg)
 {
 	struct loop *loop = arg;
 
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	on_rest(&loop->rest);
 }
 
 /* --- from other threads --- */
@@ -235,13 +250,15 @@ enum err loop_new(struct shared *shared, struct loop **loop, struct errbuf *eb)
 		goto no_loop;
 	if ((result = uv_async_init(&made->uv, &made->wake, on_wake)) != 0)
 		goto no_wake;
-	made->wake.data = made;
+	made->wake.data = made->rest.data = made;
+	uv_prepare_init(&made->uv, &made->rest); /* neither can fail */
+	uv_prepare_start(&made->rest, on_rest);
 	if ((result = uv_thread_create(&made->thread, run, made)) != 0)
 		goto no_thread;
 	*loop = made;
 	return OK;
 no_thread:
-	uv_close((uv_handle_t *)&made->wake, NULL);
+	end(made);
 	uv_run(&made->uv, UV_RUN_DEFAULT);
 no_wake:
 	uv_loop_close(&made->uv);

@@ -40,6 +40,7 @@ struct loop {
 	struct shared *shared;
 	uv_loop_t uv;
 	uv_async_t wake;
+	uv_prepare_t rest;
 	uv_thread_t thread;
 
 	pthread_mutex_t lock; /* of these: */

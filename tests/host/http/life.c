@@ -132,6 +132,8 @@ static void test_answers(struct rig *rig)
 	ok(peer_answer(&p, text, sizeof(text), false) == 400, "and one that no handler gave");
 	peer_close(&p);
 	ok(rig->logged == before + 4, "each answer is logged once, with its peer");
+	RIG_UNTIL(rig->rested == before + 4);
+	ok(rig->rested == before + 4, "and what was logged may go out then");
 }
 
 static void test_listening(struct rig *rig)

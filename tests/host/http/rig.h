@@ -29,7 +29,8 @@ struct rig {
 	struct http_stream *stream;
 	sem_t handled; /* posted after each request */
 	_Atomic unsigned heard,
-	    logged; /* requests that the handler began, answers that were sent */
+	    logged;              /* requests that the handler began, answers that were sent */
+	_Atomic unsigned rested; /* how many of those had been sent when the loop rested */
 };
 
 static void rig_say_request(struct http_exchange *x)
@@ -189,6 +190,13 @@ static void rig_log(void *ctx, const struct http_request *request, int status, d
 	rig->logged += strcmp(request->peer, "127.0.0.1") == 0;
 }
 
+static void rig_rest(void *ctx)
+{
+	struct rig *rig = ctx;
+
+	rig->rested = rig->logged;
+}
+
 __attribute__((unused)) static void rig_start(
     struct rig *rig, const struct http_limits *limits, struct http_tls *tls)
 {
@@ -196,6 +204,7 @@ __attribute__((unused)) static void rig_start(
 		.tolerant = rig_tolerant,
 		.refuse = rig_refuse,
 		.log = rig_log,
+		.rest = rig_rest,
 		.ctx = rig,
 		.loops = 2 };
 	struct errbuf eb = { "" };

@@ -166,10 +166,11 @@ static void on_wake(uv_async_t *wake)
 
 static void on_rest(uv_prepare_t *rest)
 {
-	const struct http_options *o = &((struct loop *)rest->data)->shared->options;
+	struct shared *s = ((struct loop *)rest->data)->shared;
 
-	if (o->rest)
-		o->rest(o->ctx);
+	s->begun(s);
+	if (s->options.rest)
+		s->options.rest(s->options.ctx);
 }
 
 static void run(void *arg)

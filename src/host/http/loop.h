@@ -25,7 +25,9 @@ enum loop_state {
 /* What the loops of a server share. */
 struct shared {
 	struct http_options options;                              /* limits filled in */
-	void (*begin)(struct shared *shared, struct exchange *x); /* to the workers */
+	/* To the workers, who hear of all that a loop has read when it rests. */
+	void (*begin)(struct shared *shared, struct exchange *x);
+	void (*begun)(struct shared *shared);
 
 	_Atomic uint64_t connections, requests, handshakes, resumed, refused, timed_out, streams;
 	_Atomic unsigned open, in_work, streaming;

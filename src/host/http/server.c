@@ -23,6 +23,7 @@ struct http_server {
 	size_t workers_n;
 	pthread_mutex_t lock; /* of the queue: */
 	pthread_cond_t filled;
+	size_t queued, waiting; /* requests, workers */
 	struct exchange *queue, **queue_end;
 	bool stopping;
 };
@@ -37,8 +38,24 @@ static void enqueue(struct shared *shared, struct exchange *x)
 	pthread_mutex_lock(&s->lock);
 	*s->queue_end = x;
 	s->queue_end = &x->queued;
+	s->queued++;
 	pthread_mutex_unlock(&s->lock);
-	pthread_cond_signal(&s->filled);
+}
+
+/*
+ * A worker that is woken for each request by itself takes the processor from the loop that reads the next
+ * one, and sleeps again when it comes: as dear as what it works.
+ */
+static void wake_workers(struct shared *shared)
+{
+	struct http_server *s = (struct http_server *)shared;
+	size_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->queued < s->waiting ? s->queued : s->waiting;
+	pthread_mutex_unlock(&s->lock);
+	while (n-- > 0)
+		pthread_cond_signal(&s->filled);
 }
 
 /* The next request; NULL: none comes any more. */
@@ -47,10 +64,15 @@ static struct exchange *dequeue(struct http_server *s)
 	struct exchange *x;
 
 	pthread_mutex_lock(&s->lock);
+	s->waiting++;
 	while (!s->queue && !s->stopping)
 		pthread_cond_wait(&s->filled, &s->lock);
-	if ((x = s->queue) != NULL && !(s->queue = x->queued))
-		s->queue_end = &s->queue;
+	s->waiting--;
+	if ((x = s->queue) != NULL) {
+		s->queued--;
+		if (!(s->queue = x->queued))
+			s->queue_end = &s->queue;
+	}
 	pthread_mutex_unlock(&s->lock);
 	return x;
 }
@@ -155,6 +177,7 @@ enum err http_server_new(
 	s->shared.options = *options;
 	fill_in(&s->shared.options);
 	s->shared.begin = enqueue;
+	s->shared.begun = wake_workers;
 	s->queue_end = &s->queue;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->filled, NULL);

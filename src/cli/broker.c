@@ -96,16 +96,19 @@ static const struct cli_option options[] = {
 	            "unless given" },
 	{ .name = "plugin",
 	    .kind = CLI_FILE,
+	    .flag_only = true,
 	    .value = "PATH",
 	    .help = "imprint-mosquitto.so, which decides who comes in; the installed one unless "
 	            "given" },
 	{ .name = "feed",
 	    .kind = CLI_FILE,
+	    .flag_only = true,
 	    .value = "PATH",
 	    .help = "the server's Unix socket for the plugin; feed.sock in the run folder unless "
 	            "given" },
 	{ .name = "broker-name",
 	    .kind = CLI_TEXT,
+	    .flag_only = true,
 	    .value = "NAME",
 	    .help = "what the server calls this broker, when there are several; mosquitto unless "
 	            "given" },

@@ -13,6 +13,7 @@ credentials are found through IMPRINT_STATE and XDG_*). A sanitizer's report in 
 """
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -42,12 +43,17 @@ def program(name):
     return found
 
 
+@functools.cache
+def runtimes(module):
+    """The sanitizers' libraries that a module needs in a program that has none."""
+    needs = subprocess.run(["ldd", module], capture_output=True, text=True, check=False).stdout
+    return re.findall(r"=> (\S*lib(?:asan|ubsan|tsan)\S*)", needs)
+
+
 def mosquitto(folder):
     """What to add to the environment, so that our programs start a mosquitto that can load the plugin: a
     sanitized one needs its runtime in a program that has none, whose own leaks are not ours."""
-    plugin = BUILD / "imprint-mosquitto.so"
-    needs = subprocess.run(["ldd", plugin], capture_output=True, text=True, check=False).stdout
-    found = re.findall(r"=> (\S*lib(?:asan|ubsan|tsan)\S*)", needs)
+    found = runtimes(BUILD / "imprint-mosquitto.so")
     if not found:
         return {}
     wrapper = Path(folder) / "mosquitto"

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,28 @@ static enum err start(struct process *p, const char *script, bool ready)
 
 	ok(e == OK, "starts: %s (%s)", script, eb.text);
 	return e;
+}
+
+static void open_files(void)
+{
+	struct rlimit before, few;
+	struct process p;
+	struct errbuf eb = { "" };
+	char line[64] = "";
+	rlim_t wanted;
+
+	if (!ok(getrlimit(RLIMIT_NOFILE, &before) == 0, "limits"))
+		return;
+	few = before;
+	few.rlim_cur = 256;
+	wanted = before.rlim_max < 65536 ? before.rlim_max : 65536;
+	ok(setrlimit(RLIMIT_NOFILE, &few) == 0, "few open files");
+	if (start(&p, "ulimit -n >&3; exec sleep 60", true) == OK)
+		ok(process_ready(&p, line, sizeof(line), PATIENCE, -1, &eb) == OK &&
+		        strtoull(line, NULL, 10) == wanted,
+		    "a program may have more of them: %s (%s)", line, eb.text);
+	process_stop(&p, PATIENCE);
+	ok(setrlimit(RLIMIT_NOFILE, &before) == 0, "as before");
 }
 
 static void readiness(void)
@@ -273,6 +296,7 @@ int main(void)
 	snprintf(log_path, sizeof(log_path), "%s/log", top);
 	snprintf(remove, sizeof(remove), "rm -r %s", top);
 	readiness();
+	open_files();
 	ends();
 	no_program();
 	descriptors();

@@ -1,9 +1,14 @@
 """Many boards in one process, with the real server and the real broker: they get identities, come online, come back
 behind a broker that was away, and leave nothing at the server."""
 
+import contextlib
 import json
+import os
+import pty
 import re
 import signal
+import subprocess
+import termios
 import unittest
 
 import boards
@@ -126,6 +131,28 @@ class Crowd(CrowdTest):
         crowd.send(signal.SIGTERM)
         self.assertNotEqual(crowd.wait(timeout=3 * harness.PATIENCE), 0)
         self.assertRegex(crowd.output, r"lot-\d, device \S+, stays")
+
+    def test_terminal(self):
+        """The line of totals is there at once and always, never wider than the terminal, and gone in the end."""
+        main, other = pty.openpty()
+        termios.tcsetwinsize(other, (24, 60))
+        crowd = subprocess.Popen([harness.program(word) if i == 0 else word for i, word in enumerate(self.arguments(count=2))],
+            env=self.env, cwd=self.folder, stdin=other, stdout=other, stderr=other, start_new_session=True)
+        self.addCleanup(lambda: (crowd.kill(), crowd.wait()))
+        os.close(other)
+        said, asked = b"", False
+        with contextlib.suppress(OSError): # how the end of a terminal is read
+            while part := os.read(main, 65536):
+                said += part
+                if b" 2 online" in said.partition(b"all 2 boards")[2] and not asked:
+                    crowd.send_signal(signal.SIGINT)
+                    asked = True
+        os.close(main)
+        self.assertEqual(crowd.wait(harness.PATIENCE), 130)
+        lines = said.decode().split("\r\033[K")
+        self.assertRegex(lines[1], r"^\d of 2 boards, ")
+        self.assertTrue(all(len(line) < 60 for line in lines if " of 2 boards" in line), lines)
+        self.assertEqual(lines[-1].strip(), "", lines)
 
     def test_arguments(self):
         for options, why in ((["--count", "0"], "count"), (["--count", "3", "--wifi"], "--wifi"),

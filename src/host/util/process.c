@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#define FILES 65536
 #define LOG_MAX (1 << 20)
 #define STEP_MS 20
 #define REASON " reason=\""
@@ -39,6 +41,17 @@ static enum err log_open(struct process *p, const char *log, int *fd, struct err
 	return OK;
 }
 
+/* A service has a file open for each of its clients; the usual 1024 are for programs that use select. */
+static void files_raise(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES)
+		return;
+	files.rlim_cur = files.rlim_max < FILES ? files.rlim_max : FILES;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* Nothing but system calls: other threads may have held any lock when we forked. */
 _Noreturn static void child(const char *const *argv, pid_t parent, int log, int ready, int failed)
 {
@@ -54,6 +67,7 @@ _Noreturn static void child(const char *const *argv, pid_t parent, int log, int 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	files_raise();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/* Who died before that is not noticed by it. */
 	if (getppid() != parent)

@@ -2,7 +2,7 @@
  * process.h -- a program that we start, watch, and stop in order.
  *
  * It gets a process group of its own, so that Ctrl-C reaches us alone; /dev/null to read from; a file
- * for what it prints. The kernel sends it SIGTERM when the thread that started it ends, however it
+ * for what it prints; as many open files as the system allows, up to 65536. The kernel sends it SIGTERM when the thread that started it ends, however it
  * ends: start it from the one that lives longest. It is asked to stop before it is made to, and
  * nobody is left behind as a zombie.
  *

@@ -73,7 +73,8 @@ class Crowd(CrowdTest):
         """Twenty boards online, a broker that is killed and started again, and all are back."""
         crowd = self.crowd("--json")
         handshakes, at = self.online(crowd)
-        self.assertEqual(handshakes, N)
+        # A board may come before the broker has heard of it, and comes again.
+        self.assertGreaterEqual(handshakes, N)
         self.assertEqual(sorted(self.devices()), sorted(f"lot-{i + 1}" for i in range(N)))
         boards.wait_until(lambda: all(d["device_status"] == "ONLINE" for d in self.devices().values()))
         self.broker.kill()

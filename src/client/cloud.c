@@ -883,11 +883,12 @@ out:
 	return e;
 }
 
-enum err cloud_cert_delete(struct cloud *c, const char *device, const char *id, struct errbuf *eb)
+enum err cloud_cert_delete(
+    struct cloud *c, const char *device, const char *id, const char *reason, struct errbuf *eb)
 {
 	char path[256];
 	struct call call = { .cloud = c, .method = "DELETE", .path = path };
-	enum err e = path_make(device, path, eb, "/certs/%s", id);
+	enum err e = path_make(device, path, eb, "/certs/%s?reason=%s", id, reason);
 
 	return e == OK ? done(&call, eb) : e;
 }

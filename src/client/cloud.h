@@ -125,8 +125,8 @@ enum err cloud_cert_create(struct cloud *c, const char *device, struct slice csr
     const uint8_t q[64], struct cloud_cert *out, struct errbuf *eb) MUST_CHECK;
 enum err cloud_cert_list(
     struct cloud *c, const char *device, struct cloud_certs *out, struct errbuf *eb) MUST_CHECK;
-/* Revokes it. */
-enum err cloud_cert_delete(
-    struct cloud *c, const char *device, const char *id, struct errbuf *eb) MUST_CHECK;
+/* Revokes it; reason: a word of RFC 5280 5.3.1, "superseded". */
+enum err cloud_cert_delete(struct cloud *c, const char *device, const char *id, const char *reason,
+    struct errbuf *eb) MUST_CHECK;
 
 #endif

@@ -164,7 +164,8 @@ static enum err settle(void *ctx, const char *device_id, struct slice der, struc
 		    cloud_server(i->cloud));
 	for (size_t k = 0; k < certs.n && e == OK; k++)
 		if (certs.at[k].enabled && !is_it(&certs.at[k], der))
-			e = cloud_cert_delete(i->cloud, device_id, certs.at[k].id, eb);
+			e = cloud_cert_delete(
+			    i->cloud, device_id, certs.at[k].id, "superseded", eb);
 	cloud_certs_clear(&certs);
 	return e;
 }

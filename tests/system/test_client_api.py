@@ -87,6 +87,7 @@ class Provision(ApiTest):
         self.assertEqual(device["id"], again["id"])
         self.assertEqual(len(cloud.devices), 1)
         self.assertEqual(len(cloud.certs[device["id"]]), 2)
+        self.assertEqual([path.partition("?")[2] for method, path, _, _ in cloud.seen if method == "DELETE"], ["reason=superseded"])
         for method, path, headers, _ in cloud.seen:
             with self.subTest(path):
                 self.assertRegex(headers["User-Agent"], r"^imprint/\d+\.\d+\.\d+$")

@@ -126,6 +126,7 @@ class Board:
 
     def __init__(self, port, context, client_id, version=4, session=None, properties=b"", clean=True, will=None):
         plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.port = plain.getsockname()[1]
         self.tls = context.wrap_socket(plain, server_hostname="localhost", session=session)
         body = self.text("MQTT") + bytes([version, (2 if clean else 0) | (4 if will else 0)]) + struct.pack(">H", 600)
         if version == 5:

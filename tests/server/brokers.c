@@ -692,7 +692,7 @@ static void table(void)
 		{ "long ago", "north 1795391000000\n", "" },
 		{ "of the future", "north 1795399999999\n", NULL },
 		{ "twice", "north 1795392000000\nnorth 1795392000001\n", "north 1795392000000\n" },
-		{ "not ours", "north\nsouth x\neast 1 2\nwest 1795392000000\n",
+		{ "not ours", "north\nsouth x\nwest 1 2\nwest 1795392000000\n",
 		    "west 1795392000000\n" },
 		{ "damaged", "west 1795392000000\n\nnorth 1795392000000\n",
 		    "west 1795392000000\n" },

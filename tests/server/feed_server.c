@@ -124,7 +124,8 @@ static void heard(void)
 	            OK &&
 	        came_out(&d, "came 8 0f 11  3 1;"),
 	    "an address that is too long is none");
-	ok(take(&d, "d 7 124 -\nd 8 125 taken-over\n") == OK &&
+	ok(take(&d, "d 7 124 -\n"
+	            "d 8 125 taken-over\n") == OK &&
 	        came_out(&d, "left 7 124 ;left 8 125 taken-over;"),
 	    "ends, by themselves and not");
 	ok(take(&d, "x revoked " ID " 192.0.2.7\nx bad-subject - -\nx many - 9\n") == OK &&
@@ -287,7 +288,8 @@ static void malformed(void)
 /* Every cut of the stream gives the same. */
 static void cuts(void)
 {
-	static const char stream[] = HELLO "n\nc 7 " ID " " PRINT " - 4 1\no\ns 12\nd 7 2 -\n";
+	static const char stream[] = HELLO "n\nc 7 " ID " " PRINT " - 4 1\no\ns 12\n"
+	                                   "d 7 2 -\n";
 	size_t good = 0;
 
 	for (size_t at = 0; at < sizeof(stream); at++) {

@@ -2,7 +2,6 @@
 the other's absence."""
 
 import os
-import signal
 import unittest
 
 import door

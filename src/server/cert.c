@@ -204,25 +204,24 @@ static enum err check(
 	return OK;
 }
 
-/* One that was issued and has never connected gives way to the next; an active one does not yet. */
-static bool give_way(void *ctx, const struct store_cert *cert)
+/*
+ * One that was issued and has never connected gives way to the next; an active one does not yet. There is
+ * one at most, the newest of the device: with each that was issued, those before it went.
+ */
+static enum err give_way(struct call *c, const struct store_device *d, struct store_change *to)
 {
-	struct store_cert before = *cert;
+	struct store_cert before;
+	enum err e;
 
-	if (cert->state == STORE_ISSUED) {
-		before.state = STORE_SUPERSEDED;
-		before.enabled = false;
-		store_cert_put(ctx, &before);
-	}
-	return true;
-}
-
-/* A new device has none: nothing is read for it. */
-static enum err give_way_all(struct call *c, const struct store_device *d, struct store_change *to)
-{
 	if (ct_zero(d->cert, sizeof(d->cert)))
 		return OK;
-	return store_cert_list(api_registry(c->api), c->tenant, d->id, give_way, to, &c->eb);
+	e = store_cert_get(api_registry(c->api), c->tenant, d->cert, &before, &c->eb);
+	if (e == OK && before.state == STORE_ISSUED) {
+		before.state = STORE_SUPERSEDED;
+		before.enabled = false;
+		store_cert_put(to, &before);
+	}
+	return e;
 }
 
 /*
@@ -248,7 +247,7 @@ static enum err issue(
 	call_hook(c, "after", STEP_RECEIVE);
 	call_hook(c, "before", STEP_VERIFY);
 	if ((e = check(c, d, b->csr, &job->work)) != OK ||
-	    (e = give_way_all(c, d, job->change)) != OK) {
+	    (e = give_way(c, d, job->change)) != OK) {
 		job_drop(job);
 		return e;
 	}

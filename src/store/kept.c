@@ -2,13 +2,14 @@
 
 #include <string.h>
 
-enum { DEVICE_SETS = 1024, TOKEN_SETS = 256 };
+enum { DEVICE_SETS = 1024, CERT_SETS = 1024, TOKEN_SETS = 256 };
 
 bool kept_init(struct kept *k)
 {
 	k->devices = recent_new(DEVICE_SETS, sizeof(struct store_device));
+	k->certs = recent_new(CERT_SETS, sizeof(struct store_cert));
 	k->tokens = recent_new(TOKEN_SETS, sizeof(struct kept_token));
-	if (k->devices && k->tokens)
+	if (k->devices && k->certs && k->tokens)
 		return true;
 	kept_free(k);
 	return false;
@@ -17,15 +18,26 @@ bool kept_init(struct kept *k)
 void kept_free(struct kept *k)
 {
 	recent_free(k->devices);
+	recent_free(k->certs);
 	recent_free(k->tokens);
+}
+
+static struct recent_key key_16(uint32_t tenant, const uint8_t bytes[16])
+{
+	struct recent_key key = { .tenant = tenant };
+
+	memcpy(key.bytes, bytes, 16);
+	return key;
 }
 
 struct recent_key kept_device_key(uint32_t tenant, const uint8_t id[16])
 {
-	struct recent_key key = { .tenant = tenant };
+	return key_16(tenant, id);
+}
 
-	memcpy(key.bytes, id, 16);
-	return key;
+struct recent_key kept_cert_key(uint32_t tenant, const uint8_t serial[16])
+{
+	return key_16(tenant, serial);
 }
 
 /* Whatever its tenant: that is part of the row. */
@@ -102,6 +114,30 @@ static void see(void *kept, void *with)
 	memcpy(d->message, seen->message, seen->n);
 }
 
+/* SQL_cert_set. */
+static void switch_over(void *kept, void *with)
+{
+	struct store_cert *cert = kept;
+	const struct store_cert *now = with;
+
+	cert->state = now->state;
+	cert->enabled = now->enabled;
+	cert->revoked = now->revoked;
+	cert->reason = now->reason;
+	cert->version++;
+}
+
+static void put_cert(struct kept *k, const struct row *r)
+{
+	const struct store_cert *cert = r->data;
+	struct recent_key key = kept_cert_key(r->change->tenant, cert->serial);
+
+	if (r->add)
+		recent_put(k->certs, &key, cert);
+	else
+		recent_visit(k->certs, &key, switch_over, r->data);
+}
+
 static void put_device(struct kept *k, const struct row *r)
 {
 	struct recent_key key = key_of(r);
@@ -140,6 +176,9 @@ void kept_written(struct kept *k, const struct batch *b)
 			key = key_of(r);
 			recent_drop(k->devices, &key);
 			break;
+		case ROW_CERT_PUT:
+			put_cert(k, r);
+			break;
 		case ROW_TOKEN_ADD:
 			put_token(k, r);
 			break;
@@ -149,7 +188,6 @@ void kept_written(struct kept *k, const struct batch *b)
 		case ROW_SETTING_PUT:
 		case ROW_TAG_PUT:
 		case ROW_TAG_REMOVE:
-		case ROW_CERT_PUT:
 		case ROW_EVENT_ADD:
 		case ROW_THING_PUT:
 		case ROW_THING_REMOVE:
@@ -170,6 +208,10 @@ void kept_lost(struct kept *k, const struct batch *b)
 		    r->kind == ROW_DEVICE_REMOVE) {
 			key = key_of(r);
 			recent_drop(k->devices, &key);
+		} else if (r->kind == ROW_CERT_PUT) {
+			key = kept_cert_key(
+			    r->change->tenant, ((const struct store_cert *)r->data)->serial);
+			recent_drop(k->certs, &key);
 		} else if (r->kind == ROW_TOKEN_ADD) {
 			key = kept_token_key(((const struct store_token *)r->data)->hash);
 			recent_drop(k->tokens, &key);

@@ -188,12 +188,18 @@ enum err store_cert_get(struct store *s, uint32_t tenant, const uint8_t serial[1
     struct store_cert *out, struct errbuf *eb)
 {
 	struct value args[] = { number(tenant), bytes(serial, 16) };
+	struct recent_key key = kept_cert_key(tenant, serial);
 	struct store_cert c = { 0 };
-	enum err e = get(s, SQL_cert_get, args, COUNT(args), &noun_cert, &c, NULL, eb);
+	uint64_t ticket;
+	enum err e;
 
-	if (e == OK)
-		*out = c;
-	return e;
+	if (recent_find(s->kept.certs, &key, out, &ticket))
+		return OK;
+	if ((e = get(s, SQL_cert_get, args, COUNT(args), &noun_cert, &c, NULL, eb)) != OK)
+		return e;
+	recent_keep(s->kept.certs, &key, &c, ticket);
+	*out = c;
+	return OK;
 }
 
 enum err store_thing_get(struct store *s, uint32_t tenant, const uint8_t id[16],

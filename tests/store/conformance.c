@@ -433,6 +433,65 @@ static bool as_listed(struct rig *r, const uint8_t id[16])
 	return true;
 }
 
+static bool find_cert(void *ctx, const struct store_cert *cert)
+{
+	struct store_cert *wanted = ctx;
+
+	if (memcmp(cert->serial, wanted->serial, 16) != 0)
+		return true;
+	*wanted = *cert;
+	return false;
+}
+
+static bool cert_as_listed(struct rig *r, const uint8_t serial[16], struct store_cert *cert)
+{
+	struct store_cert listed = { .version = 0 };
+
+	memcpy(listed.serial, serial, 16);
+	if (store_cert_get(r->store, 1, serial, cert, &r->eb) != OK ||
+	    store_cert_list(r->store, 1, NULL, find_cert, &listed, &r->eb) != OK)
+		return false;
+	for (size_t i = 0; i < noun_cert.n; i++) {
+		struct value a = row_value(&noun_cert.columns[i], cert),
+		             b = row_value(&noun_cert.columns[i], &listed);
+
+		if (a.type != b.type || a.number != b.number || !slice_equal(a.bytes, b.bytes))
+			return false;
+	}
+	return true;
+}
+
+static void kept_certs(struct rig *r)
+{
+	struct store_device d;
+	struct store_cert cert = cert_of(31, (uint8_t[16]){ 0 }), got = cert, was;
+	struct store_change *c;
+
+	ok(rig_device(r, 16, &d), "a device");
+	memcpy(cert.device, d.id, 16);
+	c = store_change_new(1);
+	store_cert_put(c, &cert);
+	ok(store_commit(r->store, c, &r->eb) == OK && cert_as_listed(r, cert.serial, &got),
+	    "a new certificate, read by serial and in a list");
+	was = got;
+	got.state = STORE_REVOKED;
+	got.enabled = false;
+	got.revoked = NOW;
+	got.reason = 5;
+	memset(got.sig, 1, sizeof(got.sig)); /* not for a change to say */
+	c = store_change_new(1);
+	store_cert_put(c, &got);
+	ok(store_commit(r->store, c, &r->eb) == OK && cert_as_listed(r, cert.serial, &got) &&
+	        got.state == STORE_REVOKED && got.version == 2 &&
+	        memcmp(got.sig, was.sig, sizeof(got.sig)) == 0,
+	    "changed");
+	c = store_change_new(1);
+	store_cert_put(c, &was);
+	ok(store_commit(r->store, c, &r->eb) == ERR_CONFLICT &&
+	        cert_as_listed(r, cert.serial, &got) && got.state == STORE_REVOKED,
+	    "a change that is refused");
+}
+
 static void kept(struct rig *r)
 {
 	struct store_device d, d2;
@@ -1368,8 +1427,10 @@ int main(void)
 	rig_free(&r);
 
 	rig_make(&r);
-	if (ok(rig_open(&r, NULL) && rig_first(&r, 1), "a third"))
+	if (ok(rig_open(&r, NULL) && rig_first(&r, 1), "a third")) {
 		kept(&r);
+		kept_certs(&r);
+	}
 	rig_free(&r);
 	return done_testing();
 }

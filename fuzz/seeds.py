@@ -85,6 +85,9 @@ def mqtt_seeds():
     message = b"\x30" + part(len(down).to_bytes(2, "big") + down + b"hello")
     online = leave + b"\x00" + part(connack) + leave + b"\x00" + part(suback)
     write("mqtt", "messages", online + b"\x02\x05hello" + leave + b"\x00" + part(message + message))
+    listen = b"\x04\x01" + leave + b"\x00" + part(bytes.fromhex("9003000200"))
+    write("mqtt", "listens", online + listen + b"\x00" + part(b"\x30\x0e\x00\x0a/a/t/1/e/ihi") + b"\x04\x02" + leave + b"\x00"
+        + part(bytes.fromhex("b0020003")) + leave + b"\x00" + part(bytes.fromhex("9003000480")))
     write("mqtt", "ping", online + b"\x01\x78" + leave + b"\x00\x02\xd0\x00\x01\x78\x01\x78")
     write("mqtt", "refused", leave + b"\x00\x04\x20\x02\x00\x05")
     write("mqtt", "subscription-refused", leave + b"\x00" + part(connack) + leave + b"\x00" + part(suback[:4] + b"\x80"))

@@ -61,6 +61,9 @@ static const char *const event_texts[BOARD_EVENTS] = {
 	[BOARD_CONNECTING] = "connecting",
 	[BOARD_ONLINE] = "online",
 	[BOARD_MESSAGE] = "message",
+	[BOARD_ATTACHED] = "attached",
+	[BOARD_SYNCHRONISED] = "synchronised",
+	[BOARD_DETACHED] = "detached",
 	[BOARD_REFUSED] = "not connected",
 	[BOARD_LOST] = "connection lost",
 };
@@ -87,6 +90,9 @@ static void tell_program(void *ctx, enum program_event event, const char *text)
 		[PROGRAM_CONNECTING] = BOARD_CONNECTING,
 		[PROGRAM_ONLINE] = BOARD_ONLINE,
 		[PROGRAM_MESSAGE] = BOARD_MESSAGE,
+		[PROGRAM_ATTACHED] = BOARD_ATTACHED,
+		[PROGRAM_SYNCHRONISED] = BOARD_SYNCHRONISED,
+		[PROGRAM_DETACHED] = BOARD_DETACHED,
 		[PROGRAM_REFUSED] = BOARD_REFUSED,
 		[PROGRAM_LOST] = BOARD_LOST,
 	};

@@ -41,11 +41,14 @@ enum board_event {
 	BOARD_FAULT,   /* text: what the chip did */
 	BOARD_OVER,    /* text: how the sketch ended */
 	/* What the board's program says of itself; only its broker knows what is true. */
-	BOARD_CONNECTING, /* text: HOST:PORT */
-	BOARD_ONLINE,     /* text: the device id */
-	BOARD_MESSAGE,    /* text: how many bytes came */
-	BOARD_REFUSED,    /* text: why it did not get online */
-	BOARD_LOST,       /* text: why it is no longer */
+	BOARD_CONNECTING,   /* text: HOST:PORT */
+	BOARD_ONLINE,       /* text: the device id */
+	BOARD_MESSAGE,      /* text: how many bytes came that mean nothing */
+	BOARD_ATTACHED,     /* text: the thing's id */
+	BOARD_SYNCHRONISED, /* its last values have come; text: the thing's id, and how many */
+	BOARD_DETACHED,     /* text: the thing's id */
+	BOARD_REFUSED,      /* text: why it did not get online */
+	BOARD_LOST,         /* text: why it is no longer */
 	BOARD_EVENTS
 };
 /* "port opened" */

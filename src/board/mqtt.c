@@ -9,11 +9,13 @@ enum {
 	PUBLISH = 0x30,
 	SUBSCRIBE = 0x82,
 	SUBACK = 0x90,
+	UNSUBSCRIBE = 0xA2,
+	UNSUBACK = 0xB0,
 	PINGREQ = 0xC0,
 	PINGRESP = 0xD0
 };
 #define RETAIN 0x01
-#define PACKET_ID 1 /* of the only SUBSCRIBE */
+#define PACKET_ID 1 /* of the first SUBSCRIBE */
 #define LENGTH_BYTES_MAX 4
 #define HEAD_MAX (1 + LENGTH_BYTES_MAX)
 
@@ -79,15 +81,62 @@ enum err mqtt_start(struct mqtt *m, struct slice client_id, struct slice topic)
 	return OK;
 }
 
-static void subscribe(struct mqtt *m)
+/* False: no room now. */
+static bool ask(struct mqtt *m, uint8_t head, struct slice topic)
 {
-	uint8_t *p = packet(m, SUBSCRIBE, 2 + 2 + m->topic.n + 1);
+	bool subscribes = head == SUBSCRIBE;
+	uint8_t *p = packet(m, head, 2 + 2 + topic.n + subscribes);
 
-	if (p == NULL) /* cannot be: CONNECT has left, or CONNACK would not have come */
-		return;
-	store_be16(p, PACKET_ID);
-	p = put_text(p + 2, m->topic);
-	*p = 0; /* QoS */
+	if (p == NULL)
+		return false;
+	m->packet_id = m->packet_id == UINT16_MAX ? PACKET_ID : (uint16_t)(m->packet_id + 1);
+	store_be16(p, m->packet_id);
+	p = put_text(p + 2, topic);
+	if (subscribes)
+		*p = 0; /* QoS */
+	return true;
+}
+
+static struct slice name_of(const char *text)
+{
+	return (struct slice){ (const uint8_t *)text, strlen(text) };
+}
+
+/* The next question on the way to what is wanted; none while one is open. False: no room for it. */
+static bool step(struct mqtt *m)
+{
+	if (m->second != MQTT_IDLE || strcmp(m->has, m->wants) == 0)
+		return true;
+	m->asked_ms = 0;
+	if (m->has[0] != '\0') {
+		if (!ask(m, UNSUBSCRIBE, name_of(m->has)))
+			return false;
+		m->second = MQTT_LEAVING;
+		return true;
+	}
+	if (!ask(m, SUBSCRIBE, name_of(m->wants)))
+		return false;
+	memcpy(m->asks, m->wants, sizeof(m->asks));
+	m->second = MQTT_ASKING;
+	return true;
+}
+
+enum err mqtt_listen(struct mqtt *m, struct slice topic)
+{
+	char before[MQTT_NAME_MAX + 1];
+
+	if (topic.n > MQTT_NAME_MAX)
+		return ERR_ARG;
+	if (m->state != MQTT_READY)
+		return ERR_CONFLICT;
+	memcpy(before, m->wants, sizeof(before));
+	memset(m->wants, 0, sizeof(m->wants));
+	if (topic.n > 0)
+		memcpy(m->wants, topic.p, topic.n);
+	if (step(m))
+		return OK;
+	memcpy(m->wants, before, sizeof(before));
+	return ERR_SPACE;
 }
 
 enum err mqtt_publish(struct mqtt *m, struct slice topic, struct slice payload)
@@ -127,7 +176,9 @@ static bool expected(const struct mqtt *m)
 	case CONNACK:
 		return m->state == MQTT_CONNECTING && m->length == 2;
 	case SUBACK:
-		return m->state == MQTT_SUBSCRIBING && m->length == 3;
+		return (m->state == MQTT_SUBSCRIBING || m->second == MQTT_ASKING) && m->length == 3;
+	case UNSUBACK:
+		return m->second == MQTT_LEAVING && m->length == 2;
 	case PINGRESP:
 		return m->pinged && m->length == 0;
 	case PUBLISH:
@@ -149,29 +200,62 @@ static enum mqtt_event connack(struct mqtt *m)
 	if (m->code != 0)
 		return fail(m, MQTT_REFUSED);
 	m->state = MQTT_SUBSCRIBING;
-	subscribe(m);
+	(void)ask(m, SUBSCRIBE,
+	    m->topic); /* there is room: CONNECT has left, or CONNACK would not have come */
 	return MQTT_NOTHING;
+}
+
+/* What is wanted by now may be another: then the answer is no news. */
+static enum mqtt_event second_suback(struct mqtt *m, bool granted)
+{
+	bool wanted = strcmp(m->asks, m->wants) == 0;
+
+	m->second = MQTT_IDLE;
+	if (granted)
+		memcpy(m->has, m->asks, sizeof(m->has));
+	if (wanted) {
+		m->granted = granted;
+		if (!granted)
+			m->wants[0] = '\0';
+		return MQTT_LISTENS;
+	}
+	return step(m) ? MQTT_NOTHING : fail(m, MQTT_NO_ANSWER);
 }
 
 static enum mqtt_event suback(struct mqtt *m)
 {
 	const uint8_t *p = m->packet;
 
-	if (load_be16(p) != PACKET_ID || (p[2] != 0 && p[2] != 0x80))
+	if (load_be16(p) != m->packet_id || (p[2] != 0 && p[2] != 0x80))
 		return fail(m, MQTT_MALFORMED);
+	if (m->state == MQTT_READY)
+		return second_suback(m, p[2] == 0);
 	m->subscribed = p[2] == 0;
 	m->state = MQTT_READY;
 	return MQTT_ONLINE;
 }
 
+static enum mqtt_event unsuback(struct mqtt *m)
+{
+	if (load_be16(m->packet) != m->packet_id)
+		return fail(m, MQTT_MALFORMED);
+	m->second = MQTT_IDLE;
+	m->has[0] = '\0';
+	return step(m) ? MQTT_NOTHING : fail(m, MQTT_NO_ANSWER);
+}
+
 static enum mqtt_event publish(struct mqtt *m)
 {
 	size_t topic = load_be16(m->packet);
+	struct slice name;
 
 	if (topic == 0 || topic > m->length - 2)
 		return fail(m, MQTT_MALFORMED);
-	if (m->length > MQTT_PACKET_MAX ||
-	    !slice_equal((struct slice){ m->packet + 2, topic }, m->topic))
+	if (m->length > MQTT_PACKET_MAX)
+		return MQTT_NOTHING;
+	name = (struct slice){ m->packet + 2, topic };
+	m->other = m->has[0] != '\0' && slice_equal(name, name_of(m->has));
+	if (!m->other && !slice_equal(name, m->topic))
 		return MQTT_NOTHING;
 	m->message = (struct slice){ m->packet + 2 + topic, m->length - 2 - topic };
 	return MQTT_MESSAGE;
@@ -189,6 +273,8 @@ static enum mqtt_event received(struct mqtt *m)
 		return connack(m);
 	case SUBACK:
 		return suback(m);
+	case UNSUBACK:
+		return unsuback(m);
 	case PINGRESP:
 		m->pinged = false;
 		return MQTT_NOTHING;
@@ -266,6 +352,11 @@ enum mqtt_event mqtt_elapsed(struct mqtt *m, uint32_t ms)
 		return m->said_ms >= MQTT_ANSWER_MS ? fail(m, MQTT_NO_ANSWER) : MQTT_NOTHING;
 	if (m->heard_ms >= 2 * MQTT_KEEP_ALIVE_MS)
 		return fail(m, MQTT_SILENT);
+	if (m->second != MQTT_IDLE) {
+		add(&m->asked_ms, ms);
+		if (m->asked_ms >= MQTT_ANSWER_MS)
+			return fail(m, MQTT_NO_ANSWER);
+	}
 	if ((m->heard_ms >= MQTT_KEEP_ALIVE_MS || m->said_ms >= MQTT_KEEP_ALIVE_MS) && !m->pinged)
 		m->pinged = packet(m, PINGREQ, 0) != NULL;
 	return MQTT_NOTHING;

@@ -1,10 +1,11 @@
 /*
- * mqtt.h -- what a board needs of MQTT 3.1.1: one connection, one topic to listen to, QoS 0.
+ * mqtt.h -- what a board needs of MQTT 3.1.1: one connection, its own topic to listen to and one more, QoS 0.
  *
  * A sans-I/O state machine: received bytes and passing milliseconds in; bytes to send and events out.
  * It behaves as ArduinoMqttClient under ArduinoIoTCloud does: clean session, no will, no user name,
  * keep-alive of 30 s, CONNACK and SUBACK within 1.5 s each, a ping after 30 s without traffic, the end
- * after 60 s of silence. A subscription that is refused (80) ends nothing. Messages on other topics,
+ * after 60 s of silence. A subscription that is refused (80) ends nothing. The other topic may be changed
+ * while the connection lasts; it is left before the next is asked for. Messages on other topics,
  * and those that do not fit, are read past; everything else that MQTT does not allow here ends the
  * connection. Nothing allocates.
  *
@@ -24,14 +25,15 @@
 
 #define MQTT_KEEP_ALIVE_MS 30000
 #define MQTT_ANSWER_MS 1500
-#define MQTT_PACKET_MAX 1024 /* what is received, without its head */
+#define MQTT_PACKET_MAX 2304 /* what is received, without its head */
 #define MQTT_OUTPUT_MAX 512
 #define MQTT_NAME_MAX 64 /* client id, topics */
 
 enum mqtt_event {
 	MQTT_NOTHING,
-	MQTT_ONLINE,  /* accepted, and the subscription is answered */
-	MQTT_MESSAGE, /* m->message came on our topic; borrowed until the next call */
+	MQTT_ONLINE, /* accepted, and the subscription is answered */
+	MQTT_MESSAGE, /* m->message came on our topic, or on the other; borrowed until the next call */
+	MQTT_LISTENS, /* the wish of mqtt_listen is answered: m->granted */
 	MQTT_FAILED,  /* m->fault; the connection is of no more use */
 };
 
@@ -46,15 +48,22 @@ enum mqtt_fault {
 
 enum mqtt_state { MQTT_OFF, MQTT_CONNECTING, MQTT_SUBSCRIBING, MQTT_READY, MQTT_ENDED };
 
-struct mqtt { /* to be read: state, fault, code, subscribed, message */
+struct mqtt { /* to be read: state, fault, code, subscribed, message, other, granted */
 	enum mqtt_state state;
 	enum mqtt_fault fault;
 	uint8_t code;
 	bool subscribed; /* false while READY: the broker has refused the subscription */
 	struct slice message;
+	bool other;   /* it came on the other topic */
+	bool granted; /* what was asked for last is listened to */
 	/* Private. */
 	struct slice topic;
-	bool pinged; /* and not answered yet */
+	/* The other topics: listened to, asked for, wanted in the end; "": none. */
+	char has[MQTT_NAME_MAX + 1], asks[MQTT_NAME_MAX + 1], wants[MQTT_NAME_MAX + 1];
+	enum { MQTT_IDLE, MQTT_LEAVING, MQTT_ASKING } second;
+	uint16_t packet_id; /* of the last question */
+	uint32_t asked_ms;  /* since it was asked */
+	bool pinged;        /* and not answered yet */
 	uint32_t heard_ms, said_ms;
 	uint8_t head; /* of the packet that comes; 0: none yet */
 	bool in_body;
@@ -69,6 +78,11 @@ struct mqtt { /* to be read: state, fault, code, subscribed, message */
 enum err mqtt_start(struct mqtt *m, struct slice client_id, struct slice topic) MUST_CHECK;
 /* ERR_CONFLICT: not online. ERR_SPACE: too large, or too much waits to be sent. ERR_ARG: topic. */
 enum err mqtt_publish(struct mqtt *m, struct slice topic, struct slice payload) MUST_CHECK;
+/*
+ * Listens to this topic besides, and to no other but the board's own; empty: to none. Copied. ERR_CONFLICT,
+ * ERR_ARG, ERR_SPACE as mqtt_publish.
+ */
+enum err mqtt_listen(struct mqtt *m, struct slice topic) MUST_CHECK;
 /* Advances `in` up to an event, or to its end. */
 enum mqtt_event mqtt_take(struct mqtt *m, struct slice *in);
 enum mqtt_event mqtt_elapsed(struct mqtt *m, uint32_t ms);

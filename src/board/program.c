@@ -1,7 +1,7 @@
 #include "program.h"
-#include "cbor.h"
 #include "ccert.h"
 #include "mqtt.h"
+#include "thing_board.h"
 #include "se_identity.h"
 #include "tls.h"
 #include "utc.h"
@@ -18,12 +18,13 @@
 
 #define PORT_MAX 5 /* digits */
 #define PAUSE_MS 2000
-#define DOUBLINGS 4           /* of the pause */
-#define CONNECT_MS 10000      /* TCP and TLS together */
-#define HEARTBEAT_MS 30000    /* between two messages */
-#define ROUNDS 64             /* of moving bytes, until the board looks at something else */
-#define LOOK_MS 1000          /* how exactly it knows the time */
-#define DEVICE_BEGIN 0x010700 /* CBOR tag of Arduino's first message: [version of the program] */
+#define DOUBLINGS 4         /* of the pause */
+#define CONNECT_MS 10000    /* TCP and TLS together */
+#define HEARTBEAT_MS 30000  /* between two messages */
+#define ROUNDS 64           /* of moving bytes, until the board looks at something else */
+#define LOOK_MS 1000        /* how exactly it knows the time */
+#define VALUE_MS 60000      /* between two values */
+#define VALUE_NAME "uptime" /* seconds since it was online */
 
 enum at { OFF, PAUSE, TCP, TLS, MQTT };
 
@@ -48,9 +49,14 @@ struct program {
 	int fd;
 	struct tls *tls;
 	struct mqtt mqtt;
-	uint32_t silent_ms; /* since the last message */
+	uint32_t silent_ms;           /* since the last message */
+	uint32_t online_ms, value_ms; /* since it is online, since the last value */
+	struct thing_platform platform;
+	struct thing_board dialogue;
+	unsigned values; /* that came together */
 
 	char id[CCERT_DEVICE_ID + 1], up[MQTT_NAME_MAX + 1], down[MQTT_NAME_MAX + 1];
+	char thing_out[MQTT_NAME_MAX + 1];
 	uint8_t certificate[CCERT_CERT_MAX];
 	struct slice certificate_der;
 };
@@ -382,39 +388,127 @@ static bool network_in(struct program *p, const char **gone)
 	return n > 0;
 }
 
+/* --- the dialogue about its thing --- */
+
+/* One that does not fit now, behind what a slow network holds, is lost; it is said again. */
+static void dialogue_publish(void *ctx, enum thing_topic topic, struct slice payload)
+{
+	struct program *p = ctx;
+	const char *name = topic == THING_OF_DEVICE ? p->up : p->thing_out;
+
+	if (mqtt_publish(&p->mqtt, text_slice(name), payload) != OK)
+		return;
+	p->counts.said++;
+	if (topic == THING_OF_DEVICE)
+		p->silent_ms = 0;
+}
+
+static void dialogue_subscribe(void *ctx, const char *thing)
+{
+	struct program *p = ctx;
+	char topic[MQTT_NAME_MAX + 1] = "";
+
+	if (thing != NULL) {
+		snprintf(topic, sizeof(topic), "/a/t/%s/e/i", thing);
+		snprintf(p->thing_out, sizeof(p->thing_out), "/a/t/%s/e/o", thing);
+	}
+	if (mqtt_listen(&p->mqtt, text_slice(topic)) != OK)
+		thing_board_subscribed(&p->dialogue, false);
+}
+
+static void dialogue_happened(void *ctx, enum thing_event event)
+{
+	struct program *p = ctx;
+	char text[THING_ID + 40];
+
+	switch (event) {
+	case THING_ATTACHED:
+		p->values = 0;
+		tell(p, PROGRAM_ATTACHED, p->dialogue.id);
+		break;
+	case THING_SYNCHRONISED:
+		snprintf(text, sizeof(text), "%s, values: %u", p->dialogue.id, p->values);
+		p->value_ms = VALUE_MS; /* one at once */
+		tell(p, PROGRAM_SYNCHRONISED, text);
+		break;
+	case THING_DETACHED:
+		tell(p, PROGRAM_DETACHED, p->dialogue.id);
+		break;
+	default: /* the end of the dialogue is seen by who drives it */
+		break;
+	}
+}
+
+static void dialogue_value(void *ctx, const struct senml_record *record)
+{
+	struct program *p = ctx;
+
+	(void)record;
+	p->values++;
+}
+
 static void say_hello(struct program *p)
 {
 	uint8_t bytes[64];
 	struct cbor_w w = cbor_writer(bytes, sizeof(bytes));
+	struct thing_message m = { .kind = DEVICE_BEGIN, .body = text_slice(p->version) };
 	struct slice message;
 
-	cbor_put(&w, CBOR_TAG, DEVICE_BEGIN);
-	cbor_put(&w, CBOR_ARRAY, 1);
-	cbor_put_string(&w, CBOR_TEXT, text_slice(p->version));
-	/* One that does not fit now, behind what a slow network holds, is said next time. */
-	if (cbor_finish(&w, &message) == OK &&
-	    mqtt_publish(&p->mqtt, text_slice(p->up), message) == OK) {
-		p->silent_ms = 0;
-		p->counts.said++;
-	}
+	thing_message_put(&w, &m);
+	if (cbor_finish(&w, &message) == OK)
+		dialogue_publish(p, THING_OF_DEVICE, message);
+}
+
+/* In an array of no known length, as the library does it. */
+static void say_value(struct program *p)
+{
+	uint8_t bytes[64];
+	struct cbor_w w = cbor_writer(bytes, sizeof(bytes));
+	struct senml_value uptime = senml_uint(p->online_ms / 1000);
+	struct slice pack;
+
+	senml_begin_indefinite(&w);
+	senml_put(&w, VALUE_NAME, &uptime, NULL);
+	senml_end(&w);
+	if (cbor_finish(&w, &pack) == OK)
+		dialogue_publish(p, THING_OF_THING, pack);
+	p->value_ms = 0;
+}
+
+static void heard(struct program *p)
+{
+	struct thing_message m;
+	size_t n;
+	char text[32];
+
+	p->counts.heard++;
+	thing_board_take(
+	    &p->dialogue, p->mqtt.other ? THING_OF_THING : THING_OF_DEVICE, p->mqtt.message);
+	if (p->mqtt.other ? senml_check(p->mqtt.message, &n) == OK
+	                  : thing_message_parse(p->mqtt.message, &m) == OK)
+		return;
+	snprintf(text, sizeof(text), "%zu bytes", p->mqtt.message.n);
+	tell(p, PROGRAM_MESSAGE, text);
 }
 
 static void mqtt_happened(struct program *p, uint64_t now, enum mqtt_event event)
 {
-	char text[32];
-
 	switch (event) {
 	case MQTT_ONLINE:
 		p->online = true;
+		p->online_ms = p->value_ms = 0;
 		p->text[0] = '\0';
 		se_close(&p->se);
 		tell(p, PROGRAM_ONLINE, p->id);
-		say_hello(p);
+		p->platform = (struct thing_platform){ p, dialogue_publish, dialogue_subscribe,
+			dialogue_happened, dialogue_value };
+		thing_board_start(&p->dialogue, &p->platform, p->version);
 		break;
 	case MQTT_MESSAGE:
-		p->counts.heard++;
-		snprintf(text, sizeof(text), "%zu bytes", p->mqtt.message.n);
-		tell(p, PROGRAM_MESSAGE, text);
+		heard(p);
+		break;
+	case MQTT_LISTENS:
+		thing_board_subscribed(&p->dialogue, p->mqtt.granted);
 		break;
 	case MQTT_FAILED:
 		failed(p, now, mqtt_fault_text(&p->mqtt));
@@ -545,13 +639,38 @@ int program_patience(const struct program *p, uint64_t now)
 	return left < LOOK_MS ? (int)left : LOOK_MS;
 }
 
+static void add_ms(uint32_t *counter, uint32_t ms)
+{
+	*counter = ms > UINT32_MAX - *counter ? UINT32_MAX : *counter + ms;
+}
+
+static void dialogue_elapsed(struct program *p, uint64_t now, uint32_t ms)
+{
+	int64_t utc = utc_now();
+
+	add_ms(&p->online_ms, ms);
+	add_ms(&p->value_ms, ms);
+	thing_board_elapsed(&p->dialogue, ms,
+	    utc < 0            ? 0
+	    : utc > UINT32_MAX ? UINT32_MAX
+	                       : (uint32_t)utc);
+	if (p->dialogue.state == THING_OFF) {
+		failed(p, now, "the cloud does not say which thing it is");
+		return;
+	}
+	if (p->silent_ms >= HEARTBEAT_MS)
+		say_hello(p);
+	if (p->dialogue.state == THING_READY && p->value_ms >= VALUE_MS)
+		say_value(p);
+}
+
 /* What came in the meantime has been read by now: it was not late. */
 static void time_passed(struct program *p, uint64_t now, uint32_t ms)
 {
-	p->silent_ms = ms > UINT32_MAX - p->silent_ms ? UINT32_MAX : p->silent_ms + ms;
+	add_ms(&p->silent_ms, ms);
 	mqtt_happened(p, now, mqtt_elapsed(&p->mqtt, ms));
-	if (p->online && p->silent_ms >= HEARTBEAT_MS)
-		say_hello(p);
+	if (p->online)
+		dialogue_elapsed(p, now, ms);
 	converse(p, now);
 }
 

@@ -2,9 +2,10 @@
  * program.h -- what runs on a board that has its identity: it connects to its broker and stays.
  *
  * Certificate and device id are rebuilt from slots 10 to 12 before every attempt, the handshake is
- * signed by slot 0; nothing of either is kept. MQTT is spoken as ArduinoIoTCloud does: one topic to
- * listen to, one to talk on, the first message (the program's version) at once and again every 30 s. An
- * attempt that fails is made again after 2, 4, 8, 16, 32, 32 ... seconds, for as long as the program runs.
+ * signed by slot 0; nothing of either is kept. MQTT is spoken as ArduinoIoTCloud does: the board says
+ * who it is and asks which thing it belongs to, listens to that thing's topic, asks for its last values
+ * (thing_board.h), and from then on publishes a value of its own, `uptime`, at once and every minute. Other than
+ * there it says who it is again every 30 s. An attempt that fails is made again after 2, 4, 8, 16, 32, 32 ... seconds, for as long as the program runs.
  * It ends by itself only when the chip holds no complete identity.
  *
  * Never blocks but for the chip and for a name server. Belongs to one thread, which also has the bus.
@@ -26,11 +27,14 @@
 #include <poll.h>
 
 enum program_event {
-	PROGRAM_CONNECTING, /* text: HOST:PORT */
-	PROGRAM_ONLINE,     /* text: the device id */
-	PROGRAM_MESSAGE,    /* from the broker; text: how many bytes */
-	PROGRAM_REFUSED,    /* text: why it did not get online */
-	PROGRAM_LOST,       /* text: why it is no longer */
+	PROGRAM_CONNECTING,   /* text: HOST:PORT */
+	PROGRAM_ONLINE,       /* text: the device id */
+	PROGRAM_MESSAGE,      /* from the broker, and none that it knows; text: how many bytes */
+	PROGRAM_ATTACHED,     /* text: the thing's id */
+	PROGRAM_SYNCHRONISED, /* the last values have come; text: how many, and the thing's id */
+	PROGRAM_DETACHED,     /* text: the thing's id */
+	PROGRAM_REFUSED,      /* text: why it did not get online */
+	PROGRAM_LOST,         /* text: why it is no longer */
 	PROGRAM_EVENTS
 };
 

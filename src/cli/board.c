@@ -42,7 +42,7 @@ static const char *json_name(enum board_event event)
 {
 	static const char *const names[BOARD_EVENTS] = { "plugged", "unplugged", "opened", "closed",
 		"reset", "started", "step", "fault", "over", "connecting", "online", "message",
-		"refused", "lost" };
+		"attached", "synchronised", "detached", "refused", "lost" };
 
 	return names[event];
 }

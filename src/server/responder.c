@@ -38,9 +38,10 @@ struct session {
 };
 
 /* What others want of the inbox's thread. */
+enum errand_kind { ATTACHED, TELL, ZONE_CHANGED };
 struct errand {
 	struct errand *next;
-	enum { ATTACHED, TELL, ZONE_CHANGED } what;
+	enum errand_kind what;
 	uint8_t id[16], former[16];
 };
 
@@ -79,7 +80,8 @@ static void stir(struct responder *r)
 }
 
 /* One that finds no room or memory is lost: the board asks again. */
-static void errand_add(struct responder *r, int what, const uint8_t id[16], const uint8_t *former)
+static void errand_add(
+    struct responder *r, enum errand_kind what, const uint8_t id[16], const uint8_t *former)
 {
 	struct errand *e = calloc(1, sizeof(*e));
 

@@ -89,7 +89,7 @@ static void test_going_online(void)
 
 static void test_messages(void)
 {
-	static uint8_t big[3 + 2000] = { 0x30, 0xD0, 0x0F, 0x00 }; /* 2000 bytes behind 3 */
+	static uint8_t big[3 + 2400] = { 0x30, 0xE0, 0x12, 0x00 }; /* 2400 bytes behind 3 */
 	struct mqtt m = online();
 	struct slice two = TEXT(HELLO "\xd0\x00" HELLO);
 
@@ -111,7 +111,7 @@ static void test_messages(void)
 
 	store_be16(big + 3, sizeof(DOWN) - 1);
 	memcpy(big + 5, DOWN, sizeof(DOWN) - 1);
-	ok(feed(&m, (struct slice){ big, 3 + 2000 }, 7) == MQTT_NOTHING &&
+	ok(feed(&m, (struct slice){ big, 3 + 2400 }, 7) == MQTT_NOTHING &&
 	        feed(&m, TEXT(HELLO), 3) == MQTT_MESSAGE,
 	    "one that is too long is read past, and the next one is whole");
 
@@ -277,6 +277,76 @@ static void test_time(void)
 	ok(mqtt_elapsed(&m, UINT32_MAX) == MQTT_FAILED, "a very long time");
 }
 
+/* --- the other topic --- */
+
+#define THING "/a/t/3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64/e/i"
+#define NEXT "/a/t/" ID "/e/i"
+
+static void test_listening(void)
+{
+	struct mqtt m = begun();
+
+	ok(mqtt_listen(&m, TEXT(THING)) == ERR_CONFLICT, "not before it is online");
+	m = online();
+	ok(mqtt_listen(&m, TEXT(THING)) == OK, "another topic");
+	is_output(&m, TEXT("\x82\x32\x00\x02\x00\x2d" THING "\x00"), "SUBSCRIBE");
+	all_sent(&m);
+	ok(feed(&m, TEXT("\x30\x31\x00\x2d" THING "ab"), 9) == MQTT_NOTHING,
+	    "a message on it counts when it is granted");
+	ok(feed(&m, TEXT("\x90\x03\x00\x02\x00"), 1) == MQTT_LISTENS && m.granted, "SUBACK");
+	ok(feed(&m, TEXT("\x30\x31\x00\x2d" THING "ab"), 9) == MQTT_MESSAGE && m.other &&
+	        slice_equal(m.message, TEXT("ab")),
+	    "a message on it");
+	ok(feed(&m, TEXT(HELLO), 9) == MQTT_MESSAGE && !m.other, "and one on the board's own");
+	ok(mqtt_listen(&m, TEXT(THING)) == OK && mqtt_output(&m).n == 0,
+	    "the same again: nothing to do");
+
+	ok(mqtt_listen(&m, TEXT(NEXT)) == OK, "a third");
+	is_output(&m, TEXT("\xa2\x31\x00\x03\x00\x2d" THING), "first UNSUBSCRIBE");
+	all_sent(&m);
+	ok(feed(&m, TEXT("\xb0\x02\x00\x03"), 1) == MQTT_NOTHING, "UNSUBACK");
+	is_output(&m, TEXT("\x82\x32\x00\x04\x00\x2d" NEXT "\x00"), "then SUBSCRIBE");
+	all_sent(&m);
+	ok(feed(&m, TEXT("\x90\x03\x00\x04\x80"), 9) == MQTT_LISTENS && !m.granted &&
+	        m.state == MQTT_READY,
+	    "which may be refused");
+	ok(feed(&m, TEXT("\x30\x31\x00\x2d" NEXT "ab"), 9) == MQTT_NOTHING, "nothing on it");
+	ok(mqtt_listen(&m, TEXT("")) == OK && mqtt_output(&m).n == 0, "nothing to leave");
+	ok(mqtt_listen(&m, TEXT(THING NEXT)) == ERR_ARG, "too long");
+}
+
+static void test_changing_its_mind(void)
+{
+	struct mqtt m = online();
+
+	ok(mqtt_listen(&m, TEXT(THING)) == OK && mqtt_listen(&m, TEXT(NEXT)) == OK, "two wishes");
+	all_sent(&m);
+	ok(feed(&m, TEXT("\x90\x03\x00\x02\x00"), 9) == MQTT_NOTHING, "the first is no news");
+	is_output(&m, TEXT("\xa2\x31\x00\x03\x00\x2d" THING), "it is left");
+	all_sent(&m);
+	ok(mqtt_listen(&m, TEXT("")) == OK &&
+	        feed(&m, TEXT("\xb0\x02\x00\x03"), 9) == MQTT_NOTHING && mqtt_output(&m).n == 0,
+	    "and nothing is wanted by then");
+	ok(mqtt_listen(&m, TEXT(NEXT)) == OK, "a wish");
+	all_sent(&m);
+	ok(mqtt_elapsed(&m, 1499) == MQTT_NOTHING && mqtt_elapsed(&m, 1) == MQTT_FAILED &&
+	        m.fault == MQTT_NO_ANSWER,
+	    "SUBACK takes too long");
+	m = online();
+	ok(feed(&m, TEXT("\xb0\x02\x00\x01"), 9) == MQTT_FAILED && m.fault == MQTT_MALFORMED,
+	    "UNSUBACK that nobody waits for");
+	m = online();
+	ok(mqtt_listen(&m, TEXT(THING)) == OK &&
+	        feed(&m, TEXT("\x90\x03\x00\x01\x00"), 9) == MQTT_FAILED &&
+	        m.fault == MQTT_MALFORMED,
+	    "SUBACK of another packet");
+	m = online();
+	while (mqtt_publish(&m, TEXT(UP), TEXT("x")) == OK)
+		;
+	ok(mqtt_listen(&m, TEXT(THING)) == ERR_SPACE && mqtt_listen(&m, TEXT("")) == OK,
+	    "no room to ask");
+}
+
 int main(void)
 {
 	test_going_online();
@@ -285,5 +355,7 @@ int main(void)
 	test_refused();
 	test_malformed();
 	test_time();
+	test_listening();
+	test_changing_its_mind();
 	return done_testing();
 }

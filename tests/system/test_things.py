@@ -1,0 +1,250 @@
+"""The dialogue about a board's thing, over imprintd and a mosquitto with the plugin: a device that says byte for byte
+what ArduinoIoTCloud 2.9 says, and the virtual board.
+
+The bytes here are written by hand from the library's messages, not by our own code.
+"""
+
+import json
+import struct
+import threading
+import time
+import unittest
+import uuid
+
+import door
+from server import Events
+
+DEVICE_BEGIN = bytes.fromhex("da00010700 81 65") + b"2.9.0"
+NET_CONFIG = bytes.fromhex("da00011100 82 01 68") + b"HomeWiFi"
+THING_BEGIN = bytes.fromhex("da00010300 81 60")
+THING_UPDATE = bytes.fromhex("da00010400 81")
+NO_THING = THING_UPDATE + b"\x60"
+LAST_VALUES_BEGIN = bytes.fromhex("da00010500 80")
+LAST_VALUES = bytes.fromhex("da00010600 81")
+TIMEZONE_BEGIN = bytes.fromhex("da00010800 80")
+THING_DETACH = bytes.fromhex("da00011000 81")
+TZ_OFFSET = bytes.fromhex("a2 00 69") + b"tz_offset" + b"\x02"
+TZ_UNTIL = bytes.fromhex("a2 00 6c") + b"tz_dst_until" + b"\x02"
+# What CBOREncoder of the library makes of a bool and a float: an array of no known length, floats of four bytes.
+LED = bytes.fromhex("a2 00 63") + b"led" + bytes.fromhex("04 f5")
+LIGHT = bytes.fromhex("a2 00 6b") + b"temperature" + bytes.fromhex("02 fa 41a8cccd") # 21.1
+
+
+class Sketch:
+    """A device that is connected: subscribed to its own topic, and maybe to its thing's."""
+
+    def __init__(self, board, device):
+        self.board, self.device = board, device
+        assert board.subscribe(f"/a/d/{device}/c/dw") == 0
+
+    def say(self, payload, topic=None):
+        """With QoS 0."""
+        self.board.send(0x30, self.board.text(topic or f"/a/d/{self.device}/c/up") + payload)
+
+    def hear(self):
+        """(topic, payload) of the next message."""
+        kind, body = self.board.receive()
+        while kind != 0x30:
+            kind, body = self.board.receive()
+        n = struct.unpack(">H", body[:2])[0]
+        return body[2:2 + n].decode(), body[2 + n:]
+
+    def begin(self):
+        """As the library begins; what it is answered."""
+        for message in (DEVICE_BEGIN, NET_CONFIG, THING_BEGIN):
+            self.say(message)
+        topic, payload = self.hear()
+        assert topic == f"/a/d/{self.device}/c/dw", topic
+        return payload
+
+    def values(self):
+        """Asks for the last values; the SenML pack."""
+        self.say(LAST_VALUES_BEGIN)
+        payload = self.hear()[1]
+        assert payload.startswith(LAST_VALUES), payload.hex()
+        head, rest = payload[6], payload[7:]
+        assert head in (0x58, 0x59), hex(head)
+        size = 1 if head == 0x58 else 2
+        n = int.from_bytes(rest[:size], "big")
+        assert n == len(rest) - size
+        return rest[size:]
+
+
+def update(thing):
+    return THING_UPDATE + b"\x78\x24" + thing.encode()
+
+
+class Things(door.DoorTest):
+    def setUp(self):
+        super().setUp()
+        self.server, self.mosquitto = self.open()
+        self.server.process.wait_for("broker_connected") # a board would ask again; here nobody is asked twice
+
+    def call(self, method, path, value=None, want=200):
+        status, answer = self.server.call(method, path, value)
+        self.assertEqual(status, want, answer)
+        return answer
+
+    def thing(self, **more):
+        return self.call("PUT", "/iot/v2/things", {"name": "hall", "timezone": "Europe/Rome", **more}, 201)["id"]
+
+    def sketch(self, identity):
+        return Sketch(self.admitted(identity), identity.device)
+
+    def synchronised(self, sketch, thing):
+        """Attached and synchronised, as the library understands it: the records that it must find."""
+        self.assertEqual(sketch.begin(), update(thing))
+        self.assertEqual(sketch.board.subscribe(f"/a/t/{thing}/e/i"), 0, "the broker knows before the board does")
+        pack = sketch.values()
+        self.assertIn(TZ_OFFSET, pack)
+        until = struct.unpack(">I", pack[pack.index(TZ_UNTIL) + len(TZ_UNTIL) + 1:][:4])[0]
+        self.assertEqual(pack[pack.index(TZ_UNTIL) + len(TZ_UNTIL)], 0x1a)
+        self.assertGreater(until, time.time() + 60)
+        return pack
+
+    def test_stock_sketch(self):
+        """Section by section what a sketch needs: attached, synchronised, its values kept and given back."""
+        thing = self.thing()
+        identity = self.identity(self.server, name="board")
+        self.call("POST", f"/iot/v2/things/{thing}", {"device_id": identity.device})
+        sketch = self.sketch(identity)
+        self.assertEqual(self.synchronised(sketch, thing)[0], 0x82, "two records, and no value yet")
+        sketch.say(TIMEZONE_BEGIN)
+        self.assertEqual(sketch.hear()[1][:6], bytes.fromhex("da00010900 82"))
+
+        events = Events(self.server, f"?device={identity.device}")
+        # As the library's first pass: its own time zone is among its properties.
+        sketch.say(b"\x9f" + LED + LIGHT + TZ_OFFSET + b"\x00" + TZ_UNTIL + b"\x00" + b"\xff", f"/a/t/{thing}/e/o")
+        told = {}
+        while len(told) < 2:
+            kind, event = events.next()
+            if kind == "value":
+                told[event["name"]] = event["value"]
+        self.assertEqual(told, {"led": True, "temperature": 21.1})
+        sketch.say(NET_CONFIG)
+        while (event := events.next())[0] != "message":
+            pass
+        self.assertEqual((event[1]["command"], event[1]["device"]), ("net-config", identity.device))
+        self.assertNotIn("HomeWiFi", json.dumps(event))
+        events.close()
+
+        def kept():
+            shown = self.call("GET", f"/iot/v2/devices/{identity.device}/properties")["properties"]
+            return {p["name"]: p["last_value"] for p in shown} == {"led": True, "temperature": 21.1}
+        self.until(kept, "not kept")
+        device = self.call("GET", f"/iot/v2/devices/{identity.device}")
+        self.assertEqual((device["thing"]["id"], device["lib_version"], device["device_status"]), (thing, "2.9.0", "ONLINE"))
+        sketch.board.close()
+        pack = self.synchronised(self.sketch(identity), thing)
+        self.assertEqual(pack[0], 0x84)
+        self.assertIn(LED, pack)
+        self.assertIn(b"temperature\x02\xfb" + struct.pack(">d", 21.1), pack) # the shortest decimal, as a double
+        # Its Wi-Fi's name is nowhere: not in the registry, not in a log.
+        self.assertNotIn("HomeWiFi", self.server.process.output)
+        self.assertEqual(self.server.process.stop(), 0)
+        for path in self.state.glob("imprint.db*"):
+            self.assertNotIn(b"HomeWiFi", path.read_bytes(), path)
+
+    def test_changed_while_connected(self):
+        """Each time a thing is named, the broker admits to its topic at once; what is left is out of reach."""
+        identity = self.identity(self.server)
+        things = [self.thing(), self.thing()]
+        sketch = self.sketch(identity)
+        self.assertEqual(sketch.begin(), NO_THING)
+        for round_ in range(10):
+            thing = things[round_ % 2]
+            self.call("POST", f"/iot/v2/things/{thing}", {"device_id": identity.device})
+            self.assertEqual(sketch.hear()[1], update(thing))
+            self.assertEqual(sketch.board.subscribe(f"/a/t/{thing}/e/i"), 0)
+            if round_:
+                self.assertEqual(sketch.board.subscribe(f"/a/t/{things[(round_ + 1) % 2]}/e/i"), 0x80)
+        self.call("DELETE", f"/iot/v2/things/{thing}")
+        self.assertEqual(sketch.hear()[1], THING_DETACH + b"\x78\x24" + thing.encode())
+        self.assertEqual(sketch.begin(), NO_THING)
+        self.call("POST", f"/iot/v2/things/{things[0]}", {"device_id": identity.device})
+        self.assertEqual(sketch.hear()[1], update(things[0]))
+        self.call("POST", f"/iot/v2/things/{things[0]}", {"timezone": "Asia/Kolkata"})
+        self.assertEqual(sketch.board.subscribe(f"/a/t/{things[0]}/e/i"), 0)
+        sketch.values()
+        self.call("POST", f"/iot/v2/things/{things[0]}", {"timezone": "Asia/Tokyo"})
+        topic, pack = sketch.hear()
+        self.assertEqual(topic, f"/a/t/{things[0]}/e/i")
+        self.assertEqual(pack[:1] + pack[1:].split(TZ_OFFSET)[1][:3], b"\x82\x19" + struct.pack(">H", 9 * 3600))
+
+    def test_rubbish(self):
+        """Whatever a board sends, the server answers the next one."""
+        identity, other = self.identity(self.server), self.identity(self.server)
+        thing = self.thing(device_id=identity.device)
+        sketch = self.sketch(identity)
+        for payload in (b"", b"\xff" * 200, b"\xda\x00\x01\x03\x00", bytes(255), b"\x9f" * 100, b"x" * 60000):
+            sketch.say(payload)
+            sketch.say(payload, f"/a/t/{thing}/e/o")
+        sketch.say(LED[:-1], f"/a/t/{thing}/e/o")
+        self.server.process.wait_for(f"message_malformed thing={thing} bytes=6")
+        self.assertEqual(self.sketch(other).begin(), NO_THING)
+        self.synchronised(sketch, thing)
+
+    def test_the_server_was_away(self):
+        """A board that asks while the server is away is answered when it asks again; what was said is not lost."""
+        identity = self.identity(self.server)
+        thing = self.thing(device_id=identity.device)
+        sketch = self.sketch(identity)
+        self.synchronised(sketch, thing)
+        sketch.say(b"\x9f" + LED + b"\xff", f"/a/t/{thing}/e/o")
+        sketch.say(b"\x9f" + LED[:-1] + b"\xf4\xff", f"/a/t/{thing}/e/o") # within ten seconds: it waits
+        time.sleep(0.3)
+        self.assertEqual(self.server.process.stop(), 0)
+        self.assertEqual(self.rows("SELECT name, json FROM value WHERE thing = ?", uuid.UUID(thing).bytes), [("led", "false")])
+        sketch.say(LAST_VALUES_BEGIN)
+        self.server = self.serve()
+        self.server.process.wait_for("broker_connected")
+        self.server.process.wait_for("broker_joined")
+        self.assertIn(LED[:-1] + b"\xf4", sketch.values())
+
+    def test_many_at_once(self):
+        """Twenty who are attached while they connect are all told, each its own."""
+        pairs = []
+        for i in range(20):
+            identity = self.identity(self.server, name=f"board-{i}")
+            pairs.append((identity, self.thing(device_id=identity.device)))
+        failed = []
+
+        def one(identity, thing):
+            try:
+                self.synchronised(self.sketch(identity), thing)
+            except Exception as error: # pylint: disable=broad-except
+                failed.append(error)
+        threads = [threading.Thread(target=one, args=pair) for pair in pairs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failed, [])
+
+    def test_virtual_board(self):
+        """The board that `imprint board` is: online, attached and synchronised when it gets a thing, and detached again."""
+        run = self.start("imprint", "board", "kitchen", "--timing", "instant", "--broker", f"localhost:{self.ports['mosquitto']}",
+            "--anchor", self.state / "tls/service-root.pem")
+        run.wait_for(r"^/.*/tty/kitchen$")
+        done = self.run_program("imprint", "provision", "--port", "kitchen", "--name", "kitchen", "--yes",
+            "--credentials", self.server.ready["credentials"])
+        self.assertEqual(done.returncode, 0, done)
+        device = run.wait_for(r"^kitchen: online: (\S+)$").group(1)
+        thing = self.thing(device_id=device)
+        run.wait_for(f"^kitchen: attached: {thing}$")
+        run.wait_for(f"^kitchen: synchronised: {thing}, values: 0$")
+
+        def uptime():
+            shown = self.call("GET", f"/iot/v2/things/{thing}")["properties"]
+            return [p["name"] for p in shown] == ["uptime"] and isinstance(shown[0]["last_value"], int)
+        self.until(uptime, "no value")
+        start = len(run.lines)
+        self.call("POST", f"/iot/v2/things/{thing}", {"device_id": ""})
+        run.wait_for(f"^kitchen: detached: {thing}$", start)
+        self.call("POST", f"/iot/v2/things/{thing}", {"device_id": device})
+        run.wait_for(f"^kitchen: synchronised: {thing}, values: 1$", start)
+        self.assertNotIn("message:", run.output)
+
+
+if __name__ == "__main__":
+    unittest.main()

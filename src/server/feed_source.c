@@ -27,10 +27,10 @@ void feed_source_free(struct feed_source *s)
 
 void feed_source_begin(struct feed_cursor *c, struct feed_server *f, uint64_t seq)
 {
-	*c = (struct feed_cursor){ .said = f->seq };
+	*c = (struct feed_cursor){ .said = f->seq, .behind = seq };
 	if (f->epoch == f->our_epoch && seq - f->seq <= FEED_BEHIND_MAX) {
-		feed_server_number(
-		    f, f->seq); /* it has that; when nothing follows, it is told so */
+		if (f->seq == seq) /* nothing follows */
+			feed_server_number(f, seq);
 		return;
 	}
 	c->said = seq;
@@ -81,8 +81,8 @@ static enum err read_changes(struct feed_source *s, uint64_t from, uint64_t seq,
 	if (e == OK)
 		e = look_up(s, eb);
 	if (e == OK && s->to == from)
-		e = err_set(
-		    eb, ERR_FORMAT, "event %llu of %llu is not there", (unsigned long long)from + 1, (unsigned long long)seq);
+		e = err_set(eb, ERR_FORMAT, "event %llu of %llu is not there",
+		    (unsigned long long)from + 1, (unsigned long long)seq);
 	if (e != OK)
 		s->n = 0;
 	return e;
@@ -102,7 +102,7 @@ static enum err say_changes(struct feed_source *s, struct feed_cursor *c, struct
 			feed_server_gone(f, s->change[i].device.id);
 	}
 	c->said = s->to;
-	if (!c->snapshot)
+	if (!c->snapshot && c->said >= c->behind)
 		feed_server_number(f, c->said);
 	return OK;
 }

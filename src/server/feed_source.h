@@ -22,6 +22,8 @@
 
 struct feed_cursor {
 	uint64_t said; /* of events */
+	uint64_t
+	    behind; /* until all that was there when it came is said, no number is: it would count as fresh */
 	bool snapshot; /* one is being told */
 	bool paging;   /* and some of it has been */
 	int64_t after_created;

@@ -26,6 +26,7 @@ struct pair {
 	struct feed_server server;
 	struct feed_cursor cursor;
 	struct presences *presences;
+	uint64_t begun; /* the last number, as the plugin came */
 	int place;
 	bool linked;
 	/* the plugin's */
@@ -39,7 +40,7 @@ struct pair {
 		uint8_t device[16];
 	} connection[CONNECTIONS];
 	uint64_t numbers;
-	unsigned cuts, snapshots, deltas, serials;
+	unsigned cuts, snapshots, deltas, serials, early;
 };
 
 static uint64_t draw(struct pair *p, uint64_t below)
@@ -172,6 +173,7 @@ static const char *greeted(void *ctx)
 	struct pair *p = ctx;
 
 	p->place = presence_greet(p->presences, p->server.name, p->server.boot, NOW);
+	p->begun = p->seq;
 	feed_source_begin(&p->cursor, &p->server, p->seq);
 	p->snapshots += p->cursor.snapshot;
 	p->deltas += !p->cursor.snapshot;
@@ -359,6 +361,7 @@ static size_t carry(struct pair *p, size_t most)
 		need(false, "the plugin understands the server");
 	}
 	feed_server_sent(&p->server, out.n);
+	p->early += p->feed.synced && p->server.greeted && p->feed.seq < p->begun;
 	out = feed_output(&p->feed);
 	out.n = out.n < most ? out.n : most;
 	n += out.n;
@@ -522,6 +525,7 @@ static void run(uint64_t seed, unsigned rounds)
 	    (unsigned long long)seed, rosters, rounds);
 	ok(presences == rounds, "who is present is who is connected, %u of %u times", presences,
 	    rounds);
+	ok(p.early == 0, "no list counts as right before it has what was there as its broker came");
 	ok(p.cuts > rounds / 2 && p.snapshots > 3 && p.deltas > 3,
 	    "with %u cuts, %u snapshots, %u times what had changed", p.cuts, p.snapshots, p.deltas);
 	link_cut(&p);

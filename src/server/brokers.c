@@ -115,7 +115,15 @@ void brokers_changed(struct brokers *b, uint64_t seq)
 
 uint64_t brokers_seq(struct brokers *b)
 {
-	return b ? atomic_load(&b->seq) : 0;
+	uint64_t seq, visit;
+
+	if (!b)
+		return 0;
+	/* A commit can be read a moment before brokers_changed is called for it. */
+	if (store_numbers(b->options.store, b->options.tenant, &seq, &visit, NULL) == OK &&
+	    seq > atomic_load(&b->seq))
+		brokers_changed(b, seq);
+	return atomic_load(&b->seq);
 }
 
 void brokers_each(
@@ -166,7 +174,7 @@ static const char *on_greeted(void *ctx)
 		return "too many brokers";
 	if (!broker && !(broker = broker_table_add(&b->table, l->feed.name, ticks())))
 		return "too many brokers";
-	feed_source_begin(&l->cursor, &l->feed, brokers_seq(b));
+	feed_source_begin(&l->cursor, &l->feed, atomic_load(&b->seq));
 	pthread_mutex_lock(&b->table.lock);
 	broker->link = l;
 	broker->heard = l->heard;
@@ -328,7 +336,8 @@ static enum err link_open(struct brokers *b, int fd, struct errbuf *eb)
 	if (b->links == LINKS_MAX || !(l = calloc(1, sizeof(*l))))
 		return err_set(eb, ERR_SPACE, "too many brokers");
 	*l = (struct link){ .all = b, .fd = fd, .heard = ticks(), .pinged = ticks() };
-	if ((e = feed_server_init(&l->feed, &feed_events, l, b->epoch, brokers_seq(b), eb)) != OK) {
+	if ((e = feed_server_init(&l->feed, &feed_events, l, b->epoch, atomic_load(&b->seq), eb)) !=
+	    OK) {
 		free(l);
 		return e;
 	}
@@ -387,7 +396,7 @@ static void link_say(struct link *l)
 {
 	struct brokers *b = l->all;
 	struct errbuf eb = { "" };
-	uint64_t seq = brokers_seq(b);
+	uint64_t seq = atomic_load(&b->seq);
 
 	if (!l->broker || l->over)
 		return;

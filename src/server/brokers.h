@@ -79,7 +79,10 @@ struct broker_state {
 /* Known brokers, by name. `each` must not call back. */
 void brokers_each(
     struct brokers *b, bool (*each)(void *ctx, const struct broker_state *broker), void *ctx);
-/* The last number that was committed, as far as is known here. */
+/*
+ * The number of the last event in the registry: whatever the caller has read there before has been said
+ * when this number has (brokers_reach). Reads the registry; any thread but the committing one.
+ */
 uint64_t brokers_seq(struct brokers *b);
 
 #endif

@@ -302,6 +302,7 @@ static enum err feed_open(struct daemon *d, struct errbuf *eb)
 	if ((e = brokers_start(&options, &made, eb)) != OK)
 		return err_within(eb, e, "the feed");
 	atomic_store(&d->brokers, made);
+	(void)brokers_seq(made); /* what was committed since it began and before it was here */
 	d->parts.presences = d->presences;
 	d->parts.brokers = made;
 	api_parts_set(d->api, &d->parts);

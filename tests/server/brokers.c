@@ -454,6 +454,31 @@ static void first_use(void)
 	end(&r);
 }
 
+/* What is in the registry can be read a moment before we are told of it; here the moment lasts. */
+static void unannounced(void)
+{
+	struct answer a = ANSWER;
+	struct brokers *made;
+	struct plug north;
+	struct rig r;
+	uint64_t seq;
+
+	begin(&r);
+	put(&r, 5, true);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced && brokers_are(&r, "north speaks synced"));
+	made = atomic_exchange(&r.brokers, NULL);
+	seq = put(&r, 5, false);
+	atomic_store(&r.brokers, made);
+	ok(brokers_seq(made) == seq, "the number is that of the registry");
+	brokers_reach(made, brokers_seq(made), PATIENCE_MS, take_answer, &a);
+	ok(calls(&a) == 0, "so who has read something waits until it is applied");
+	UNTIL(&north, calls(&a) > 0);
+	ok(answered(&a, 1, "") && has(&north, 5, false), "and it is");
+	plug_out(&north);
+	end(&r);
+}
+
 static int dial(const struct rig *r)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -725,6 +750,7 @@ int main(void)
 	recalled();
 	reaching();
 	first_use();
+	unannounced();
 	trouble();
 	slow_reader();
 	many();

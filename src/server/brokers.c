@@ -37,6 +37,7 @@ struct link {
 	int fd;
 	int64_t heard, pinged; /* ticks */
 	bool more;             /* to say */
+	bool crowded;          /* there was no room for a visit: said once */
 	const char *over;      /* it is to be closed, and why */
 };
 
@@ -217,8 +218,14 @@ static void on_connected(void *ctx, const struct feed_board *board)
 
 	memcpy(visit.device, board->device, sizeof(visit.device));
 	memcpy(visit.print, board->print, sizeof(visit.print));
-	if (presence_came(l->all->options.presences, l->broker->place, &visit) != OK)
-		l->over = "no memory for another visit";
+	/* Its broker goes on hearing who is wanted: that matters more than who is there. */
+	if (presence_came(l->all->options.presences, l->broker->place, &visit) != OK &&
+	    !l->crowded) {
+		l->crowded = true;
+		LOG(l->all->options.log, LOG_LEVEL_ERROR, "visits_not_recorded",
+		    LOG_TEXT("broker", l->feed.name),
+		    LOG_TEXT("reason", "too many boards are connected, or no memory"));
+	}
 	if (l->feed.telling)
 		return;
 	pthread_mutex_lock(&l->all->table.lock);

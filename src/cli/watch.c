@@ -159,7 +159,7 @@ static void event_print(struct watch *w, const struct cloud_event *e)
 static enum err json_print(const struct cloud_event *e, struct errbuf *eb)
 {
 	json_t *all = json_pack("{s:s}", "event", e->word);
-	json_t *event = json_loadb((const char *)e->json.p, e->json.n, 0, NULL);
+	json_t *event = json_loadb((const char *)e->json.p, e->json.n, JSON_ALLOW_NUL, NULL);
 
 	if (all && event)
 		json_object_update_missing(all, event);

@@ -112,11 +112,13 @@ static enum err take_all(json_t *in, const struct text *texts, size_t n, struct 
 	return e;
 }
 
+/* A NUL in a text is a character that cannot be shown, like others. */
 static enum err load(struct slice body, json_t **in, struct errbuf *eb)
 {
 	json_error_t at;
 
-	*in = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &at);
+	*in =
+	    json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &at);
 	return *in ? OK
 	           : err_set(eb, ERR_FORMAT, "line %d, column %d: not JSON, or a member twice",
 	                 at.line, at.column);
@@ -685,7 +687,19 @@ static enum cloud_event_kind event_kind(const char *word)
 	return (enum cloud_event_kind)kind;
 }
 
-/* Whatever a board has said, as JSON in one line. */
+/* As JSON in one line; what cannot be shown stands there as \uXXXX. NULL: no memory. */
+static char *json_shown(json_t *v)
+{
+	const size_t how = JSON_COMPACT | JSON_ENCODE_ANY;
+	char *text = json_dumps(v, how);
+
+	if (!text || answer_printable((struct slice){ (uint8_t *)text, strlen(text) }))
+		return text;
+	free(text);
+	return json_dumps(v, how | JSON_ENSURE_ASCII);
+}
+
+/* Whatever a board has said. */
 static enum err value_take(json_t *in, struct cloud_event *out, struct errbuf *eb)
 {
 	json_t *v = json_object_get(in, "value");
@@ -695,11 +709,11 @@ static enum err value_take(json_t *in, struct cloud_event *out, struct errbuf *e
 
 	if (!v)
 		return OK;
-	if (!(text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY)))
+	if (!(text = json_shown(v)))
 		return err_set(eb, ERR_MEMORY, "no memory for a value");
 	n = strlen(text);
-	if (n > CLOUD_VALUE_MAX || !answer_printable((struct slice){ (uint8_t *)text, n }))
-		e = err_set(eb, ERR_FORMAT, "value: too long, or not text that can be shown");
+	if (n > CLOUD_VALUE_MAX)
+		e = err_set(eb, ERR_FORMAT, "value: too long");
 	else
 		memcpy(out->value, text, n + 1);
 	free(text);

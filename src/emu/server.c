@@ -1,16 +1,14 @@
 /* The Unix socket: accepts, moves bytes between connections and frames.c. One thread, one poll. */
 #include "frames.h"
+#include "local.h"
 #include "worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,11 +29,8 @@ struct connection {
 struct emu_server {
 	struct wire wire;
 	pthread_mutex_t mutex; /* guards wire.seen against emu_server_counters */
-	int fd;
+	struct local socket;
 	struct worker worker;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	dev_t device; /* of the socket we made: another one in its place stays */
-	ino_t inode;
 	struct connection connections[EMU_SERVER_CONNECTIONS];
 	const struct connection *holder; /* of the chips; NULL: nobody */
 	uint64_t held_ms;                /* when it was heard last */
@@ -90,52 +85,7 @@ static void tell_listeners(void *ctx, struct slice request, struct slice reply)
 	}
 }
 
-/* --- binding --- */
-
-/* OK when nothing is there, or a socket that nobody listens on, which is then removed. */
-static enum err make_way(const struct sockaddr_un *at, struct errbuf *eb)
-{
-	struct stat st;
-	int fd, refused;
-
-	if (lstat(at->sun_path, &st) != 0)
-		return OK; /* bind reports what else is wrong */
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(eb, ERR_CONFLICT, "%s: exists and is not a socket", at->sun_path);
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
-		return err_set(eb, ERR_IO, "socket: %s", strerror(errno));
-	refused =
-	    connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 && errno == ECONNREFUSED;
-	close(fd);
-	if (!refused)
-		return err_set(eb, ERR_CONFLICT, "%s: another emulator serves it", at->sun_path);
-	if (unlink(at->sun_path) != 0)
-		return err_set(eb, ERR_IO, "%s: %s", at->sun_path, strerror(errno));
-	return OK;
-}
-
-static enum err listen_at(struct emu_server *s, struct errbuf *eb)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	struct stat st;
-	enum err e;
-
-	memcpy(at.sun_path, s->path, sizeof(at.sun_path));
-	if ((e = make_way(&at, eb)) != OK)
-		return e;
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->fd < 0)
-		return err_set(eb, ERR_IO, "socket: %s", strerror(errno));
-	/* The mode of the inode bind makes comes from the descriptor's: nobody else gets in
-	 * between. */
-	if (fchmod(s->fd, 0600) != 0 || bind(s->fd, (struct sockaddr *)&at, sizeof(at)) != 0)
-		return err_set(eb, ERR_IO, "%s: %s", s->path, strerror(errno));
-	if (stat(s->path, &st) != 0 || listen(s->fd, EMU_SERVER_CONNECTIONS) != 0)
-		return err_set(eb, ERR_IO, "%s: %s", s->path, strerror(errno));
-	s->device = st.st_dev;
-	s->inode = st.st_ino;
-	return OK;
-}
+/* --- its life --- */
 
 static enum err take_chips(struct wire *w, struct emu *const *chips, size_t n, struct errbuf *eb)
 {
@@ -167,19 +117,14 @@ enum err emu_server_new(const char *path, struct emu *const *chips, size_t n,
 	if (!s)
 		return err_set(eb, ERR_MEMORY, "no memory for a server");
 	pthread_mutex_init(&s->mutex, NULL);
-	s->fd = -1;
+	s->socket = LOCAL_CLOSED;
 	worker_init(&s->worker);
 	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++)
 		s->connections[i].fd = -1;
-	if (strlen(path) >= sizeof(s->path)) {
-		e = err_set(
-		    eb, ERR_ARG, "%s: socket paths end at %zu bytes", path, sizeof(s->path) - 1);
-		goto out;
-	}
-	memcpy(s->path, path, strlen(path));
 	s->wire.heard = tell_listeners;
 	s->wire.heard_ctx = s;
-	if ((e = take_chips(&s->wire, chips, n, eb)) != OK || (e = listen_at(s, eb)) != OK)
+	if ((e = take_chips(&s->wire, chips, n, eb)) != OK ||
+	    (e = local_listen(path, 0600, EMU_SERVER_CONNECTIONS, &s->socket, eb)) != OK)
 		goto out;
 	*server = s;
 	s = NULL;
@@ -217,7 +162,7 @@ static void drop(struct emu_server *s, struct connection *c)
 /* More connections than places wait in the kernel's queue. */
 static void accept_one(struct emu_server *s, struct connection *c)
 {
-	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(s->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return;
@@ -325,7 +270,8 @@ static void wait_for(struct emu_server *s, int stop_fd, struct pollfd *p)
 			                                     : POLLIN };
 		place = place || c->fd < 0;
 	}
-	p[EMU_SERVER_CONNECTIONS] = (struct pollfd){ .fd = place ? s->fd : -1, .events = POLLIN };
+	p[EMU_SERVER_CONNECTIONS] =
+	    (struct pollfd){ .fd = place ? s->socket.fd : -1, .events = POLLIN };
 	p[EMU_SERVER_CONNECTIONS + 1] = (struct pollfd){ .fd = stop_fd, .events = POLLIN };
 }
 
@@ -391,26 +337,17 @@ enum err emu_server_start(struct emu_server *s, struct errbuf *eb)
 	return worker_start(&s->worker, run_thread, s, eb);
 }
 
-static void close_if_open(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 void emu_server_free(struct emu_server *s)
 {
-	struct stat st;
-
 	if (!s)
 		return;
 	worker_stop(&s->worker);
 	for (size_t i = 0; i < EMU_SERVER_CONNECTIONS; i++) {
-		close_if_open(s->connections[i].fd);
+		if (s->connections[i].fd >= 0)
+			close(s->connections[i].fd);
 		free(s->connections[i].queue);
 	}
-	if (s->inode && lstat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode)
-		unlink(s->path);
-	close_if_open(s->fd);
+	local_close(&s->socket);
 	pthread_mutex_destroy(&s->mutex);
 	free(s);
 }

@@ -352,7 +352,7 @@ static void serving(struct emu *emu)
 	ok(c.wakes == 1 && c.refused == 1 && c.connections >= 7,
 	    "wakes, violations, connections too");
 	ok(emu_server_new(path, &emu, 1, &second, &eb) == ERR_CONFLICT &&
-	        strstr(eb.text, "another emulator"),
+	        strstr(eb.text, "another process"),
 	    "a second server on the socket is refused");
 	emu_server_free(s);
 	ok(!take(fd[6], r, 1) && lstat(path, &st) != 0,
@@ -532,7 +532,7 @@ static void places(struct emu *emu)
 	ok(emu_server_new(path, twice, 2, &s, &eb) == ERR_ARG && strstr(eb.text, "60"),
 	    "two chips at 60");
 	ok(emu_server_new(path, &emu, 0, &s, &eb) == ERR_ARG, "no chip");
-	ok(emu_server_new("/nowhere/at/all", &emu, 1, &s, &eb) == ERR_IO, "no such folder");
+	ok(emu_server_new("/nowhere/at/all", &emu, 1, &s, &eb) == ERR_NOT_FOUND, "no such folder");
 
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);

@@ -21,7 +21,7 @@ import door
 import server as imprintd
 
 TORTURE = bool(os.environ.get("IMPRINT_TORTURE"))
-CONNECTS = 40000 if TORTURE else 700
+CONNECTS = 6000 if TORTURE else 700
 WORKERS = 6
 DEVICES = 6 # of each worker
 EVERY = 0.7 # seconds between two disturbances

@@ -35,6 +35,7 @@ static enum err bind_to(
     const struct sockaddr_un *at, mode_t mode, int backlog, struct local *l, struct errbuf *eb)
 {
 	struct stat st;
+	enum err e;
 
 	/* The inode that bind makes takes its mode from the descriptor, less the umask: nobody who is
 	 * not meant gets in before chmod. */
@@ -45,8 +46,11 @@ static enum err bind_to(
 		                                 "%s: another process serves it", at->sun_path)
 		                           : file_error(eb, errno, at->sun_path, "cannot be made");
 	if (chmod(at->sun_path, mode) != 0 || stat(at->sun_path, &st) != 0 ||
-	    listen(l->fd, backlog) != 0)
-		return file_error(eb, errno, at->sun_path, "cannot be listened on");
+	    listen(l->fd, backlog) != 0) {
+		e = file_error(eb, errno, at->sun_path, "cannot be listened on");
+		(void)unlink(at->sun_path);
+		return e;
+	}
 	l->device = st.st_dev;
 	l->inode = st.st_ino;
 	return OK;

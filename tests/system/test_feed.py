@@ -2,6 +2,7 @@
 the other's absence."""
 
 import os
+import signal
 import unittest
 
 import door
@@ -111,6 +112,31 @@ class Feed(door.DoorTest):
         self.assertEqual(self.admitted(identity).code, 0)
         self.assertEqual(self.connect(other).code, 5)
         broker.wait_for(f"refused {other.device} .*: unknown")
+
+    def test_silent_broker(self):
+        """One that says nothing for 15 s: what was there is not known, and is again when it speaks."""
+        server, broker = self.open()
+        identity, other = self.identity(server), self.identity(server)
+        board = self.admitted(identity)
+        self.visits_become(identity.device, (True, ""))
+        self.admitted(other).close()
+        self.visits_become(other.device, (False, ""))
+        self.assertEqual(self.status(server, identity, other), ["ONLINE", "OFFLINE"])
+        start = len(server.process.lines)
+        broker.send(signal.SIGSTOP)
+        self.addCleanup(broker.send, signal.SIGCONT)
+        server.process.wait_for('broker_left name=mosquitto reason="the broker is silent"', start, timeout=60)
+        self.visits_become(identity.device, (False, "unseen"))
+        self.assertEqual(self.status(server, identity, other), ["UNKNOWN", "UNKNOWN"])
+        broker.send(signal.SIGCONT)
+        self.join_again(server, start)
+        self.visits_become(identity.device, (True, ""))
+        self.assertEqual(self.status(server, identity, other), ["ONLINE", "OFFLINE"])
+        board.close()
+
+    @staticmethod
+    def status(server, *identities):
+        return [server.call("GET", f"{FOLDER}/{i.device}")[1]["device_status"] for i in identities]
 
     def test_several_brokers(self):
         server, north = self.open()

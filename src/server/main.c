@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -173,10 +174,16 @@ static enum err socket_find(const struct cli *cli, const char *option, const cha
 	return folder_join(folder, usual, path, eb);
 }
 
+/* Of each thread's heap: what one burst of requests needed is there for the next. */
+#define HEAP_KEPT (4 << 20)
+
 static enum err serve(const struct daemon_options *how, struct errbuf *eb)
 {
 	struct daemon *d = NULL;
-	enum err e = daemon_open(how, &d, eb);
+	enum err e;
+
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+	e = daemon_open(how, &d, eb);
 
 	if (e == OK)
 		e = daemon_serve(d, cli_stop_fd(), eb);

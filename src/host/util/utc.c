@@ -1,6 +1,6 @@
 #include "utc.h"
 
-#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define HOUR_2000 (INT64_C(946684800) / 3600)
@@ -78,10 +78,20 @@ enum err utc_hour_since_2000(uint32_t hours, struct x509_hour *t)
 	return utc_hour((hours + HOUR_2000) * 3600, t);
 }
 
+/* The last n digits. */
+static void put_digits(char *at, unsigned v, size_t n)
+{
+	for (; n-- > 0; v /= 10)
+		at[n] = (char)('0' + v % 10);
+}
+
 void utc_text(const struct x509_hour *t, char text[UTC_TEXT_SIZE])
 {
-	snprintf(text, UTC_TEXT_SIZE, "%04u-%02u-%02uT%02u:00:00Z", t->year % 10000u,
-	    t->month % 100u, t->day % 100u, t->hour % 100u);
+	memcpy(text, "0000-00-00T00:00:00Z", UTC_TEXT_SIZE);
+	put_digits(text, t->year, 4);
+	put_digits(text + 5, t->month, 2);
+	put_digits(text + 8, t->day, 2);
+	put_digits(text + 11, t->hour, 2);
 }
 
 /* As many digits as the form has, and its other characters as they are. */

@@ -116,15 +116,16 @@ void brokers_changed(struct brokers *b, uint64_t seq)
 
 uint64_t brokers_seq(struct brokers *b)
 {
-	uint64_t seq, visit;
+	uint64_t known, seq, visit;
 
 	if (!b)
 		return 0;
+	known = atomic_load(&b->seq);
 	/* A commit can be read a moment before brokers_changed is called for it. */
 	if (store_numbers(b->options.store, b->options.tenant, &seq, &visit, NULL) == OK &&
-	    seq > atomic_load(&b->seq))
-		brokers_changed(b, seq);
-	return atomic_load(&b->seq);
+	    seq > known)
+		return seq;
+	return known;
 }
 
 void brokers_each(

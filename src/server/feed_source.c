@@ -44,6 +44,8 @@ static bool collect(void *ctx, const struct store_event *event)
 	struct feed_source *s = ctx;
 	size_t i = 0;
 
+	if (event->seq > s->known)
+		return false;
 	while (i < s->n && memcmp(s->change[i].device.id, event->subject, 16) != 0)
 		i++;
 	if (i == s->n)
@@ -76,6 +78,7 @@ static enum err read_changes(struct feed_source *s, uint64_t from, uint64_t seq,
 	if (s->n > 0 && s->from == from && s->to == seq)
 		return OK;
 	s->from = s->to = from;
+	s->known = seq;
 	s->n = 0;
 	e = store_event_list(s->store, s->tenant, from + 1, collect, s, eb);
 	if (e == OK)

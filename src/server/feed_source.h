@@ -33,8 +33,8 @@ struct feed_cursor {
 struct feed_source {
 	struct store *store;
 	uint32_t tenant;
-	/* private: the changes that were read last */
-	uint64_t from, to;
+	/* private: the changes that were read last, of those that are known of */
+	uint64_t from, to, known;
 	struct feed_change {
 		struct live_device device;
 		bool there;
@@ -50,7 +50,9 @@ void feed_source_free(struct feed_source *s);
 /* The broker has greeted: goes on from what it knows, or begins a snapshot. seq: our last number. */
 void feed_source_begin(struct feed_cursor *c, struct feed_server *f, uint64_t seq);
 /*
- * Says some more, as far as there is room; *more: there is more to say. Events up to seq are there.
+ * Says some more, as far as there is room; *more: there is more to say. Events up to seq are there, and
+ * whoever asks for a device finds what they made of it (store_options.committed); later ones may be
+ * readable before that, and are left alone.
  * ERR_IO and others: the registry cannot be read.
  */
 enum err feed_source_more(struct feed_source *s, struct feed_cursor *c, struct feed_server *f,

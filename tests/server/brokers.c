@@ -473,6 +473,7 @@ static void unannounced(void)
 	ok(brokers_seq(made) == seq, "the number is that of the registry");
 	brokers_reach(made, brokers_seq(made), PATIENCE_MS, take_answer, &a);
 	ok(calls(&a) == 0, "so who has read something waits until it is applied");
+	brokers_changed(made, seq);
 	UNTIL(&north, calls(&a) > 0);
 	ok(answered(&a, 1, "") && has(&north, 5, false), "and it is");
 	plug_out(&north);

@@ -11,11 +11,17 @@
 /* The largest certificate that is looked at; a device's is about 420 bytes. */
 #define PEER_MAX 2048
 
+/* SHA-256, looked up once: OpenSSL's own look-up costs more than hashing a certificate. One thread's. */
+struct peer;
+enum err peer_new(struct peer **out, struct errbuf *eb) MUST_CHECK;
+/* NULL is fine. */
+void peer_free(struct peer *p);
 /*
  * Takes the certificate (an X509 *, a counted reference, not NULL) and frees it. ERR_SPACE: longer than
  * PEER_MAX, ERR_FORMAT: no bytes to be had, ERR_IO: no SHA-256.
  */
-enum err peer_take(void *x509, uint8_t der[PEER_MAX], size_t *n, uint8_t sha256[32]) MUST_CHECK;
+enum err peer_take(
+    struct peer *p, void *x509, uint8_t der[PEER_MAX], size_t *n, uint8_t sha256[32]) MUST_CHECK;
 
 /*
  * Calls `each` with the key identifier of every certificate in a PEM file: what the subject key
@@ -26,8 +32,8 @@ enum err peer_authorities(const char *path, enum err (*each)(void *ctx, const ui
     void *ctx, struct errbuf *eb) MUST_CHECK;
 
 /*
- * From now on this process reads and writes keys with elliptic curves and of RSA, and no others (SLIM_KEYS),
- * which makes a handshake cheaper. Before the first TLS context is made; for ever.
+ * From now on this process knows keys with elliptic curves and of RSA, and no others (SLIM_KEYS), which makes a
+ * handshake cheaper. Before the first TLS context is made; for ever.
  */
 enum err peer_fast_tls(struct errbuf *eb) MUST_CHECK;
 

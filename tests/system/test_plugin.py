@@ -694,8 +694,8 @@ class Plugin(harness.SystemTest):
                     done = subprocess.run(["mosquitto_pub", *wrong, "-t", "x", "-m", "x"], capture_output=True, check=False, timeout=PATIENCE)
                     self.assertNotEqual(done.returncode, 0, "a password that is wrong")
                     listener.stop()
-                    self.broker.stop()
-                    self.server.close()
+                self.broker.stop()
+                self.server.close()
 
     def test_wrong_options(self):
         for line, why in (("plugin_opt_fed x", "plugin_opt_fed x"), ("plugin_opt_stale_max -1", "stale_max"),

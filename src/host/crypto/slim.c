@@ -10,11 +10,12 @@
 #include <openssl/provider.h>
 
 #define KEPT_MAX 32
+#define DISPATCH_MAX 64
 
 /* What is kept of these operations; of all others everything is. DER: PEM, and what SubjectPublicKeyInfo holds. */
 static const struct few {
 	int operation;
-	const char *names[4];
+	const char *names[6];
 } curves[] = {
 	{ OSSL_OP_DECODER, { "EC", "DER" } },
 	{ OSSL_OP_ENCODER, { "EC" } },
@@ -22,7 +23,11 @@ static const struct few {
 }, keys[] = {
 	{ OSSL_OP_DECODER, { "EC", "DER", "RSA" } },
 	{ OSSL_OP_ENCODER, { "EC", "RSA" } },
+	{ OSSL_OP_KEYMGMT, { "EC", "RSA", "RSA-PSS", "X25519", "DH", "HMAC" } }, /* PSS: a way to sign, of any RSA key */
 };
+
+/* Decoders for what others read as well, or what only Windows writes: every one more is asked about every key. */
+static const char *const spare[] = { "structure=ec", "structure=rsa", "input=msblob", "input=pvk" };
 
 #define FEW_MAX COUNT(curves)
 
@@ -42,6 +47,8 @@ static const struct {
 static struct {
 	OSSL_PROVIDER *whole;
 	OSSL_ALGORITHM tables[COUNT(extents)][FEW_MAX][KEPT_MAX];
+	OSSL_DISPATCH ec[DISPATCH_MAX]; /* the key manager, with public_validate in it */
+	OSSL_FUNC_keymgmt_validate_fn *validate;
 } kept;
 static pthread_once_t kept_once = PTHREAD_ONCE_INIT;
 
@@ -57,16 +64,62 @@ static bool is_named(const OSSL_ALGORITHM *a, const struct few *by)
 	return false;
 }
 
+/*
+ * OpenSSL checks each ephemeral key of a peer in full, which includes a multiplication by the group's order,
+ * as dear as the agreement itself. Where the cofactor is 1, as with every curve that TLS agrees on unless it is
+ * configured otherwise, a point on the curve cannot fail it: range and curve equation say all (NIST SP 800-56A
+ * 5.6.2.3.4, partial validation).
+ */
+static int public_validate(const void *key, int selection, int check)
+{
+	if ((selection & OSSL_KEYMGMT_SELECT_ALL) == OSSL_KEYMGMT_SELECT_PUBLIC_KEY)
+		check = OSSL_KEYMGMT_VALIDATE_QUICK_CHECK;
+	return kept.validate(key, selection, check);
+}
+
+/* Leaves the algorithm as it is when its table is not of the form that is known. */
+static void validate_quickly(OSSL_ALGORITHM *a)
+{
+	size_t n = 0;
+
+	for (const OSSL_DISPATCH *d = a->implementation; d->function_id != 0; d++) {
+		if (n == DISPATCH_MAX - 1)
+			return;
+		kept.ec[n] = *d;
+		if (d->function_id == OSSL_FUNC_KEYMGMT_VALIDATE) {
+			kept.validate = OSSL_FUNC_keymgmt_validate(d);
+			kept.ec[n].function = (void (*)(void))public_validate;
+		}
+		n++;
+	}
+	kept.ec[n] = (OSSL_DISPATCH){ 0, NULL };
+	a->implementation = kept.ec;
+}
+
+static bool is_spare(const OSSL_ALGORITHM *a, int operation)
+{
+	for (size_t i = 0; operation == OSSL_OP_DECODER && i < COUNT(spare); i++) {
+		if (strstr(a->property_definition, spare[i]))
+			return true;
+	}
+	return false;
+}
+
 static void keep(const struct few *few, OSSL_ALGORITHM table[KEPT_MAX])
 {
+	static const struct few ec = { OSSL_OP_KEYMGMT, { "EC" } };
 	int no_cache = 0;
 	const OSSL_ALGORITHM *a =
 	    OSSL_PROVIDER_query_operation(kept.whole, few->operation, &no_cache);
 	size_t n = 0;
 
 	for (; a && a->algorithm_names && n < KEPT_MAX - 1; a++) {
-		if (is_named(a, few))
-			table[n++] = *a;
+		if (!is_named(a, few) || is_spare(a, few->operation))
+			continue;
+		table[n] = *a;
+		if (few->operation == ec.operation && is_named(a, &ec))
+			validate_quickly(&table[n]);
+		n++;
 	}
 }
 

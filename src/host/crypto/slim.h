@@ -26,8 +26,8 @@ enum slim_extent {
 	/* For our own TLS: certificates with P-256 or P-384 in DER and PEM, agreement by X25519 too. No RSA. */
 	SLIM_CURVES,
 	/*
-	 * For the TLS of a process that is not ours: keys with elliptic curves and RSA can be read, and whatever
-	 * was made otherwise can be used. Other keys (Ed25519, DSA, RSA-PSS) cannot be read.
+	 * For the TLS of a process that is not ours: RSA too, as certificate and as key, and agreement by
+	 * Diffie-Hellman. Other kinds (Ed25519, DSA, RSA-PSS) are not known.
 	 */
 	SLIM_KEYS,
 };

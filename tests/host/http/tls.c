@@ -73,14 +73,17 @@ static void count(OSSL_DECODER *decoder, void *n)
  * A key of this kind, made elsewhere, is read there again from PEM, and encoded to what it was. OpenSSL's older
  * way (a key without a provider) does not count: TLS would not take it everywhere.
  */
-static bool reads(OSSL_LIB_CTX *context, EVP_PKEY *key)
+static bool reads_form(OSSL_LIB_CTX *context, EVP_PKEY *key, bool traditional)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	unsigned char *was = NULL, *is = NULL;
 	int was_n = i2d_PUBKEY(key, &was), is_n = 0;
 	EVP_PKEY *again;
 
-	PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+	if (traditional)
+		PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL);
+	else
+		PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
 	again = PEM_read_bio_PrivateKey_ex(bio, NULL, NULL, NULL, context, NULL);
 	if (again && EVP_PKEY_get0_provider(again))
 		is_n = i2d_PUBKEY(again, &is);
@@ -91,6 +94,12 @@ static bool reads(OSSL_LIB_CTX *context, EVP_PKEY *key)
 	OPENSSL_free(was);
 	OPENSSL_free(is);
 	return was_n;
+}
+
+/* PKCS #8, and "BEGIN EC PRIVATE KEY" or "BEGIN RSA PRIVATE KEY". */
+static bool reads(OSSL_LIB_CTX *context, EVP_PKEY *key)
+{
+	return reads_form(context, key, false) && reads_form(context, key, true);
 }
 
 /* A password's hash as mosquitto makes it. */
@@ -112,6 +121,32 @@ static bool derives(OSSL_LIB_CTX *context)
 
 	EVP_KDF_CTX_free(ctx);
 	EVP_KDF_free(kdf);
+	return good;
+}
+
+/* A point of P-256 as a TLS peer's, its last byte changed by so much. */
+static bool takes_point(OSSL_LIB_CTX *context, EVP_PKEY *ec, unsigned char change)
+{
+	unsigned char point[65];
+	size_t n = 0;
+	char group[] = "P-256";
+	EVP_PKEY_CTX *make = EVP_PKEY_CTX_new_from_name(context, "EC", NULL), *check = NULL;
+	EVP_PKEY *made = NULL;
+	bool good;
+
+	EVP_PKEY_get_octet_string_param(ec, "pub", point, sizeof(point), &n);
+	point[64] ^= change;
+	good = n == 65 && EVP_PKEY_fromdata_init(make) == 1 &&
+	       EVP_PKEY_fromdata(make, &made, EVP_PKEY_PUBLIC_KEY,
+	           (OSSL_PARAM[]){ OSSL_PARAM_construct_utf8_string("group", group, 0),
+	               OSSL_PARAM_construct_octet_string("pub", point, sizeof(point)),
+	               OSSL_PARAM_construct_end() }) == 1 &&
+	       (check = EVP_PKEY_CTX_new_from_pkey(context, made, NULL)) &&
+	       EVP_PKEY_public_check(check) == 1;
+	EVP_PKEY_CTX_free(make);
+	EVP_PKEY_CTX_free(check);
+	EVP_PKEY_free(made);
+	ERR_clear_error();
 	return good;
 }
 
@@ -147,12 +182,15 @@ static void test_slim(void)
 		OSSL_DECODER_do_all_provided(context, count, &few);
 		ok(few > 0 && few * 3 <= all + 1, "%u decoders of %u", few, all);
 		ok(reads(context, ec) && reads(context, rsa) == cases[i].rsa &&
-		        !reads(context, other),
+		        !reads_form(context, other, false),
 		    "reads elliptic curves%s", cases[i].rsa ? " and RSA" : "");
 		ok(manages(context, "RSA") == cases[i].rsa &&
-		        manages(context, "DH") == cases[i].rsa && manages(context, "EC"),
-		    "has %s key managers", cases[i].rsa ? "all" : "few");
+		        manages(context, "DH") == cases[i].rsa && manages(context, "EC") &&
+		        !manages(context, "ED25519"),
+		    "uses no others");
 		ok(derives(context), "and derives keys");
+		ok(takes_point(context, ec, 0) && !takes_point(context, ec, 1),
+		    "takes a point of the curve and no other");
 		slim_free(slim);
 	}
 	EVP_PKEY_free(ec);

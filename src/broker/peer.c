@@ -1,6 +1,7 @@
 #include "peer.h"
 #include "slim.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -9,21 +10,57 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-enum err peer_take(void *x509, uint8_t der[PEER_MAX], size_t *n, uint8_t sha256[32])
+struct peer {
+	EVP_MD *sha256;
+	EVP_MD_CTX *hash;
+};
+
+enum err peer_new(struct peer **out, struct errbuf *eb)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (p && (p->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL)) &&
+	    (p->hash = EVP_MD_CTX_new())) {
+		*out = p;
+		return OK;
+	}
+	peer_free(p);
+	ERR_clear_error();
+	return err_set(eb, ERR_MEMORY, "no SHA-256");
+}
+
+void peer_free(struct peer *p)
+{
+	if (!p)
+		return;
+	EVP_MD_CTX_free(p->hash);
+	EVP_MD_free(p->sha256);
+	free(p);
+}
+
+static bool hash(struct peer *p, const uint8_t *der, size_t n, uint8_t sha256[32])
+{
+	return EVP_DigestInit_ex(p->hash, p->sha256, NULL) == 1 &&
+	       EVP_DigestUpdate(p->hash, der, n) == 1 &&
+	       EVP_DigestFinal_ex(p->hash, sha256, NULL) == 1;
+}
+
+enum err peer_take(struct peer *p, void *x509, uint8_t der[PEER_MAX], size_t *n, uint8_t sha256[32])
 {
 	X509 *x = x509;
 	int size = i2d_X509(x, NULL);
-	unsigned char *p = der;
+	unsigned char *to = der;
 	enum err e = ERR_FORMAT;
 
 	if (size > PEER_MAX) {
 		e = ERR_SPACE;
-	} else if (size > 0 && i2d_X509(x, &p) == size) {
+	} else if (size > 0 && i2d_X509(x, &to) == size) {
 		*n = (size_t)size;
-		e = EVP_Digest(der, *n, sha256, NULL, EVP_sha256(), NULL) == 1 ? OK : ERR_IO;
+		e = hash(p, der, *n, sha256) ? OK : ERR_IO;
 	}
 	X509_free(x);
-	ERR_clear_error(); /* the broker reads the queue after its own calls */
+	if (e != OK)
+		ERR_clear_error(); /* the broker reads the queue after its own calls */
 	return e;
 }
 

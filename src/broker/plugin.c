@@ -36,7 +36,7 @@
 #include <mosquitto_plugin.h>
 #pragma GCC visibility pop
 
-#define TURN_MS 10
+#define TURN_MS 10      /* at least: what it asks the kernel costs as much as an admission */
 #define EXPEL_MAX 2000  /* a turn; each costs the broker some 0.15 ms */
 #define REFUSALS_MAX 20 /* told a second */
 #define SAVE_MS 60000
@@ -57,6 +57,7 @@ struct plugin {
 	struct feed feed;
 	struct link link;
 	struct connections *connections;
+	struct peer *peer;
 
 	int64_t fresh_ms; /* when the list was last known to be right */
 	bool ever_fresh;
@@ -287,13 +288,13 @@ static bool is_stale(const struct plugin *p, int64_t now)
 	return !p->admit_stale && (!p->ever_fresh || now - p->fresh_ms > p->stale_max_s * 1000);
 }
 
-static void turn(struct plugin *p, bool at_once)
+static void turn(struct plugin *p)
 {
 	int64_t now = now_ms();
 	bool known = p->feed.synced;
 	struct errbuf eb = { "" };
 
-	if (!at_once && now - p->turned_ms < TURN_MS)
+	if (now - p->turned_ms < TURN_MS)
 		return;
 	p->turned_ms = now;
 	switch (link_turn(&p->link, &p->feed, now, &eb)) {
@@ -342,7 +343,7 @@ static int on_tick(int event, void *data, void *userdata)
 
 	(void)event, (void)data;
 	p->ticked = true;
-	turn(p, false);
+	turn(p);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -371,7 +372,7 @@ static enum reason judge(
 	size_t n = 0;
 
 	memset(who, 0, sizeof(*who));
-	if (peer_take(certificate, der, &n, sha256) != OK)
+	if (peer_take(p->peer, certificate, der, &n, sha256) != OK)
 		return REASON_BAD_CERTIFICATE;
 	admission_read((struct slice){ der, n }, sha256, who);
 	return admission_judge(
@@ -391,7 +392,7 @@ static int on_basic_auth(int event, void *data, void *userdata)
 	enum reason why;
 
 	(void)event;
-	turn(p, true);
+	turn(p);
 	if (p->first_client_ms == 0)
 		p->first_client_ms = p->turned_ms;
 	else if (!p->ticked && p->turned_ms - p->first_client_ms > TICK_MS)
@@ -442,7 +443,7 @@ static int stranger(struct plugin *p, const struct mosquitto_evt_acl_check *e)
 	if (e->client == p->departed)
 		return MOSQ_ERR_ACL_DENIED;
 	if ((certificate = mosquitto_client_certificate(e->client))) {
-		if (peer_take(certificate, der, &n, sha256) == OK)
+		if (peer_take(p->peer, certificate, der, &n, sha256) == OK)
 			unsafe_set(p, "a certificate came in without being asked about; "
 			              "use_identity_as_username or use_subject_as_username is set");
 		return MOSQ_ERR_ACL_DENIED;
@@ -590,6 +591,7 @@ static void plugin_free(struct plugin *p)
 		return;
 	link_close(&p->link);
 	connections_free(p->connections);
+	peer_free(p->peer);
 	feed_free(&p->feed);
 	roster_free(p->roster);
 	free(p);
@@ -616,6 +618,7 @@ static enum err start(struct plugin *p, const struct mosquitto_opt *given, int n
 	    (e = feed_init(&p->feed, p->roster, &feed_events, p, eb)) != OK ||
 	    (p->name && (e = name_set(p, eb)) != OK) ||
 	    (e = connections_new(&p->connections, eb)) != OK ||
+	    (e = peer_new(&p->peer, eb)) != OK ||
 	    (e = peer_authorities(p->authority_path, accept_authority, p, eb)) != OK)
 		return e;
 	link_init(&p->link, p->feed_path);

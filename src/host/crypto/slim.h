@@ -27,7 +27,7 @@ enum slim_extent {
 	SLIM_CURVES,
 	/*
 	 * For the TLS of a process that is not ours: RSA too, as certificate and as key, and agreement by
-	 * Diffie-Hellman. Other kinds (Ed25519, DSA, RSA-PSS) are not known.
+	 * Diffie-Hellman. Certificates of other kinds (Ed25519, DSA, RSA-PSS) cannot be read.
 	 */
 	SLIM_KEYS,
 };

@@ -56,10 +56,12 @@ class Server:
         self.lines = []
         self.news = threading.Condition()
         self.turn = threading.Lock() # what is long is said in pieces
+        self.spoken = threading.Event() # nothing comes before the greeting
         self.seq = 0
 
     def accept(self):
         """The plugin's greeting: boot, epoch, seq."""
+        self.spoken.clear()
         self.peer, _ = self.listener.accept()
         start = len(self.lines)
         threading.Thread(target=self.read, args=(self.peer,), daemon=True).start()
@@ -70,6 +72,7 @@ class Server:
             with contextlib.suppress(OSError):
                 while True:
                     time.sleep(2)
+                    self.spoken.wait()
                     with self.turn:
                         peer.sendall(b"p\n")
 
@@ -94,6 +97,7 @@ class Server:
 
     def say(self, *lines):
         with self.turn:
+            self.spoken.set()
             self.peer.sendall("".join(line + "\n" for line in lines).encode())
 
     def apply(self, *lines):

@@ -21,6 +21,34 @@ static void device(const struct cloud_device *d)
 	}
 }
 
+static void thing(struct cloud_thing *t)
+{
+	CHECK(strlen(t->id) == UUID_TEXT && (!t->device[0] || strlen(t->device) == UUID_TEXT));
+	shown(t->name);
+	shown(t->timezone);
+	shown(t->device_name);
+	for (size_t i = 0; i < t->n_properties; i++) {
+		shown(t->properties[i].name);
+		shown(t->properties[i].value);
+	}
+}
+
+static void things(struct slice body)
+{
+	struct cloud_things list;
+	struct cloud_thing one;
+
+	if (answer_thing(body, &one, NULL) == OK) {
+		thing(&one);
+		cloud_thing_clear(&one);
+	}
+	if (answer_things(body, &list, NULL) == OK) {
+		for (size_t i = 0; i < list.n; i++)
+			thing(&list.at[i]);
+		cloud_things_clear(&list);
+	}
+}
+
 static void cert(const struct cloud_cert *c)
 {
 	struct ccert fields;
@@ -98,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	answer_error(body, said);
 	shown(said);
 	door(body);
+	things(body);
 	if (answer_token(body, &token, NULL) == OK)
 		CHECK(!strpbrk(token.text, "\r\n ") && token.text[0]);
 	if (answer_device(body, &one, NULL) == OK) {

@@ -282,6 +282,10 @@ def answer_seeds(cert):
             "token": {"access_token": "abc", "expires_in": 300, "token_type": "Bearer"},
             "error": {"id": "a", "code": "not_found", "status": 404, "detail": "no such device"}}.items():
         write("answer", name, json.dumps(value).encode())
+    thing = {"href": "/", "id": ident, "name": "hall", "timezone": "Europe/Rome", "user_id": ident, "device_id": ident, "device_name": "kitchen",
+        "properties": [{"name": "led", "last_value": True, "value_updated_at": "2026-11-23T09:00:00Z"}, {"name": "label", "last_value": "a"}]}
+    write("answer", "thing", json.dumps(thing).encode())
+    write("answer", "things", json.dumps([thing, {**thing, "device_id": 1}]).encode())
     write("answer", "waiting", b"reached=1 waiting=mosquitto,south.2")
     who = {"client": "c" * 32, "secret": "s" * 64, "organization": ident, "server": "https://localhost:8443", "ca": "/a.pem"}
     write("credentials", "whole", json.dumps(who).encode())

@@ -16,6 +16,7 @@ const struct cli_command *const cli_commands[] = {
 	device_commands,
 	door_commands,
 	watch_commands,
+	thing_commands,
 	element_commands,
 	certificate_commands,
 	doctor_commands,

@@ -15,6 +15,7 @@ extern const struct cli_command broker_list_commands[]; /* door.c */
 extern const struct cli_command ports_commands[];       /* ports.c */
 extern const struct cli_command provision_commands[];   /* provision.c */
 extern const struct cli_command device_commands[];      /* device.c */
+extern const struct cli_command thing_commands[];       /* thing.c */
 extern const struct cli_command door_commands[];        /* door.c */
 extern const struct cli_command watch_commands[];       /* watch.c */
 extern const struct cli_command doctor_commands[];      /* doctor.c */

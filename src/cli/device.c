@@ -76,6 +76,11 @@ static const struct cli_option update_options[] = {
 	    .value = "TYPE",
 	    .help = "kind of board" },
 	DESCRIPTION,
+	{ .name = "thing",
+	    .kind = CLI_TEXT,
+	    .flag_only = true,
+	    .value = "NAME|ID|none",
+	    .help = "the thing that it belongs to, wherever that was before" },
 	{ .name = "untag",
 	    .kind = CLI_TEXT,
 	    .many = true,
@@ -112,11 +117,12 @@ static const char *or_null(const char *text)
 
 static json_t *device_json(const struct cloud_device *d)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s*,s:s*,s:s*,s:s*,s:b,s:o}", "id", d->id, "name",
-	    d->name, "type", d->type, "status", d->status, "serial", or_null(d->serial), "fqbn",
-	    or_null(d->fqbn), "connection", or_null(d->connection), "created_at",
-	    or_null(d->created_at), "last_activity_at", or_null(d->last_activity_at), "deleted",
-	    d->deleted, "tags", tags_json(d));
+	return json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:b,s:o}", "id",
+	    d->id, "name", d->name, "type", d->type, "status", d->status, "serial",
+	    or_null(d->serial), "fqbn", or_null(d->fqbn), "connection", or_null(d->connection),
+	    "created_at", or_null(d->created_at), "last_activity_at", or_null(d->last_activity_at),
+	    "thing", or_null(d->thing), "thing_name", or_null(d->thing_name), "deleted", d->deleted,
+	    "tags", tags_json(d));
 }
 
 /* "floor=2,room=1", cut to fit. */
@@ -386,7 +392,7 @@ static void device_print(const struct cloud_device *d, json_t *all)
 		const char *name, *text;
 	} lines[] = { { "name", d->name }, { "id", d->id }, { "type", d->type },
 		{ "fqbn", d->fqbn }, { "serial", d->serial }, { "connection", d->connection },
-		{ "status", d->deleted ? "deleted" : d->status },
+		{ "thing", d->thing_name }, { "status", d->deleted ? "deleted" : d->status },
 		{ "last seen", d->last_activity_at[0] ? d->last_activity_at : "never" },
 		{ "created", d->created_at } };
 
@@ -491,24 +497,48 @@ static bool changes(const struct cloud_change *c)
 	return c->name || c->type || c->serial || c->fqbn || c->connection;
 }
 
+/* The device gets this thing, or loses the one that it has. */
+static enum err thing_set(
+    struct cloud *cloud, const char *device, const char *named, struct errbuf *eb)
+{
+	struct cloud_thing_change with = { .device = device };
+	struct cloud_thing t = { .properties = NULL };
+	struct cloud_things has = { NULL, 0 };
+	char id[UUID_TEXT + 1];
+	enum err e;
+
+	if (strcmp(named, "none") != 0) {
+		if ((e = remote_thing(cloud, named, id, eb)) == OK)
+			e = cloud_thing_update(cloud, id, &with, &t, eb);
+	} else if ((e = cloud_thing_list(cloud, device, &has, eb)) == OK && has.n > 0) {
+		with.device = "";
+		e = cloud_thing_update(cloud, has.at[0].id, &with, &t, eb);
+	}
+	cloud_thing_clear(&t);
+	cloud_things_clear(&has);
+	return e;
+}
+
 static enum err update_one(
     const struct cli *cli, struct cloud *cloud, const char *id, struct errbuf *eb)
 {
 	struct cloud_device d = { .tags = NULL };
 	struct cloud_change with = change_of(cli);
+	const char *thing = cli_text(cli, "thing");
 	struct tag_flags tags;
 	enum err e;
 
 	with.name = cli_text(cli, "name");
 	if ((e = tags_read(cli, &tags, eb)) != OK)
 		return e;
-	if (!changes(&with) && tags.n == 0 && !cli_nth(cli, "untag", 0).n)
+	if (!changes(&with) && tags.n == 0 && !cli_nth(cli, "untag", 0).n && !thing)
 		return err_set(eb, ERR_ARG, "nothing to change was given");
 	if (changes(&with) && (e = cloud_device_update(cloud, id, &with, &d, eb)) != OK)
 		return e;
 	cloud_device_clear(&d);
 	if ((e = tags_set(cloud, id, &tags, eb)) != OK ||
 	    (e = tags_lose(cli, cloud, id, eb)) != OK ||
+	    (thing && (e = thing_set(cloud, id, thing, eb)) != OK) ||
 	    (e = cloud_device_get(cloud, id, &d, eb)) != OK)
 		return e;
 	e = show_one(cli, cloud, &d, eb);

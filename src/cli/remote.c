@@ -50,51 +50,84 @@ enum err remote_tag(struct slice text, struct cloud_tag *tag, struct errbuf *eb)
 	return OK;
 }
 
-/* "ID, ID, ...": of those that bear the name. */
-static void ids_text(const struct cloud_devices *list, const char *named, char *out, size_t cap)
-{
-	size_t n = 0;
+/* --- by name --- */
 
-	out[0] = 0;
-	for (size_t i = 0; i < list->n; i++) {
-		if (strcmp(list->at[i].name, named) != 0)
-			continue;
-		if (n + UUID_TEXT + 8 > cap) {
-			snprintf(out + n, cap - n, ", ...");
-			return;
-		}
-		n += (size_t)snprintf(out + n, cap - n, "%s%s", n ? ", " : "", list->at[i].id);
-	}
+/* Those that bear the name: how many, the id of the first, and as many ids as have room. */
+struct bearers {
+	const char *named;
+	size_t n;
+	char first[UUID_TEXT + 1], ids[3 * (UUID_TEXT + 2) + 8];
+};
+
+static void bearer_add(struct bearers *b, const char *name, const char *id)
+{
+	size_t n = strlen(b->ids), cap = sizeof(b->ids);
+
+	if (strcmp(name, b->named) != 0)
+		return;
+	if (b->n++ == 0)
+		memcpy(b->first, id, UUID_TEXT + 1);
+	if (n + UUID_TEXT + 8 <= cap)
+		snprintf(b->ids + n, cap - n, "%s%s", n ? ", " : "", id);
+	else if (!strstr(b->ids, "..."))
+		snprintf(b->ids + n, cap - n, ", ...");
+}
+
+static enum err bearer_only(struct cloud *cloud, const struct bearers *b, const char *what,
+    char id[UUID_TEXT + 1], struct errbuf *eb)
+{
+	if (b->n == 0)
+		return err_set(eb, ERR_NOT_FOUND, "%s: no %s is named %.64s", cloud_server(cloud),
+		    what, b->named);
+	if (b->n > 1)
+		return err_set(eb, ERR_CONFLICT, "%zu %ss are named %.64s; give the id of one: %s",
+		    b->n, what, b->named, b->ids);
+	memcpy(id, b->first, UUID_TEXT + 1);
+	return OK;
+}
+
+static bool is_id(const char *named)
+{
+	uint8_t uuid[16];
+
+	return uuid_parse((struct slice){ (const uint8_t *)named, strlen(named) }, uuid) == OK;
 }
 
 enum err remote_device(
     struct cloud *cloud, const char *named, char id[UUID_TEXT + 1], struct errbuf *eb)
 {
-	struct slice text = { (const uint8_t *)named, strlen(named) };
 	struct cloud_filter filter = { .name = named };
+	struct bearers b = { .named = named };
 	struct cloud_devices list;
-	char ids[3 * (UUID_TEXT + 2) + 8];
-	uint8_t uuid[16];
-	size_t found = 0;
 	enum err e;
 
-	if (uuid_parse(text, uuid) == OK) {
+	if (is_id(named)) {
 		memcpy(id, named, UUID_TEXT + 1);
 		return OK;
 	}
 	if ((e = cloud_device_list(cloud, &filter, &list, eb)) != OK)
 		return e;
 	for (size_t i = 0; i < list.n; i++)
-		if (strcmp(list.at[i].name, named) == 0 && found++ == 0)
-			memcpy(id, list.at[i].id, UUID_TEXT + 1);
-	if (found == 0) {
-		e = err_set(
-		    eb, ERR_NOT_FOUND, "%s: no device is named %.64s", cloud_server(cloud), named);
-	} else if (found > 1) {
-		ids_text(&list, named, ids, sizeof(ids));
-		e = err_set(eb, ERR_CONFLICT, "%zu devices are named %.64s; give the id of one: %s",
-		    found, named, ids);
-	}
+		bearer_add(&b, list.at[i].name, list.at[i].id);
 	cloud_devices_clear(&list);
-	return e;
+	return bearer_only(cloud, &b, "device", id, eb);
+}
+
+enum err remote_thing(
+    struct cloud *cloud, const char *named, char id[UUID_TEXT + 1], struct errbuf *eb)
+{
+	struct bearers b = { .named = named };
+	struct cloud_things list;
+	enum err e;
+
+	if (is_id(named)) {
+		memcpy(id, named, UUID_TEXT + 1);
+		return OK;
+	}
+	if ((e = cloud_thing_list(cloud, NULL, &list, eb)) != OK)
+		return e;
+	for (size_t i = 0; i < list.n; i++)
+		bearer_add(&b, list.at[i].name, list.at[i].id);
+	cloud_things_clear(&list);
+	return bearer_only(cloud, &b, "thing", id, eb);
 }

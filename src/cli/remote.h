@@ -37,5 +37,8 @@ enum err remote_tag(struct slice text, struct cloud_tag *tag, struct errbuf *eb)
  */
 enum err remote_device(
     struct cloud *cloud, const char *named, char id[UUID_TEXT + 1], struct errbuf *eb) MUST_CHECK;
+/* The same of a thing. */
+enum err remote_thing(
+    struct cloud *cloud, const char *named, char id[UUID_TEXT + 1], struct errbuf *eb) MUST_CHECK;
 
 #endif

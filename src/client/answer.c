@@ -129,6 +129,41 @@ static enum err object_check(json_t *in, struct errbuf *eb)
 	return json_is_object(in) ? OK : err_set(eb, ERR_FORMAT, "not an object");
 }
 
+/* As JSON in one line; what cannot be shown stands there as \uXXXX. NULL: no memory. */
+static char *json_shown(json_t *v)
+{
+	const size_t how = JSON_COMPACT | JSON_ENCODE_ANY;
+	char *text = json_dumps(v, how);
+
+	if (!text || answer_printable((struct slice){ (uint8_t *)text, strlen(text) }))
+		return text;
+	free(text);
+	return json_dumps(v, how | JSON_ENSURE_ASCII);
+}
+
+/* Whatever a board has said. Missing is "". */
+static enum err take_value(
+    json_t *in, const char *key, char out[CLOUD_VALUE_MAX + 1], struct errbuf *eb)
+{
+	json_t *v = json_object_get(in, key);
+	char *text;
+	size_t n;
+	enum err e = OK;
+
+	out[0] = 0;
+	if (!v)
+		return OK;
+	if (!(text = json_shown(v)))
+		return err_set(eb, ERR_MEMORY, "no memory for a value");
+	n = strlen(text);
+	if (n > CLOUD_VALUE_MAX)
+		e = err_set(eb, ERR_FORMAT, "%s: too long", key);
+	else
+		memcpy(out, text, n + 1);
+	free(text);
+	return e;
+}
+
 /* --- token --- */
 
 static enum err token_text(json_t *in, struct cloud_token *t, struct errbuf *eb)
@@ -237,6 +272,7 @@ static enum err device_take(json_t *in, struct cloud_device *out, struct errbuf 
 {
 	struct cloud_device d = { .tags = NULL };
 	char deleted_at[CLOUD_WORD_MAX + 1];
+	json_t *thing;
 	const struct text texts[] = {
 		{ "name", true, CLOUD_NAME_MAX, d.name },
 		{ "type", true, CLOUD_WORD_MAX, d.type },
@@ -252,6 +288,11 @@ static enum err device_take(json_t *in, struct cloud_device *out, struct errbuf 
 	if ((e = object_check(in, eb)) != OK || (e = take_uuid(in, "id", d.id, eb)) != OK ||
 	    (e = take_all(in, texts, COUNT(texts), eb)) != OK)
 		return e;
+	if ((thing = json_object_get(in, "thing")) && !json_is_null(thing) &&
+	    ((e = object_check(thing, eb)) != OK ||
+	        (e = take_uuid(thing, "id", d.thing, eb)) != OK ||
+	        (e = take(thing, "name", true, CLOUD_NAME_MAX, d.thing_name, eb)) != OK))
+		return err_within(eb, e, "thing");
 	d.deleted = deleted_at[0];
 	if ((e = status_take(in, &d, eb)) != OK || (e = tags_take(in, &d, eb)) != OK) {
 		cloud_device_clear(&d);
@@ -300,6 +341,115 @@ enum err answer_devices(struct slice body, struct cloud_devices *out, struct err
 	list = (struct cloud_devices){ NULL, 0 };
 out:
 	cloud_devices_clear(&list);
+	json_decref(in);
+	return e;
+}
+
+/* --- things --- */
+
+void cloud_thing_clear(struct cloud_thing *t)
+{
+	free(t->properties);
+	t->properties = NULL;
+	t->n_properties = 0;
+}
+
+void cloud_things_clear(struct cloud_things *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		cloud_thing_clear(&list->at[i]);
+	free(list->at);
+	*list = (struct cloud_things){ NULL, 0 };
+}
+
+static enum err property_take(json_t *in, struct cloud_property *out, struct errbuf *eb)
+{
+	const struct text texts[] = { { "name", true, CLOUD_NAME_MAX, out->name },
+		{ "value_updated_at", false, CLOUD_WORD_MAX, out->at } };
+	enum err e;
+
+	if ((e = object_check(in, eb)) != OK || (e = take_all(in, texts, COUNT(texts), eb)) != OK)
+		return e;
+	return take_value(in, "last_value", out->value, eb);
+}
+
+static enum err properties_take(json_t *in, struct cloud_thing *t, struct errbuf *eb)
+{
+	json_t *all = json_object_get(in, "properties");
+	enum err e;
+
+	if (!all || json_is_null(all))
+		return OK;
+	if ((e = list_check(all, eb)) != OK)
+		return err_within(eb, e, "properties");
+	if (json_array_size(all) == 0)
+		return OK;
+	if (!(t->properties = calloc(json_array_size(all), sizeof(*t->properties))))
+		return err_set(eb, ERR_MEMORY, "no memory for properties");
+	for (; t->n_properties < json_array_size(all); t->n_properties++)
+		if ((e = property_take(json_array_get(all, t->n_properties),
+		         &t->properties[t->n_properties], eb)) != OK)
+			return err_within(eb, e, "properties[%zu]", t->n_properties);
+	return OK;
+}
+
+static enum err thing_take(json_t *in, struct cloud_thing *out, struct errbuf *eb)
+{
+	struct cloud_thing t = { .properties = NULL };
+	const struct text texts[] = {
+		{ "name", true, CLOUD_NAME_MAX, t.name },
+		{ "timezone", true, CLOUD_WORD_MAX, t.timezone },
+		{ "created_at", false, CLOUD_WORD_MAX, t.created_at },
+		{ "device_name", false, CLOUD_NAME_MAX, t.device_name },
+	};
+	enum err e;
+
+	if ((e = object_check(in, eb)) != OK || (e = take_uuid(in, "id", t.id, eb)) != OK ||
+	    (e = take_all(in, texts, COUNT(texts), eb)) != OK)
+		return e;
+	if (json_object_get(in, "device_id") &&
+	    (e = take_uuid(in, "device_id", t.device, eb)) != OK)
+		return e;
+	if ((e = properties_take(in, &t, eb)) != OK) {
+		cloud_thing_clear(&t);
+		return e;
+	}
+	*out = t;
+	return OK;
+}
+
+enum err answer_thing(struct slice body, struct cloud_thing *out, struct errbuf *eb)
+{
+	json_t *in = NULL;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) == OK)
+		e = thing_take(in, out, eb);
+	json_decref(in);
+	return e;
+}
+
+enum err answer_things(struct slice body, struct cloud_things *out, struct errbuf *eb)
+{
+	struct cloud_things list = { NULL, 0 };
+	json_t *in = NULL;
+	enum err e;
+
+	if ((e = load(body, &in, eb)) != OK || (e = list_check(in, eb)) != OK)
+		goto out;
+	if (!(list.at = calloc(json_array_size(in) + 1, sizeof(*list.at)))) {
+		e = err_set(eb, ERR_MEMORY, "no memory for %zu things", json_array_size(in));
+		goto out;
+	}
+	for (size_t i = 0; i < json_array_size(in); i++, list.n++)
+		if ((e = thing_take(json_array_get(in, i), &list.at[i], eb)) != OK) {
+			err_within(eb, e, "[%zu]", i);
+			goto out;
+		}
+	*out = list;
+	list = (struct cloud_things){ NULL, 0 };
+out:
+	cloud_things_clear(&list);
 	json_decref(in);
 	return e;
 }
@@ -687,39 +837,6 @@ static enum cloud_event_kind event_kind(const char *word)
 	return (enum cloud_event_kind)kind;
 }
 
-/* As JSON in one line; what cannot be shown stands there as \uXXXX. NULL: no memory. */
-static char *json_shown(json_t *v)
-{
-	const size_t how = JSON_COMPACT | JSON_ENCODE_ANY;
-	char *text = json_dumps(v, how);
-
-	if (!text || answer_printable((struct slice){ (uint8_t *)text, strlen(text) }))
-		return text;
-	free(text);
-	return json_dumps(v, how | JSON_ENSURE_ASCII);
-}
-
-/* Whatever a board has said. */
-static enum err value_take(json_t *in, struct cloud_event *out, struct errbuf *eb)
-{
-	json_t *v = json_object_get(in, "value");
-	char *text;
-	size_t n;
-	enum err e = OK;
-
-	if (!v)
-		return OK;
-	if (!(text = json_shown(v)))
-		return err_set(eb, ERR_MEMORY, "no memory for a value");
-	n = strlen(text);
-	if (n > CLOUD_VALUE_MAX)
-		e = err_set(eb, ERR_FORMAT, "value: too long");
-	else
-		memcpy(out->value, text, n + 1);
-	free(text);
-	return e;
-}
-
 static enum err event_take(json_t *in, struct cloud_event *out, struct errbuf *eb)
 {
 	char began[CLOUD_WORD_MAX + 1], ended[CLOUD_WORD_MAX + 1], *unless_at;
@@ -755,7 +872,7 @@ static enum err event_take(json_t *in, struct cloud_event *out, struct errbuf *e
 		return e;
 	if (json_is_integer(json_object_get(in, "bytes")))
 		out->bytes = (uint64_t)json_integer_value(json_object_get(in, "bytes"));
-	return value_take(in, out, eb);
+	return take_value(in, "value", out->value, eb);
 }
 
 enum err answer_event(

@@ -39,6 +39,7 @@ struct cloud_device {
 	char connection[CLOUD_WORD_MAX + 1];
 	char status[8]; /* ONLINE, OFFLINE or UNKNOWN */
 	char created_at[CLOUD_WORD_MAX + 1], last_activity_at[CLOUD_WORD_MAX + 1];
+	char thing[UUID_TEXT + 1], thing_name[CLOUD_NAME_MAX + 1]; /* "": none */
 	bool deleted;
 	struct cloud_tag *tags; /* owned */
 	size_t n_tags;
@@ -121,6 +122,26 @@ struct cloud_brokers {
 };
 void cloud_brokers_clear(struct cloud_brokers *list);
 
+/* What a board has said last of one of its thing's properties. */
+struct cloud_property {
+	char name[CLOUD_NAME_MAX + 1], at[CLOUD_WORD_MAX + 1];
+	char value[CLOUD_VALUE_MAX + 1]; /* JSON */
+};
+struct cloud_thing {
+	char id[UUID_TEXT + 1], name[CLOUD_NAME_MAX + 1], timezone[CLOUD_WORD_MAX + 1];
+	char created_at[CLOUD_WORD_MAX + 1];
+	char device[UUID_TEXT + 1], device_name[CLOUD_NAME_MAX + 1]; /* "": it has none */
+	struct cloud_property *properties; /* owned; in lists they are left out */
+	size_t n_properties;
+};
+/* Cleared already is fine. */
+void cloud_thing_clear(struct cloud_thing *t);
+struct cloud_things {
+	struct cloud_thing *at; /* owned */
+	size_t n;
+};
+void cloud_things_clear(struct cloud_things *list);
+
 struct cloud_token {
 	char text[CLOUD_TOKEN_MAX + 1]; /* a secret */
 	uint32_t seconds;               /* how long it lasts; 0: nobody said */
@@ -130,6 +151,8 @@ struct cloud_token {
 enum err answer_token(struct slice body, struct cloud_token *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_device(struct slice body, struct cloud_device *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_devices(struct slice body, struct cloud_devices *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_thing(struct slice body, struct cloud_thing *out, struct errbuf *eb) MUST_CHECK;
+enum err answer_things(struct slice body, struct cloud_things *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_cert(struct slice body, struct cloud_cert *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_certs(struct slice body, struct cloud_certs *out, struct errbuf *eb) MUST_CHECK;
 enum err answer_detail(struct slice body, struct cloud_detail *out, struct errbuf *eb) MUST_CHECK;

@@ -507,19 +507,19 @@ enum err cloud_call(struct call *call, struct errbuf *eb)
 	}
 }
 
-static struct slice answer_of(const struct call *call)
+struct slice cloud_answer(const struct call *call)
 {
 	return (struct slice){ call->answer, call->n };
 }
 
-static enum err answered(const struct call *call, enum err e, struct errbuf *eb)
+enum err cloud_answered(const struct call *call, enum err e, struct errbuf *eb)
 {
 	return e == OK ? OK
 	               : err_within(
 	                     eb, e, "%s: %s %s", call->cloud->who.server, call->method, call->path);
 }
 
-static void key_make(char key[UUID_TEXT + 1])
+void cloud_key(char key[UUID_TEXT + 1])
 {
 	uint8_t b[16];
 
@@ -602,7 +602,7 @@ static enum err device_send(
 	call->type = JSON_BODY;
 	call->bearer = true;
 	if ((e = cloud_call(call, eb)) == OK)
-		e = answered(call, answer_device(answer_of(call), out, eb), eb);
+		e = cloud_answered(call, answer_device(cloud_answer(call), out, eb), eb);
 	free(call->answer);
 	free(body);
 	return e;
@@ -613,7 +613,7 @@ enum err cloud_device_create(
 {
 	struct call call = { .cloud = c, .method = "PUT", .path = DEVICES };
 
-	key_make(call.key);
+	cloud_key(call.key);
 	return device_send(&call, with, out, eb);
 }
 
@@ -635,7 +635,7 @@ enum err cloud_device_get(
 	enum err e;
 
 	if ((e = path_make(id, path, eb, "%s", "")) == OK && (e = cloud_call(&call, eb)) == OK)
-		e = answered(&call, answer_device(answer_of(&call), out, eb), eb);
+		e = cloud_answered(&call, answer_device(cloud_answer(&call), out, eb), eb);
 	free(call.answer);
 	return e;
 }
@@ -676,7 +676,7 @@ enum err cloud_device_list(struct cloud *c, const struct cloud_filter *filter,
 	if (!fits)
 		return err_set(eb, ERR_ARG, "a filter of more than %d bytes", CLOUD_URL_MAX);
 	if ((e = cloud_call(&call, eb)) == OK)
-		e = answered(&call, answer_devices(answer_of(&call), out, eb), eb);
+		e = cloud_answered(&call, answer_devices(cloud_answer(&call), out, eb), eb);
 	free(call.answer);
 	return e;
 }
@@ -744,7 +744,7 @@ static enum err detail_run(struct call *call, struct cloud_detail *out, struct e
 
 	call->bearer = true;
 	if ((e = cloud_call(call, eb)) == OK)
-		e = answered(call, answer_detail(answer_of(call), out, eb), eb);
+		e = cloud_answered(call, answer_detail(cloud_answer(call), out, eb), eb);
 	free(call->answer);
 	return e;
 }
@@ -797,7 +797,7 @@ enum err cloud_visits(
 		return e;
 	snprintf(path, sizeof(path), OWN_DEVICES "/%s/visits?limit=%u", id, limit);
 	if ((e = cloud_call(&call, eb)) == OK)
-		e = answered(&call, answer_visits(answer_of(&call), out, eb), eb);
+		e = cloud_answered(&call, answer_visits(cloud_answer(&call), out, eb), eb);
 	free(call.answer);
 	return e;
 }
@@ -808,7 +808,7 @@ enum err cloud_brokers(struct cloud *c, struct cloud_brokers *out, struct errbuf
 	enum err e;
 
 	if ((e = cloud_call(&call, eb)) == OK)
-		e = answered(&call, answer_brokers(answer_of(&call), out, eb), eb);
+		e = cloud_answered(&call, answer_brokers(cloud_answer(&call), out, eb), eb);
 	free(call.answer);
 	return e;
 }
@@ -846,11 +846,11 @@ enum err cloud_cert_create(struct cloud *c, const char *device, struct slice csr
 	json_decref(all);
 	if (!body)
 		return err_set(eb, ERR_MEMORY, "no memory for a request");
-	key_make(call.key);
+	cloud_key(call.key);
 	if ((e = cloud_call(&call, eb)) == OK &&
-	    ((e = answer_cert(answer_of(&call), &cert, eb)) != OK ||
+	    ((e = answer_cert(cloud_answer(&call), &cert, eb)) != OK ||
 	        (e = cert_check(&cert, device, q, eb)) != OK))
-		e = answered(&call, e, eb);
+		e = cloud_answered(&call, e, eb);
 	if (e == OK)
 		*out = cert;
 	free(call.answer);
@@ -870,10 +870,10 @@ enum err cloud_cert_list(
 
 	if ((e = path_make(device, path, eb, "/certs")) != OK || (e = cloud_call(&call, eb)) != OK)
 		goto out;
-	e = answer_certs(answer_of(&call), &list, eb);
+	e = answer_certs(cloud_answer(&call), &list, eb);
 	for (size_t i = 0; i < list.n && e == OK; i++)
 		e = cert_check(&list.at[i], device, NULL, eb);
-	if (answered(&call, e, eb) != OK) {
+	if (cloud_answered(&call, e, eb) != OK) {
 		cloud_certs_clear(&list);
 		goto out;
 	}

@@ -86,6 +86,22 @@ enum err cloud_tag_set(
 enum err cloud_tag_delete(
     struct cloud *c, const char *id, const char *key, struct errbuf *eb) MUST_CHECK;
 
+/* What is told about a thing; NULL: nothing. device "": it is to have none. */
+struct cloud_thing_change {
+	const char *name, *timezone, *device;
+};
+/* What is filled is the caller's to clear. */
+enum err cloud_thing_create(struct cloud *c, const struct cloud_thing_change *with,
+    struct cloud_thing *out, struct errbuf *eb) MUST_CHECK;
+enum err cloud_thing_get(
+    struct cloud *c, const char *id, struct cloud_thing *out, struct errbuf *eb) MUST_CHECK;
+/* device: the one that this device has; NULL: all. */
+enum err cloud_thing_list(
+    struct cloud *c, const char *device, struct cloud_things *out, struct errbuf *eb) MUST_CHECK;
+enum err cloud_thing_update(struct cloud *c, const char *id, const struct cloud_thing_change *with,
+    struct cloud_thing *out, struct errbuf *eb) MUST_CHECK;
+enum err cloud_thing_delete(struct cloud *c, const char *id, struct errbuf *eb) MUST_CHECK;
+
 /* Who watches what happens. */
 struct cloud_watch {
 	const char *device; /* its id: nothing else; NULL: everything */

@@ -50,6 +50,12 @@ struct call {
 
 /* A request with a token, which is fetched once more when the server does not know it. */
 enum err cloud_call(struct call *call, struct errbuf *eb) MUST_CHECK;
+/* What came back. */
+struct slice cloud_answer(const struct call *call);
+/* Names the call in the text of an error in what it answered. */
+enum err cloud_answered(const struct call *call, enum err e, struct errbuf *eb) MUST_CHECK;
+/* An Idempotency-Key for one request and its repetitions. */
+void cloud_key(char key[UUID_TEXT + 1]);
 /* Appends "?name=value" or "&name=value", escaped. */
 bool cloud_query_add(CURL *curl, char path[CLOUD_URL_MAX], const char *name, const char *value);
 

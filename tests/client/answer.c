@@ -467,6 +467,63 @@ static void events(void)
 	    "what a board asks");
 }
 
+/* --- things --- */
+
+#define THING "\"id\":\"" ID "\",\"name\":\"hall\",\"timezone\":\"UTC\""
+
+static void things(void)
+{
+	static const struct {
+		const char *name, *text, *says;
+		enum err want;
+	} cases[] = {
+		{ "the least", "{" THING "}", "", OK },
+		{ "with values",
+		    "{" THING ",\"properties\":[{\"name\":\"led\",\"last_value\":true},"
+		    "{\"name\":\"text\",\"last_value\":\"a\\nb\"}]}",
+		    "", OK },
+		{ "no time zone", "{\"id\":\"" ID "\",\"name\":\"a\"}", "timezone", ERR_FORMAT },
+		{ "no id", "{\"name\":\"a\",\"timezone\":\"UTC\"}", "id", ERR_FORMAT },
+		{ "a device that is none", "{" THING ",\"device_id\":\"x\"}", "device_id",
+		    ERR_FORMAT },
+		{ "a name for a terminal",
+		    "{\"id\":\"" ID "\",\"name\":\"\\u001b[2J\",\"timezone\":\"UTC\"}", "name",
+		    ERR_FORMAT },
+		{ "properties that are none", "{" THING ",\"properties\":{\"a\":1}}",
+		    "properties: not an array", ERR_FORMAT },
+		{ "a property that is none", "{" THING ",\"properties\":[{\"name\":\"a\"},1]}",
+		    "properties[1]: not an object", ERR_FORMAT },
+	};
+	struct cloud_things list;
+	struct cloud_thing one;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct cloud_thing t = { .n_properties = 77 };
+		struct errbuf eb = { "" };
+		enum err e = answer_thing(text(cases[i].text), &t, &eb);
+
+		ok(e == cases[i].want && strstr(eb.text, cases[i].says) &&
+		        (e == OK) == (t.n_properties != 77),
+		    "thing, %s (%s)", cases[i].name, eb.text);
+		if (e == OK && t.n_properties == 2)
+			ok(strcmp(t.properties[0].value, "true") == 0 &&
+			        strcmp(t.properties[1].value, "\"a\\nb\"") == 0,
+			    "its values");
+		if (e == OK)
+			cloud_thing_clear(&t);
+	}
+	ok(answer_thing(
+	       text("{" THING ",\"properties\":[{\"name\":\"a\",\"last_value\":\"\\u009b\"}]}"),
+	       &one, NULL) == OK &&
+	        strcmp(one.properties[0].value, "\"\\u009B\"") == 0,
+	    "a value that no terminal may have is shown as what it is");
+	cloud_thing_clear(&one);
+	ok(answer_things(text("[{" THING "},{" THING "}]"), &list, NULL) == OK && list.n == 2,
+	    "two");
+	cloud_things_clear(&list);
+	ok(answer_things(text("[{" THING "},{}]"), &list, NULL) == ERR_FORMAT, "one of two");
+}
+
 int main(void)
 {
 	tokens();
@@ -479,5 +536,6 @@ int main(void)
 	visits_and_brokers();
 	errors();
 	events();
+	things();
 	return done_testing();
 }

@@ -1,13 +1,16 @@
 """imprint device, and imprint provision, with the real server."""
 
+import contextlib
 import fcntl
 import json
 import os
 import pty
+import sqlite3
 import struct
 import subprocess
 import termios
 import unittest
+import uuid
 
 import boards
 import harness
@@ -210,3 +213,51 @@ class Provision(DeviceTest):
                 self.settle("kitchen")
                 self.done("kitchen", self.via_api("kitchen"))
         self.assertEqual(self.names(), ["kitchen"])
+
+
+class Things(DeviceTest):
+    def thing(self, *argv, want=0):
+        done = self.run_program("imprint", "thing", *argv)
+        self.assertEqual(done.returncode, want, done)
+        return done
+
+    def test_life(self):
+        self.assertIn("no thing", self.thing("list").stderr)
+        kitchen, attic = self.create("kitchen"), self.create("attic")
+        hall = self.thing("create", "hall", "--timezone", "Europe/Rome", "--device", "kitchen").stdout.strip()
+        self.thing("create", "yard")
+        listed = [json.loads(line) for line in self.thing("list", "--json").stdout.splitlines()]
+        self.assertEqual([(t["name"], t["timezone"], t.get("device")) for t in listed],
+            [("hall", "Europe/Rome", kitchen), ("yard", "UTC", None)])
+        self.assertRegex(self.thing("list").stdout, rf"(?m)^NAME +ID +TIME ZONE +DEVICE\nhall  {hall}  Europe/Rome  kitchen\nyard .* none$")
+        self.assertRegex(self.device("show", "kitchen").stdout, r"(?m)^thing +hall$")
+        self.assertRegex(self.thing("update", "hall", "--device", "attic", "--name", "roof").stdout, r"(?m)^device +attic$")
+        self.assertEqual((self.shown("attic")["thing"], self.shown("kitchen").get("thing")), (hall, None))
+        self.device("update", "kitchen", "--thing", "roof")
+        self.assertEqual(json.loads(self.thing("show", hall, "--json").stdout)["device"], kitchen)
+        self.device("update", "kitchen", "--thing", "none")
+        self.device("update", "kitchen", "--thing", "none")
+        self.assertRegex(self.thing("show", "roof").stdout, r"(?m)^device +none$")
+        self.thing("update", "roof", "--device", attic)
+        self.assertRegex(self.thing("update", "roof", "--detach").stdout, r"(?m)^device +none$")
+        self.assertIn("nothing to change", self.thing("update", "roof", want=2).stderr)
+        self.assertIn("exclude", self.thing("update", "roof", "--detach", "--device", attic, want=2).stderr)
+        self.assertIn("no thing is named hall", self.thing("show", "hall", want=3).stderr)
+        self.assertIn("is no time zone", self.thing("create", "x", "--timezone", "Europe/Atlantis", want=5).stderr)
+        self.assertIn("no device is named x", self.thing("create", "x", "--device", "x", want=3).stderr)
+        self.thing("create", "yard")
+        self.assertIn("2 things are named yard", self.thing("show", "yard", want=6).stderr)
+        self.assertIn("deleted roof", self.thing("delete", "roof", "--yes").stderr)
+        self.assertEqual(len(self.thing("list", "--json").stdout.splitlines()), 2)
+
+    def test_values(self):
+        """What a board has said is shown with its thing."""
+        hall = self.thing("create", "hall").stdout.strip()
+        self.server.process.stop()
+        with contextlib.closing(sqlite3.connect(self.state / "imprint.db")) as db, db:
+            db.execute("INSERT INTO value SELECT id, ?, 'led', 'true', 1900000000000 FROM tenant WHERE id > 0",
+                (uuid.UUID(hall).bytes,))
+        self.server = Server(self)
+        self.assertRegex(self.thing("show", "hall").stdout, r"(?m)^values +led true +2030-03-17T17:46:40Z$")
+        self.assertEqual(json.loads(self.thing("show", "hall", "--json").stdout)["values"],
+            [{"name": "led", "value": True, "at": "2030-03-17T17:46:40Z"}])

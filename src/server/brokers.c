@@ -505,6 +505,9 @@ static void brokers_look(struct brokers *b, int64_t now)
 			continue;
 		broker->lost = true;
 		presence_lost(b->options.presences, broker->place, broker->state.heard);
+		pthread_mutex_lock(&b->table.lock);
+		broker->place = -1;
+		pthread_mutex_unlock(&b->table.lock);
 	}
 	if (!b->sorted_out && now - b->began > BROKERS_SILENT_MS) {
 		b->sorted_out = true;

@@ -28,7 +28,9 @@ struct place {
 	char name[STORE_NAME_MAX + 1];
 	uint8_t boot[8];
 	bool came, speaks;
-	size_t visits;
+	bool linked;   /* it is here, or was a moment ago */
+	size_t visits; /* that it vouches for */
+	size_t held;   /* that name it at all */
 };
 
 /* The same refusal again within ten seconds is not another visit. */
@@ -66,7 +68,8 @@ static struct visit *find(struct presences *p, const uint8_t id[16])
 	return v;
 }
 
-static struct visit *add(struct presences *p, const uint8_t id[16], const uint8_t device[16])
+static struct visit *add(
+    struct presences *p, const uint8_t id[16], const uint8_t device[16], int place)
 {
 	struct visit *v;
 	size_t i = bucket_of(id), d = bucket_of(device);
@@ -75,6 +78,8 @@ static struct visit *add(struct presences *p, const uint8_t id[16], const uint8_
 		return NULL;
 	memcpy(v->id, id, 16);
 	memcpy(v->device, device, 16);
+	v->broker = (uint8_t)place;
+	p->place[place].held++;
 	v->same_id = p->by_id[i];
 	p->by_id[i] = v;
 	v->same_device = p->by_device[d];
@@ -104,6 +109,7 @@ static void drop(struct presences *p, struct visit *v)
 		v->before->after = v->after;
 	else
 		p->all = v->after;
+	p->place[v->broker].held--;
 	p->n--;
 	free(v);
 }
@@ -155,13 +161,20 @@ static void end(struct presences *p, struct visit *v, int64_t at, const char *re
 
 static int place_of(struct presences *p, const char *name)
 {
+	unsigned at = 0;
+
 	for (unsigned i = 0; i < p->places; i++)
 		if (strcmp(p->place[i].name, name) == 0)
 			return (int)i;
-	if (p->places == PRESENCE_BROKERS)
+	/* A number is given again when nothing bears it any more. */
+	while (at < p->places && (p->place[at].linked || p->place[at].held > 0))
+		at++;
+	if (at == PRESENCE_BROKERS)
 		return -1;
-	snprintf(p->place[p->places].name, sizeof(p->place[0].name), "%s", name);
-	return (int)p->places++;
+	p->places += at == p->places;
+	p->place[at] = (struct place){ .linked = false };
+	snprintf(p->place[at].name, sizeof(p->place[at].name), "%s", name);
+	return (int)at;
 }
 
 /* --- from the registry --- */
@@ -175,7 +188,7 @@ static bool load(void *ctx, const struct store_visit *row)
 {
 	struct loading *l = ctx;
 	int place = place_of(l->p, row->broker);
-	struct visit *v = place < 0 ? NULL : add(l->p, row->id, row->device);
+	struct visit *v = place < 0 ? NULL : add(l->p, row->id, row->device, place);
 
 	if (!v) {
 		l->e = place < 0 || l->p->n >= PRESENCE_VISITS ? ERR_SPACE : ERR_MEMORY;
@@ -186,7 +199,6 @@ static bool load(void *ctx, const struct store_visit *row)
 	v->protocol = row->protocol;
 	v->admitted = true;
 	v->began = row->began;
-	v->broker = (uint8_t)place;
 	return true;
 }
 
@@ -296,7 +308,7 @@ int presence_greet(struct presences *p, const char *name, const uint8_t boot[8],
 	if (place >= 0) {
 		struct place *at = &p->place[place];
 
-		at->came = true;
+		at->came = at->linked = true;
 		memcpy(at->boot, boot, sizeof(at->boot));
 		for (struct visit *v = p->all; v; v = v->after)
 			if (v->broker == place && v->ended == 0 && memcmp(v->id, boot, 8) != 0)
@@ -315,13 +327,12 @@ static enum err came(struct presences *p, int broker, const struct presence_visi
 	id_of(p->place[broker].boot, visit->connection, id);
 	v = find(p, id);
 	new = !v || v->ended != 0; /* one that was thought to have gone is the same visit */
-	if (!v && !(v = add(p, id, visit->device)))
+	if (!v && !(v = add(p, id, visit->device, broker)))
 		return p->n >= PRESENCE_VISITS ? ERR_SPACE : ERR_MEMORY;
 	if (new) {
 		memcpy(v->print, visit->print, sizeof(v->print));
 		snprintf(v->address, sizeof(v->address), "%s", visit->address);
 		v->protocol = visit->protocol;
-		v->broker = (uint8_t)broker;
 		v->began = visit->began > 0 ? visit->began : 1;
 		v->admitted = true;
 		v->ended = 0;
@@ -384,9 +395,8 @@ void presence_refused(struct presences *p, int broker, const char *reason, const
 
 	pthread_mutex_lock(&p->lock);
 	if (refusal_is_new(p, reason, device, at) && random_bytes(id, sizeof(id)) == OK)
-		v = add(p, id, device);
+		v = add(p, id, device, broker);
 	if (v) {
-		v->broker = (uint8_t)broker;
 		v->began = v->ended = at > 0 ? at : 1;
 		snprintf(v->address, sizeof(v->address), "%s", address);
 		snprintf(v->reason, sizeof(v->reason), "%s", reason);
@@ -432,6 +442,7 @@ void presence_lost(struct presences *p, int broker, int64_t at)
 		if (v->broker == broker && v->ended == 0)
 			end(p, v, at, unseen);
 	speaks(p, broker, false);
+	p->place[broker].linked = false;
 	pthread_mutex_unlock(&p->lock);
 }
 

@@ -69,7 +69,7 @@ void presence_refused(struct presences *p, int broker, const char *reason, const
 /* The list of all of its connections begins; is whole: whoever was not in it has gone, unseen. */
 void presence_tells(struct presences *p, int broker);
 void presence_told(struct presences *p, int broker, int64_t now_ms);
-/* It has been silent for too long since `at`: what was there is not known to be. */
+/* It has been silent for too long since `at`: what was there is not known to be. Its number is not its any more. */
 void presence_lost(struct presences *p, int broker, int64_t at);
 /* The same for brokers that have not come since the start. */
 void presence_never_came(struct presences *p, int64_t at);

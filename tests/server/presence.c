@@ -280,6 +280,13 @@ static void many(void)
 	ok(last == PRESENCE_BROKERS - 1 && presence_greet(r.p, "more", boot, NOW) == -1 &&
 	        presence_greet(r.p, "broker-0", another, NOW) == 0,
 	    "so many brokers, and no more");
+	ok(came(&r, 5, 1, board, NOW) && written(&r) == 1, "a board at one of them");
+	presence_lost(r.p, 5, NOW + 1);
+	ok(presence_greet(r.p, "more", boot, NOW) == -1,
+	    "one that is gone, with visits to be written");
+	ok(written(&r) == 1 && presence_greet(r.p, "more", boot, NOW) == 5 &&
+	        presence_greet(r.p, "broker-5", boot, NOW) == -1,
+	    "and then makes room");
 	end(&r);
 }
 

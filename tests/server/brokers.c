@@ -3,6 +3,7 @@
  * applied what, who waits for it, who is told to go away, and many threads at once.
  */
 #include "broker_table.h"
+#include "faults.h"
 #include "live.h"
 #include "link.h"
 #include "tap.h"
@@ -745,8 +746,110 @@ static void table(void)
 	broker_table_free(&t);
 }
 
+/* A start with the n-th call failing: it says so and leaves nothing, or does without. */
+static void start_fails(enum fault kind, const char *what)
+{
+	unsigned failed = 0, bad = 0;
+	struct rig r;
+
+	begin(&r);
+	brokers_stop(r.brokers);
+	brokers_free(atomic_exchange(&r.brokers, NULL));
+	presences_free(r.presences);
+	for (long n = 0;; n++) {
+		struct brokers_options o = options_of(&r);
+		struct presences *presences = NULL;
+		struct brokers *made = NULL;
+		struct errbuf eb = { "" };
+		enum err e;
+
+		faults_begin(kind, n);
+		e = presences_new(r.store, TENANT, &presences, &eb);
+		o.presences = presences;
+		if (e == OK)
+			e = brokers_start(&o, &made, &eb);
+		if (!faults_end()) {
+			bad += e != OK;
+			brokers_stop(made);
+			brokers_free(made);
+			presences_free(presences);
+			break;
+		}
+		failed += e != OK;
+		bad += (e != OK && !eb.text[0]) || (e != OK) != (made == NULL);
+		brokers_stop(made);
+		brokers_free(made);
+		presences_free(presences);
+	}
+	ok(bad == 0 && failed > 0, "%s fails at a start, %u times", what, failed);
+	brokers_up(&r);
+	end(&r);
+}
+
+static void try_put(struct rig *r, bool enabled)
+{
+	struct store_event event = { .at = NOW, .kind = "device.changed" };
+	struct store_change *c = store_change_new(TENANT);
+	struct errbuf eb;
+	struct store_device d;
+
+	memset(event.subject, 9, sizeof(event.subject));
+	if (store_device_get(r->store, TENANT, event.subject, &d, &eb) == OK) {
+		d.enabled = enabled;
+		store_device_put(c, &d);
+		store_event_add(c, &event);
+		if (store_commit(r->store, c, &eb) == OK)
+			return;
+	} else {
+		store_change_free(c);
+	}
+}
+
+/* Memory fails once, anywhere on either side or in the store; afterwards both know the same. */
+static void memory_fails(void)
+{
+	unsigned wrong = 0;
+	uint64_t number = 0;
+	struct plug north;
+	struct rig r;
+
+	begin(&r);
+	r.log.fd = -1; /* what fails is said there */
+	put(&r, 9, true);
+	issue(&r, 9, 0x91);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced);
+	for (long n = 0; n < 40; n++) {
+		struct answer a = ANSWER;
+		uint64_t seq;
+
+		faults_begin(FAULT_MEMORY, n);
+		try_put(&r, n % 2);
+		brokers_reach(r.brokers, brokers_seq(r.brokers), 200, take_answer, &a);
+		if (link_is_up(&north.link))
+			say_connected(&north, ++number, 9, 0x91);
+		for (int i = 0; i < 20; i++) {
+			north.now += i == 10 ? LINK_AGAIN_MS : 0;
+			turn(&north);
+			pause_ms(1);
+		}
+		(void)faults_end();
+		seq = put(&r, 9, n % 2 == 0);
+		north.now += LINK_AGAIN_MS;
+		UNTIL(&north, calls(&a) == 1 && north.feed.synced && north.feed.seq >= seq);
+		wrong += !has(&north, 9, n % 2 == 0) || calls(&a) != 1;
+	}
+	ok(wrong == 0, "memory fails while they talk: both know the same afterwards (%u times not)",
+	    wrong);
+	plug_out(&north);
+	end(&r);
+}
+
 int main(void)
 {
+	start_fails(FAULT_MEMORY, "memory");
+	start_fails(FAULT_FILES, "a call to files");
+	memory_fails();
 	table();
 	recalled();
 	reaching();

@@ -302,8 +302,8 @@ static void link_over(struct link *l, const char *why)
 	broker->state.speaks = broker->state.synced = false;
 	broker->state.since = wall(b);
 	pthread_mutex_unlock(&b->table.lock);
-	LOG(b->options.log, LOG_LEVEL_WARNING, "broker_left", LOG_TEXT("name", broker->state.name),
-	    LOG_TEXT("reason", l->over));
+	LOG(b->options.log, atomic_load(&b->stopping) ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+	    "broker_left", LOG_TEXT("name", broker->state.name), LOG_TEXT("reason", l->over));
 }
 
 static void links_sweep(struct brokers *b)

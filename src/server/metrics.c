@@ -10,6 +10,7 @@ struct measures {
 	struct http_stats http;
 	struct store_stats store;
 	struct inbox_stats inbox;
+	struct responder_stats dialogue;
 	uint64_t answers[API_CLASSES], issued, seq;
 	size_t online;
 	unsigned watchers;
@@ -38,6 +39,7 @@ static enum err measure(struct call *c, struct measures *m)
 	store_stats(api_registry(c->api), &m->store);
 	api_counted(c->api, m->answers, &m->issued);
 	api_inbox(c->api, &m->inbox);
+	responder_stats(parts->responder, &m->dialogue);
 	m->online = parts->presences ? presence_count(parts->presences) : 0;
 	m->watchers = watchers_count(parts->watchers);
 	brokers_each(parts->brokers, take_broker, m);

@@ -146,16 +146,6 @@ enum column { NAME, ID, TYPE, STATUS, SEEN, TAGS, COLUMNS };
 
 static const char *const heads[COLUMNS] = { "NAME", "ID", "TYPE", "STATUS", "LAST SEEN", "TAGS" };
 
-/* Columns on a terminal: code points, which is right for what names are made of nearly always. */
-static size_t width(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += (*text & 0xc0) != 0x80;
-	return n;
-}
-
 static void cell(const struct cloud_device *d, enum column column, char out[CELL_MAX])
 {
 	const char *const texts[COLUMNS] = { [NAME] = d->name,
@@ -185,7 +175,7 @@ static void put(const char *text, size_t room)
 {
 	size_t n = 0;
 
-	if (room == 0 || width(text) <= room) {
+	if (room == 0 || cli_width(text) <= room) {
 		fputs(text, stdout);
 		return;
 	}
@@ -219,7 +209,7 @@ static void row_print(
 		if (c == STATUS && d)
 			fputs(cli_ink(cli, stdout, CLI_PLAIN), stdout);
 		if (c + 1 < COLUMNS && (c + 1 < TAGS || wide[TAGS] > 0))
-			printf("%*s", (int)(wide[c] - width(text) + 2), "");
+			printf("%*s", (int)(wide[c] - cli_width(text) + 2), "");
 		used += wide[c] + 2;
 	}
 	putchar('\n');
@@ -231,11 +221,11 @@ static void table_print(const struct cli *cli, const struct cloud_devices *list)
 	char text[CELL_MAX];
 
 	for (enum column c = 0; c < COLUMNS; c++) {
-		wide[c] = width(heads[c]);
+		wide[c] = cli_width(heads[c]);
 		for (size_t i = 0; i < list->n; i++) {
 			cell(&list->at[i], c, text);
-			if (width(text) > wide[c])
-				wide[c] = width(text);
+			if (cli_width(text) > wide[c])
+				wide[c] = cli_width(text);
 		}
 	}
 	row_print(cli, NULL, wide);
@@ -561,29 +551,11 @@ static enum err update(struct cli *cli, struct errbuf *eb)
 
 /* --- delete --- */
 
-/* Everything is found and asked for before anything is deleted. */
-static enum err delete_ask(
-    const struct cli *cli, struct cloud *cloud, char (*ids)[UUID_TEXT + 1], struct errbuf *eb)
+/* ctx, a bool: a broker has not answered. */
+static enum err remove_one(void *ctx, const struct cli *cli, struct cloud *cloud, const char *name,
+    const char *id, struct errbuf *eb)
 {
-	char question[160];
-	enum err e;
-
-	for (unsigned i = 0; i < cli->n_args; i++)
-		if ((e = remote_device(cloud, cli->args[i], ids[i], eb)) != OK)
-			return e;
-	if (cli->n_args == 1)
-		snprintf(question, sizeof(question),
-		    "Delete device %.64s? Its certificates are never valid again.", cli->args[0]);
-	else
-		snprintf(question, sizeof(question),
-		    "Delete %u devices? Their certificates are never valid again.", cli->n_args);
-	return cli_confirm(cli, question, eb);
-}
-
-/* One, and what is said of it; *waiting: a broker has not answered. */
-static enum err remove_one(const struct cli *cli, struct cloud *cloud, const char *name,
-    const char *id, bool *waiting, struct errbuf *eb)
-{
+	bool *waiting = ctx;
 	enum err e = cloud_device_delete(cloud, id, cli_on(cli, "forget"), eb);
 
 	if (e != OK)
@@ -596,23 +568,16 @@ static enum err remove_one(const struct cli *cli, struct cloud *cloud, const cha
 
 static enum err remove_all(struct cli *cli, struct errbuf *eb)
 {
-	char ids[CLI_ARGS_MAX][UUID_TEXT + 1];
-	struct cloud *cloud = NULL;
 	bool waiting = false;
-	unsigned done = 0;
-	enum err e;
+	const struct remote_deletion how = { .noun = "device",
+		.nouns = "devices",
+		.one = "Its certificates are never valid again.",
+		.many = "Their certificates are never valid again.",
+		.find = remote_device,
+		.go = remove_one,
+		.ctx = &waiting };
+	enum err e = remote_delete(cli, &how, eb);
 
-	if ((e = remote_open(cli, &cloud, eb)) == OK &&
-	    (e = delete_ask(cli, cloud, ids, eb)) == OK) {
-		while (done < cli->n_args &&
-		       (e = remove_one(cli, cloud, cli->args[done], ids[done], &waiting, eb)) == OK)
-			done++;
-		if (e != OK && done > 0)
-			err_within(eb, e, "after %u of %u", done, cli->n_args);
-	}
-	if (e == OK && cli_json(cli))
-		e = cli_json_print(json_pack("{s:i}", "deleted", (int)done), eb);
-	cloud_free(cloud);
 	return e == OK && waiting ? door_unanswered(eb) : e;
 }
 

@@ -131,3 +131,44 @@ enum err remote_thing(
 	cloud_things_clear(&list);
 	return bearer_only(cloud, &b, "thing", id, eb);
 }
+
+/* --- deleting --- */
+
+static enum err delete_ask(const struct cli *cli, struct cloud *cloud,
+    const struct remote_deletion *how, char (*ids)[UUID_TEXT + 1], struct errbuf *eb)
+{
+	char question[192];
+	enum err e;
+
+	for (unsigned i = 0; i < cli->n_args; i++)
+		if ((e = how->find(cloud, cli->args[i], ids[i], eb)) != OK)
+			return e;
+	if (cli->n_args == 1)
+		snprintf(question, sizeof(question), "Delete %s %.64s? %s", how->noun, cli->args[0],
+		    how->one);
+	else
+		snprintf(question, sizeof(question), "Delete %u %s? %s", cli->n_args, how->nouns,
+		    how->many);
+	return cli_confirm(cli, question, eb);
+}
+
+enum err remote_delete(struct cli *cli, const struct remote_deletion *how, struct errbuf *eb)
+{
+	char ids[CLI_ARGS_MAX][UUID_TEXT + 1];
+	struct cloud *cloud = NULL;
+	unsigned done = 0;
+	enum err e;
+
+	if ((e = remote_open(cli, &cloud, eb)) == OK &&
+	    (e = delete_ask(cli, cloud, how, ids, eb)) == OK) {
+		while (done < cli->n_args &&
+		       (e = how->go(how->ctx, cli, cloud, cli->args[done], ids[done], eb)) == OK)
+			done++;
+		if (e != OK && done > 0)
+			err_within(eb, e, "after %u of %u", done, cli->n_args);
+	}
+	if (e == OK && cli_json(cli))
+		e = cli_json_print(json_pack("{s:i}", "deleted", (int)done), eb);
+	cloud_free(cloud);
+	return e;
+}

@@ -41,4 +41,19 @@ enum err remote_device(
 enum err remote_thing(
     struct cloud *cloud, const char *named, char id[UUID_TEXT + 1], struct errbuf *eb) MUST_CHECK;
 
+/* How a command deletes what its arguments name. */
+struct remote_deletion {
+	const char *noun, *nouns; /* "device" */
+	const char *one, *many;   /* what becomes of it, or them: "Its values go with it." */
+	enum err (*find)(
+	    struct cloud *cloud, const char *named, char id[UUID_TEXT + 1], struct errbuf *eb);
+	/* Deletes one and says so. */
+	enum err (*go)(void *ctx, const struct cli *cli, struct cloud *cloud, const char *named,
+	    const char *id, struct errbuf *eb);
+	void *ctx;
+};
+/* Everything is found and asked for before anything is deleted. */
+enum err remote_delete(
+    struct cli *cli, const struct remote_deletion *how, struct errbuf *eb) MUST_CHECK;
+
 #endif

@@ -59,16 +59,6 @@ static json_t *thing_json(const struct cloud_thing *t, bool values)
 	return all;
 }
 
-/* Columns on a terminal: code points, which is right for what names are made of nearly always. */
-static size_t width(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += (*text & 0xc0) != 0x80;
-	return n;
-}
-
 static void thing_print(const struct cloud_thing *t)
 {
 	size_t wide = 0;
@@ -82,13 +72,13 @@ static void thing_print(const struct cloud_thing *t)
 	if (t->created_at[0])
 		printf("%-12s %s\n", "created", t->created_at);
 	for (size_t i = 0; i < t->n_properties; i++)
-		if (width(t->properties[i].name) > wide)
-			wide = width(t->properties[i].name);
+		if (cli_width(t->properties[i].name) > wide)
+			wide = cli_width(t->properties[i].name);
 	for (size_t i = 0; i < t->n_properties; i++) {
 		const struct cloud_property *p = &t->properties[i];
 
 		printf("%-12s %s%*s %s  %s\n", i ? "" : "values", p->name,
-		    (int)(wide - width(p->name)), "", p->value, p->at);
+		    (int)(wide - cli_width(p->name)), "", p->value, p->at);
 	}
 }
 
@@ -115,16 +105,17 @@ static void table_print(const struct cloud_things *list)
 	size_t name = strlen("NAME"), zone = strlen("TIME ZONE");
 
 	for (size_t i = 0; i < list->n; i++) {
-		name = width(list->at[i].name) > name ? width(list->at[i].name) : name;
-		zone = width(list->at[i].timezone) > zone ? width(list->at[i].timezone) : zone;
+		name = cli_width(list->at[i].name) > name ? cli_width(list->at[i].name) : name;
+		zone =
+		    cli_width(list->at[i].timezone) > zone ? cli_width(list->at[i].timezone) : zone;
 	}
 	printf(
 	    "%-*s  %-36s  %-*s  %s\n", (int)name, "NAME", "ID", (int)zone, "TIME ZONE", "DEVICE");
 	for (size_t i = 0; i < list->n; i++) {
 		const struct cloud_thing *t = &list->at[i];
 
-		printf("%s%*s  %s  %-*s  %s\n", t->name, (int)(name - width(t->name)), "", t->id,
-		    (int)zone, t->timezone, t->device[0] ? t->device_name : "none");
+		printf("%s%*s  %s  %-*s  %s\n", t->name, (int)(name - cli_width(t->name)), "",
+		    t->id, (int)zone, t->timezone, t->device[0] ? t->device_name : "none");
 	}
 }
 
@@ -236,47 +227,27 @@ static enum err update(struct cli *cli, struct errbuf *eb)
 	return e;
 }
 
-/* Everything is found and asked for before anything is removed. */
-static enum err remove_ask(
-    const struct cli *cli, struct cloud *cloud, char (*ids)[UUID_TEXT + 1], struct errbuf *eb)
+static enum err remove_one(void *ctx, const struct cli *cli, struct cloud *cloud, const char *name,
+    const char *id, struct errbuf *eb)
 {
-	char question[160];
-	enum err e;
+	enum err e = cloud_thing_delete(cloud, id, eb);
 
-	for (unsigned i = 0; i < cli->n_args; i++)
-		if ((e = remote_thing(cloud, cli->args[i], ids[i], eb)) != OK)
-			return e;
-	if (cli->n_args == 1)
-		snprintf(question, sizeof(question),
-		    "Delete thing %.64s? Its values go with it; its device stays.", cli->args[0]);
-	else
-		snprintf(question, sizeof(question),
-		    "Delete %u things? Their values go with them; their devices stay.",
-		    cli->n_args);
-	return cli_confirm(cli, question, eb);
+	(void)ctx;
+	if (e == OK)
+		cli_say(cli, "deleted %s", name);
+	return e;
 }
 
 static enum err remove_all(struct cli *cli, struct errbuf *eb)
 {
-	char ids[CLI_ARGS_MAX][UUID_TEXT + 1];
-	struct cloud *cloud = NULL;
-	unsigned done = 0;
-	enum err e;
+	static const struct remote_deletion how = { .noun = "thing",
+		.nouns = "things",
+		.one = "Its values go with it; its device stays.",
+		.many = "Their values go with them; their devices stay.",
+		.find = remote_thing,
+		.go = remove_one };
 
-	if ((e = remote_open(cli, &cloud, eb)) == OK &&
-	    (e = remove_ask(cli, cloud, ids, eb)) == OK) {
-		for (; done < cli->n_args; done++) {
-			if ((e = cloud_thing_delete(cloud, ids[done], eb)) != OK)
-				break;
-			cli_say(cli, "deleted %s", cli->args[done]);
-		}
-		if (e != OK && done > 0)
-			err_within(eb, e, "after %u of %u", done, cli->n_args);
-	}
-	if (e == OK && cli_json(cli))
-		e = cli_json_print(json_pack("{s:i}", "deleted", (int)done), eb);
-	cloud_free(cloud);
-	return e;
+	return remote_delete(cli, &how, eb);
 }
 
 const struct cli_command thing_commands[] = {

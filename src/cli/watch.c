@@ -93,13 +93,10 @@ static void time_print(const struct watch *w, const struct cloud_event *e)
 	printf("%s  ", text);
 }
 
-/* Columns of a terminal: code points, which is right for what names are made of nearly always. */
 static void name_print(const char *name)
 {
-	int n = 0;
+	int n = (int)cli_width(name);
 
-	for (const char *p = name; *p; p++)
-		n += (*p & 0xc0) != 0x80;
 	printf("%s%*s  ", name, n < NAME_COLUMNS ? NAME_COLUMNS - n : 0, "");
 }
 

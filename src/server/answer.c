@@ -187,3 +187,20 @@ void answer_text(struct call *c, const char *type, char *text, size_t n)
 	    (struct http_response){ .status = 200, .type = type, .body = (uint8_t *)text, .n = n };
 	answer(c);
 }
+
+bool rows_add(struct rows *rows, const void *row)
+{
+	size_t cap = rows->cap ? 2 * rows->cap : 8;
+	void *more;
+
+	if (rows->n == rows->cap) {
+		if (!(more = realloc(rows->at, cap * rows->size))) {
+			rows->full = true;
+			return false;
+		}
+		rows->at = more;
+		rows->cap = cap;
+	}
+	memcpy((uint8_t *)rows->at + rows->n++ * rows->size, row, rows->size);
+	return true;
+}

@@ -102,6 +102,15 @@ void error_object(const char *path, int status, const char *detail, const char *
 const char *error_code(int status);
 bool path_is_arduino(const char *path);
 
+/* Rows of a list, kept for when the registry may be asked again. `at` is the caller's to free. */
+struct rows {
+	void *at;
+	size_t n, cap, size; /* size: of a row */
+	bool full;           /* there was no memory for one */
+};
+/* Copies it; false: no memory. */
+bool rows_add(struct rows *rows, const void *row);
+
 void answer_json(struct call *c, int status, struct json_out *w);
 void answer_empty(struct call *c, int status);
 /* Takes the text, which is on the heap; type is static. */

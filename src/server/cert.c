@@ -292,38 +292,17 @@ enum err cert_issue(struct call *c)
 
 /* --- what there is --- */
 
-struct listed {
-	struct store_cert *at;
-	size_t n, cap;
-	bool full;
-};
-
 /* What was deleted here is revoked, and never shown here again. */
 static bool collect(void *ctx, const struct store_cert *cert)
 {
-	struct listed *l = ctx;
-
-	if (cert->state == STORE_REVOKED)
-		return true;
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 8;
-		struct store_cert *more = realloc(l->at, cap * sizeof(*more));
-
-		if (!more) {
-			l->full = true;
-			return false;
-		}
-		l->at = more;
-		l->cap = cap;
-	}
-	l->at[l->n++] = *cert;
-	return true;
+	return cert->state == STORE_REVOKED || rows_add(ctx, cert);
 }
 
 enum err cert_list(struct call *c)
 {
 	struct json_out w = json_out(4096);
-	struct listed l = { .at = NULL };
+	struct rows l = { .size = sizeof(struct store_cert) };
+	const struct store_cert *at;
 	struct store_device d;
 	struct rebuilt r;
 	enum err e;
@@ -333,9 +312,10 @@ enum err cert_list(struct call *c)
 		e = store_cert_list(api_registry(c->api), c->tenant, d.id, collect, &l, &c->eb);
 	if (e == OK && l.full)
 		e = err_set(&c->eb, ERR_MEMORY, "no memory for the list");
+	at = l.at;
 	for (size_t i = 0; e == OK && i < l.n; i++)
-		if ((e = rebuild(c, &l.at[i], &r)) == OK)
-			cert_json(c, &l.at[i], &r.fields, r.der, &w);
+		if ((e = rebuild(c, &at[i], &r)) == OK)
+			cert_json(c, &at[i], &r.fields, r.der, &w);
 	free(l.at);
 	if (e != OK) {
 		json_drop(&w);

@@ -183,29 +183,9 @@ enum err device_create(struct call *c)
 	return device_submit(c, 201, given, &d, "device.created");
 }
 
-struct listed {
-	struct store_device *at;
-	size_t n, cap;
-	bool full;
-};
-
 static bool collect(void *ctx, const struct store_device *d)
 {
-	struct listed *l = ctx;
-
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 16;
-		struct store_device *more = realloc(l->at, cap * sizeof(*more));
-
-		if (!more) {
-			l->full = true;
-			return false;
-		}
-		l->at = more;
-		l->cap = cap;
-	}
-	l->at[l->n++] = *d;
-	return true;
+	return rows_add(ctx, d);
 }
 
 /* "key:value" of the query, as often as it stands there. */
@@ -240,7 +220,8 @@ enum err device_list(struct call *c)
 {
 	struct store_filter filter = { .serial = NULL };
 	struct store_tag tags[TAGS_MAX];
-	struct listed l = { .at = NULL };
+	struct rows l = { .size = sizeof(struct store_device) };
+	const struct store_device *at;
 	char serial[65], hardware[65], name[STORE_NAME_MAX + 1];
 	bool across = false;
 	struct json_out w;
@@ -270,8 +251,9 @@ enum err device_list(struct call *c)
 	if (e == OK) {
 		w = json_out(512 * (l.n + 1));
 		json_open(&w, NULL, '[');
+		at = l.at;
 		for (size_t i = 0; i < l.n; i++)
-			device_json(c, &l.at[i], true, &w);
+			device_json(c, &at[i], true, &w);
 		json_close(&w, ']');
 		answer_json(c, 200, &w);
 	}

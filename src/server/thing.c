@@ -260,33 +260,13 @@ enum err thing_show(struct call *c)
 	return thing_again(c, 200, t.id);
 }
 
-struct listed {
-	struct store_thing *at;
-	size_t n, cap;
-	bool full;
-};
-
 static bool collect(void *ctx, const struct store_thing *t)
 {
-	struct listed *l = ctx;
-
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 16;
-		struct store_thing *more = realloc(l->at, cap * sizeof(*more));
-
-		if (!more) {
-			l->full = true;
-			return false;
-		}
-		l->at = more;
-		l->cap = cap;
-	}
-	l->at[l->n++] = *t;
-	return true;
+	return rows_add(ctx, t);
 }
 
 /* Of the device that the query names, if it names one. */
-static enum err things_of(struct call *c, struct listed *l)
+static enum err things_of(struct call *c, struct rows *l)
 {
 	struct store *store = api_registry(c->api);
 	uint8_t id[16];
@@ -310,7 +290,8 @@ static enum err things_of(struct call *c, struct listed *l)
 enum err thing_list(struct call *c)
 {
 	bool across = false, deleted = false, properties = false;
-	struct listed l = { .at = NULL };
+	struct rows l = { .size = sizeof(struct store_thing) };
+	const struct store_thing *at;
 	struct json_out w;
 	enum err e;
 
@@ -323,8 +304,9 @@ enum err thing_list(struct call *c)
 	if (e == OK) {
 		w = json_out(512 * (l.n + 1));
 		json_open(&w, NULL, '[');
+		at = l.at;
 		for (size_t i = 0; i < l.n; i++)
-			thing_json(c, &l.at[i], properties, &w);
+			thing_json(c, &at[i], properties, &w);
 		json_close(&w, ']');
 		answer_json(c, 200, &w);
 	}

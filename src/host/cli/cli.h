@@ -125,6 +125,8 @@ enum err cli_json_print(json_t *object, struct errbuf *eb) MUST_CHECK;
 enum cli_ink { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GREEN, CLI_YELLOW, CLI_RED };
 /* The escape sequence for this stream: "" unless it is a terminal that wants colour. */
 const char *cli_ink(const struct cli *cli, FILE *stream, enum cli_ink ink);
+/* Columns on a terminal: code points, which is right for what names are made of nearly always. */
+size_t cli_width(const char *text);
 
 /*
  * Asks a yes/no question on the terminal. OK for yes or --yes; ERR_DENIED for anything else, and

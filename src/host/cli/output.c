@@ -34,6 +34,15 @@ void cli_detail(const struct cli *cli, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+size_t cli_width(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
 const char *cli_ink(const struct cli *cli, FILE *stream, enum cli_ink ink)
 {
 	static const char *const escapes[] = {

@@ -332,7 +332,7 @@ int main(int argc, char **argv)
 	l.poll = epoll_create1(0);
 	bench_must(l.tls && SSL_CTX_set_max_proto_version(l.tls, TLS1_2_VERSION) == 1 &&
 	               SSL_CTX_set_cipher_list(l.tls, "ECDHE-ECDSA-AES128-GCM-SHA256") == 1 &&
-	               SSL_CTX_set1_groups_list(l.tls, "P-256") == 1 &&
+	               SSL_CTX_set1_groups_list(l.tls, (char[]){ "P-256" }) == 1 &&
 	               SSL_CTX_set_mode(l.tls, SSL_MODE_RELEASE_BUFFERS) != 0 &&
 	               SSL_CTX_set_options(l.tls, SSL_OP_NO_TICKET) != 0 && l.poll >= 0 &&
 	               epoll_ctl(l.poll, EPOLL_CTL_ADD, 0, &input) == 0,

@@ -45,14 +45,6 @@ enum err live_certs(struct store *store, uint32_t tenant, const struct store_dev
 	return OK;
 }
 
-bool live_has(const struct live *live, const uint8_t serial[16])
-{
-	for (unsigned i = 0; i < live->n; i++)
-		if (memcmp(live->cert[i].serial, serial, 16) == 0)
-			return true;
-	return false;
-}
-
 int64_t live_end(const struct store_cert *cert)
 {
 	struct x509_hour from, to;

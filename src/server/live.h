@@ -3,10 +3,10 @@
  *
  * One that is issued or active, and enabled: the newest active one, and the newest issued one, which
  * has not connected yet. When it does it becomes active, and those before it are superseded. The
- * brokers are told so (brokers.h), and the API shows it.
+ * brokers are told so (brokers.h).
  *
- *	if ((e = live_certs(store, tenant, &device, &live, eb)) == OK && live_has(&live, serial))
- *		...
+ *	if ((e = live_certs(store, tenant, &device, &live, eb)) == OK)
+ *		... live.cert[0 .. live.n - 1]
  */
 #ifndef IMPRINT_LIVE_H
 #define IMPRINT_LIVE_H
@@ -25,7 +25,6 @@ struct live {
 /* A device whose row names no certificate has none: nothing more is read then. */
 enum err live_certs(struct store *store, uint32_t tenant, const struct store_device *device,
     struct live *out, struct errbuf *eb) MUST_CHECK;
-bool live_has(const struct live *live, const uint8_t serial[16]);
 /* When it ends: seconds since 1970. */
 int64_t live_end(const struct store_cert *cert);
 

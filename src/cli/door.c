@@ -171,14 +171,17 @@ static const struct cli_option switch_options[] = {
 	    .help = "why, for the record; at most 200 bytes" },
 	{ 0 },
 };
+#define CRL_REASON(number, word) "|" word
+static const char reasons[] =
+#include "crl_reasons.def"
+    ;
 static const struct cli_option revoke_options[] = {
 	REMOTE_OPTIONS,
 	{ .name = "reason",
-	    .kind = CLI_TEXT,
+	    .kind = CLI_CHOICE,
 	    .flag_only = true,
-	    .value = "WORD",
-	    .help = "why (RFC 5280): unspecified, keyCompromise, affiliationChanged, superseded, "
-	            "cessationOfOperation or privilegeWithdrawn" },
+	    .value = reasons + 1,
+	    .help = "why (RFC 5280)" },
 	{ 0 },
 };
 

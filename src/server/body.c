@@ -13,6 +13,12 @@
 #define BODY_VERSION_CHARS LETTERS ".+-"
 #define BODY_ZONE_CHARS LETTERS "_+-/"
 #define BODY_MAC_CHARS "0123456789abcdefABCDEF:"
+#define BODY_REASON_WORDS (reason_words + 1)
+
+#define CRL_REASON(number, word) " " word
+static const char reason_words[] =
+#include "crl_reasons.def"
+    ;
 
 #define DEVICE_FIELD(name, kind, smallest, largest, rule, form)                                    \
 	{ #name, BODY_KIND_##kind, offsetof(struct device_body, name), smallest, largest, rule,    \

@@ -74,6 +74,13 @@ class Help(CliTest):
             self.assertIn(f"{code:5}  {'; '.join(texts)}\n", text)
         self.assertIn("  130  interrupted\n", text)
 
+    def test_long_choices(self):
+        """They stand behind the help text, in as many lines as it takes."""
+        words = ", ".join(("unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"))
+        text = self.imprint("device", "revoke", "--help").stdout
+        self.assertRegex(" ".join(text.split()), rf"--reason WORD why \(RFC 5280\): {words} global options")
+        self.assertIn(f"\nwhy (RFC 5280): {words}.\n", self.imprint("help", "man").stdout)
+
     def test_version(self):
         self.assertRegex(self.imprint("--version").stdout, r"^imprint \d+\.\d+\.\d+\n$")
         self.assertEqual(self.imprint("board", "--version").stdout, self.imprint("--version").stdout)
@@ -302,6 +309,7 @@ class Completion(CliTest):
             (["imprint", "board", "--tim"], {"--timing", "--timeout"}),
             (["imprint", "board", "a", "--timing", ""], {"instant", "typical", "max"}),
             (["imprint", "board", "a", "--sketch", "t"], {"today"}),
+            (["imprint", "device", "revoke", "a", "--reason", "s"], {"superseded"}),
             (["imprint", "board", "a", "--element", "some"], {"somefile", "somefolder"}),
             (["imprint", "board", "a", "--state", "some"], {"somefolder"}),
             (["imprint", "board", "reset", "--no"], {"--no-color"}),

@@ -35,6 +35,12 @@ def fields(prefix):
     return {name: (kind, int(smallest), int(largest), rule) for name, kind, smallest, largest, rule in found}
 
 
+def reasons():
+    """The words why a certificate is revoked; fields.def names them all at once."""
+    text = (harness.SOURCE / "src/core/x509/crl_reasons.def").read_text(encoding="utf-8")
+    return re.findall(r'^CRL_REASON\(\d+, "(\w+)"\)$', text, re.M)
+
+
 def operations(openapi):
     for path, item in openapi["paths"].items():
         for method in METHODS:
@@ -81,11 +87,15 @@ class OpenApiTest(unittest.TestCase):
                     schema = theirs["properties"][field]
                     self.assertEqual(schema["type"], "boolean" if kind == "FLAG" else "string")
                     if kind == "WORD":
-                        words = "".join(re.findall(r'"([^"]*)"', rule)).split()
+                        words = reasons() if rule == "BODY_REASON_WORDS" else "".join(re.findall(r'"([^"]*)"', rule)).split()
                         self.assertEqual(schema["enum"], words)
                         self.assertLessEqual(max(map(len, words)), largest)
                     elif kind != "FLAG":
                         self.assertEqual((schema["minLength"], schema["maxLength"]), (smallest, largest))
+
+    def test_reason_of_a_deleted_certificate(self):
+        given = [p for _, path, operation, _ in operations(document()) for p in operation.get("parameters", []) if p.get("name") == "reason"]
+        self.assertEqual([p["schema"]["enum"] for p in given], [reasons()])
 
     def test_answers(self):
         """Each operation has one answer that is no error; bodies have a shape."""

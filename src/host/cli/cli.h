@@ -37,7 +37,7 @@ enum cli_kind {
 	CLI_FILE, /* as TEXT; shells complete file names */
 	CLI_DIR,
 	CLI_NUMBER, /* whole, min..max */
-	CLI_CHOICE, /* `value` lists the words: "2020|today" */
+	CLI_CHOICE, /* `value` lists the words: "2020|today"; help shows a long list behind itself */
 };
 
 struct cli_option {

@@ -3,13 +3,39 @@
 #include <string.h>
 #include "cli.h"
 
+#define HELP_MAX 400
+#define CHOICES_MAX 48 /* longer, they stand in the help text, where lines can break */
+
+static bool choices_are_long(const struct cli_option *o)
+{
+	return o->kind == CLI_CHOICE && strlen(o->value) > CHOICES_MAX;
+}
+
 /* "-q, --quiet", "--state DIR" */
 static void option_spell(const struct cli_option *o, char *out, size_t cap)
 {
 	char letter[] = { '-', o->letter, ',', ' ', '\0' };
+	const char *value = choices_are_long(o) ? "WORD" : o->value;
 
-	snprintf(out, cap, "%s--%s%s%s", o->letter ? letter : "", o->name,
-	    o->value == NULL ? "" : " ", o->value == NULL ? "" : o->value);
+	snprintf(out, cap, "%s--%s%s%s", o->letter ? letter : "", o->name, value ? " " : "",
+	    value ? value : "");
+}
+
+/* The option's help; long choices follow: "why: this, that". */
+static void option_help(const struct cli_option *o, char out[HELP_MAX])
+{
+	size_t n = (size_t)snprintf(out, HELP_MAX, "%s", o->help);
+
+	if (!choices_are_long(o))
+		return;
+	n += (size_t)snprintf(out + n, HELP_MAX - n, ":");
+	for (const char *word = o->value; *word != '\0' && n < HELP_MAX;) {
+		size_t length = strcspn(word, "|");
+
+		n += (size_t)snprintf(
+		    out + n, HELP_MAX - n, " %.*s%s", (int)length, word, word[length] ? "," : "");
+		word += length + (word[length] != '\0');
+	}
 }
 
 /* Text broken at blanks before column 80; lines after the first begin at `indent`. */
@@ -39,10 +65,11 @@ static void wrapped_print(FILE *to, const char *text, int indent)
 static void options_print(FILE *to, const struct cli_option *table)
 {
 	for (; table != NULL && table->name != NULL; table++) {
-		char spelled[96], help[400];
+		char spelled[96], plain[HELP_MAX], help[HELP_MAX + 64];
 
 		option_spell(table, spelled, sizeof(spelled));
-		snprintf(help, sizeof(help), "%s%s%s%s%s", table->help,
+		option_help(table, plain);
+		snprintf(help, sizeof(help), "%s%s%s%s%s", plain,
 		    table->required ? " (required)" : "", table->fallback ? " (default " : "",
 		    table->fallback ? table->fallback : "", table->fallback ? ")" : "");
 		fprintf(to, "  %-28s ", spelled);
@@ -183,13 +210,14 @@ static void roff(FILE *to, const char *text)
 static void man_options(FILE *to, const struct cli_option *table)
 {
 	for (; table != NULL && table->name != NULL; table++) {
-		char spelled[96], env[64];
+		char spelled[96], help[HELP_MAX], env[64];
 
 		option_spell(table, spelled, sizeof(spelled));
+		option_help(table, help);
 		fputs(".TP\n.B ", to);
 		roff(to, spelled);
 		fputc('\n', to);
-		roff(to, table->help);
+		roff(to, help);
 		fputs(".\n", to);
 		if (table->required)
 			fputs("Required.\n", to);

@@ -223,6 +223,16 @@ class BadStreams(harness.SystemTest):
         self.ends(self.event(1, {"device": "kitchen"}), "device: not a UUID")
         self.ends(b"event: audit\ndata: [1\n\n", "not JSON")
 
+    def test_what_a_terminal_obeys(self):
+        """DEL and U+0080 to U+009F in what a board says stand as \\uXXXX in JSON; letters stay letters."""
+        said = "\x1b[2J \x7f \x80 \x9b2J \x9f \xa0 grün"
+        self.serve(self.event(1, {"device": cloud_server.ORGANIZATION, "name": "led", "value": said}, "value"))
+        run = self.start("imprint", "device", "watch", "--json")
+        line = run.wait_for(r"^\{.*$").group()
+        self.assertEqual(json.loads(line)["value"], said)
+        self.assertRegex(line, "^[\x20-\x7e\xa0-\xff]+$")
+        self.assertIn("grün", line)
+
     def test_too_long(self):
         self.ends(b"data: " + b"x" * 100000, "too long")
         self.ends(b"data: 12345678\n" * 10000, "too long")

@@ -61,16 +61,32 @@ const char *cli_ink(const struct cli *cli, FILE *stream, enum cli_ink ink)
 	return escapes[ink];
 }
 
+/* A terminal obeys DEL and U+0080 to U+009F too, which JSON lets stand as they are. */
+static bool json_line(const char *text, FILE *to)
+{
+	for (const uint8_t *p = (const uint8_t *)text; *p != '\0'; p++)
+		if (*p == 0x7f)
+			fputs("\\u007F", to);
+		else if (p[0] == 0xc2 && p[1] < 0xa0)
+			fprintf(to, "\\u%04X", *++p);
+		else
+			putc(*p, to);
+	putc('\n', to);
+	return fflush(to) == 0 && !ferror(to);
+}
+
 enum err cli_json_print(json_t *object, struct errbuf *eb)
 {
 	json_t *all = json_pack("{s:i}", "schema", 1);
+	char *text = NULL;
 	enum err e = OK;
 
-	if (all == NULL || object == NULL || json_object_update(all, object) != 0)
+	if (all == NULL || object == NULL || json_object_update(all, object) != 0 ||
+	    (text = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(6))) == NULL)
 		e = err_set(eb, ERR_MEMORY, "no memory for the JSON result");
-	else if (json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6)) != 0 ||
-	         fputc('\n', stdout) == EOF || fflush(stdout) != 0)
+	else if (!json_line(text, stdout))
 		e = err_set(eb, ERR_IO, "standard output: the JSON result cannot be written");
+	free(text);
 	json_decref(all);
 	json_decref(object);
 	return e;

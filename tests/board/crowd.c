@@ -276,13 +276,13 @@ static void test_online(void)
 	add(w, true);
 	add(w, false);
 	start(w);
-	UNTIL(w, c.online == 1 && c.said == 1);
+	UNTIL(w, c.online == 1 && c.said == 2);
 	UNTIL(w, c.boards == 2 && c.dark == 1 && c.connecting == 0 && c.handshakes == 1);
 	ok(strstr(w->reason, "not locked") != NULL, "a chip without identity is dark: %s",
 	    w->reason);
 	broker_hang_up(&w->broker);
 	UNTIL(w, c.lost == 1 && c.online == 0 && c.connecting == 1);
-	UNTIL(w, c.online == 1 && c.comings == 2 && c.handshakes == 2 && c.said == 2);
+	UNTIL(w, c.online == 1 && c.comings == 2 && c.handshakes == 2 && c.said == 4);
 	broker_say(&w->broker, TEXT("\x30\x35\x00\x2e/a/d/" BROKER_DEVICE "/c/dw"
 	                            "hello"));
 	UNTIL(w, c.heard == 1);

@@ -158,33 +158,45 @@ static void settle(struct world *w)
 
 static void test_what_it_says(struct world *w)
 {
-	static const uint8_t begin[] = { 0xDA, 0x00, 0x01, 0x07, 0x00, 0x81, 0x65, '0', '.', '1',
+	static const uint8_t hello[] = { 0xDA, 0x00, 0x01, 0x07, 0x00, 0x81, 0x65, '0', '.', '1',
 		'.', '0' };
+	static const uint8_t who[] = { 0xDA, 0x00, 0x01, 0x03, 0x00, 0x81, 0x60 };
 	struct broker *b = &w->broker;
 
 	ok(starts_online(w), "online");
 	ok(w->events[PROGRAM_CONNECTING] == 1 && w->events[PROGRAM_ONLINE] == 1 &&
 	        strcmp(w->text, BROKER_DEVICE) == 0,
 	    "and says so");
-	ok(until(w, &b->heard, 1) && strcmp(b->topics[0], "/a/d/" BROKER_DEVICE "/c/up") == 0,
-	    "a message at once, on its topic");
-	is_bytes(b->messages[0], b->message_n[0], begin, sizeof(begin), "its version");
+	ok(until(w, &b->heard, 2) && strcmp(b->topics[0], "/a/d/" BROKER_DEVICE "/c/up") == 0 &&
+	        strcmp(b->topics[1], b->topics[0]) == 0,
+	    "two messages at once, on its topic");
+	is_bytes(b->messages[0], b->message_n[0], hello, sizeof(hello), "its version");
+	is_bytes(b->messages[1], b->message_n[1], who, sizeof(who), "and which thing it is");
 	ok(b->connects == 1 && b->subscribes == 1 && program_counts(w->program).handshakes == 1,
 	    "handshake, CONNECT and SUBSCRIBE, once each");
 
+	/* No thing: the next question is after 4 s, and then it has 80 s. */
+	broker_say(b, TEXT("\x30\x37\x00\x2e/a/d/" BROKER_DEVICE "/c/dw"
+	                   "\xda\x00\x01\x04\x00\x81\x60"));
+	settle(w);
+	w->now += 3999;
+	settle(w);
+	ok(b->heard == 2 && b->pings == 0, "nothing before 4 s");
+	w->now += 1;
+	ok(until(w, &b->heard, 4), "then both again");
 	w->now += 29999;
 	settle(w);
-	ok(b->heard == 1 && b->pings == 0, "nothing before 30 s");
+	ok(b->heard == 4, "nothing before 30 s");
 	w->now += 1;
-	ok(until(w, &b->heard, 2), "then the message again");
+	ok(until(w, &b->heard, 5), "then its version");
 	ok(until(w, &b->pings, 1), "and a ping: nothing was heard for as long");
-	is_bytes(b->messages[1], b->message_n[1], begin, sizeof(begin), "the same");
+	is_bytes(b->messages[4], b->message_n[4], hello, sizeof(hello), "the same");
 	broker_say(b, TEXT("\x30\x35\x00\x2e/a/d/" BROKER_DEVICE "/c/dw"
 	                   "hello"));
 	ok(until(w, &w->events[PROGRAM_MESSAGE], 1) && strcmp(w->text, "5 bytes") == 0,
 	    "a message comes");
-	ok(program_counts(w->program).said == 2 && program_counts(w->program).heard == 1,
-	    "two said, one heard");
+	ok(program_counts(w->program).said == 5 && program_counts(w->program).heard == 2,
+	    "five said, two heard");
 	for (unsigned i = 0; i < 100; i++) {
 		w->now += 10000;
 		settle(w);

@@ -307,8 +307,8 @@ static void failures(
 	}
 	if (fault)
 		printf("# at operation %ld: %s\n", n - step, fault);
-	ok(!fault && n >= 6, "%s, at every %ld. of %ld: %ld starts and %ld workloads refused",
-	    name, step, n, opens, refused);
+	ok(!fault && n >= 6, "%s, at every %ld. of %ld: %ld starts and %ld workloads refused", name,
+	    step, n, opens, refused);
 }
 
 static int64_t clock_now;

@@ -102,11 +102,11 @@ void brokers_reach(
 		wake(b);
 }
 
-void brokers_changed(struct brokers *b, uint64_t seq)
+void brokers_changed(struct brokers *b, uint32_t tenant, uint64_t seq)
 {
 	unsigned long long known;
 
-	if (!b)
+	if (!b || tenant != b->options.tenant || seq == 0)
 		return;
 	known = atomic_load(&b->seq);
 	while (known < seq && !atomic_compare_exchange_weak(&b->seq, &known, seq))

@@ -11,7 +11,7 @@
  *
  *	if ((e = brokers_start(&o, &brokers, eb)) != OK)
  *		return e;
- *	brokers_changed(brokers, seq);                       // from store_options.committed
+ *	brokers_changed(brokers, tenant, seq);               // from store_options.committed
  *	brokers_reach(brokers, seq, 1000, answer, job);      // once all have applied it
  *	brokers_stop(brokers);
  *	store_close(store);                                  // late commits still ask
@@ -53,8 +53,8 @@ void brokers_stop(struct brokers *b);
 /* When nobody can call any more: behind store_close. */
 void brokers_free(struct brokers *b);
 
-/* Events up to this number are on the disk. Any thread; never blocks. */
-void brokers_changed(struct brokers *b, uint64_t seq);
+/* Events of the tenant up to this number (0: none) are on the disk. Any thread; never blocks. */
+void brokers_changed(struct brokers *b, uint32_t tenant, uint64_t seq);
 
 /*
  * Calls done once: when every broker that may still admit somebody has applied everything up to seq,

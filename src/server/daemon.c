@@ -49,7 +49,6 @@ struct daemon {
 	struct inbox *_Atomic inbox; /* requests are answered before it is there */
 	struct presences *presences;
 	_Atomic(struct brokers *) brokers; /* the committing thread tells it */
-	atomic_uint_least64_t seq;         /* the last that it would have told */
 	int hang_up;                       /* signalfd for SIGHUP */
 	uint16_t port;
 	char server[300];
@@ -74,15 +73,12 @@ static void prepare(void *ctx, struct store_change **changes, size_t n)
 		api_prepare(d->api, changes, n);
 }
 
-static void committed(void *ctx, uint64_t seq, uint64_t visit)
+static void committed(void *ctx, uint32_t tenant, uint64_t seq, uint64_t visit)
 {
 	struct daemon *d = ctx;
 
-	watchers_committed(atomic_load(&d->watchers), seq, visit);
-	if (seq == 0)
-		return;
-	atomic_store(&d->seq, seq);
-	brokers_changed(atomic_load(&d->brokers), seq);
+	watchers_committed(atomic_load(&d->watchers), tenant, seq, visit);
+	brokers_changed(atomic_load(&d->brokers), tenant, seq);
 }
 
 static enum err ready(void *ctx, struct errbuf *eb)
@@ -305,7 +301,8 @@ static enum err feed_open(struct daemon *d, struct errbuf *eb)
 	if ((e = brokers_start(&options, &made, eb)) != OK)
 		return err_within(eb, e, "the feed");
 	atomic_store(&d->brokers, made);
-	brokers_changed(made, atomic_load(&d->seq)); /* what came before it could be told */
+	/* What came before it could be told. */
+	brokers_changed(made, options.tenant, brokers_seq(made));
 	d->parts.presences = d->presences;
 	d->parts.brokers = made;
 	api_parts_set(d->api, &d->parts);

@@ -432,9 +432,9 @@ static void stir(struct watchers *w)
 	pthread_cond_signal(&w->more);
 }
 
-void watchers_committed(struct watchers *w, uint64_t seq, uint64_t visit)
+void watchers_committed(struct watchers *w, uint32_t tenant, uint64_t seq, uint64_t visit)
 {
-	if (!w)
+	if (!w || tenant != w->options.tenant)
 		return;
 	pthread_mutex_lock(&w->lock);
 	w->seq = seq > w->seq ? seq : w->seq;

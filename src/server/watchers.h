@@ -7,7 +7,7 @@
  * a reader who is slow; one for whose live events there is no room is dropped, and so is everybody
  * after an hour: to come back takes a token that is still good.
  *
- *	watchers_committed(w, seq, visit);                   // from store_options.committed
+ *	watchers_committed(w, tenant, seq, visit);           // from store_options.committed
  *	watchers_say(w, device, "value", "{\"name\":\"led\",\"value\":true}");
  */
 #ifndef IMPRINT_WATCHERS_H
@@ -51,8 +51,8 @@ void watchers_free(struct watchers *w);
 enum err watchers_add(
     struct watchers *w, struct http_exchange *x, const struct watchers_from *from) MUST_CHECK;
 
-/* Something is on the disk. Any thread; never blocks. */
-void watchers_committed(struct watchers *w, uint64_t seq, uint64_t visit);
+/* Something of the tenant is on the disk. Any thread; never blocks. */
+void watchers_committed(struct watchers *w, uint32_t tenant, uint64_t seq, uint64_t visit);
 /* Something live about a device; json is one object, copied. Any thread; never blocks. */
 void watchers_say(
     struct watchers *w, const uint8_t device[16], const char *event, const char *json);

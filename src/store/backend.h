@@ -17,7 +17,7 @@ enum sql {
 };
 
 /*
- * What goes into one transaction, in this order: rows sorted, events last and by tenant. A number
+ * What goes into one transaction, in this order: rows sorted, events and visits last and by tenant. A number
  * is never given to two batches; the transaction stores it, so that a batch that is sent again after a
  * COMMIT of unknown outcome is recognised instead of written twice.
  */
@@ -26,7 +26,6 @@ struct batch {
 	struct row **rows;
 	size_t n;
 	int64_t now;
-	uint64_t seq, visit; /* out: the highest that it gave */
 };
 
 enum outcome {

@@ -24,7 +24,7 @@ enum row_kind {
 	ROW_THING_PUT,
 	ROW_THING_REMOVE,
 	ROW_VALUE_PUT,
-	ROW_EVENT_ADD,
+	ROW_EVENT_ADD, /* this and what follows is numbered, each tenant's by itself */
 	ROW_VISIT_PUT,
 };
 

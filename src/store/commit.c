@@ -103,13 +103,21 @@ static int compare(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-/* By kind; devices by id, so that writers of several processes lock in one order; events by tenant. */
+static bool is_numbered(const struct row *r)
+{
+	return r->kind >= ROW_EVENT_ADD;
+}
+
+/*
+ * By kind; devices by id, so that writers of several processes lock in one order; what is numbered by
+ * tenant.
+ */
 static int row_order(const void *one, const void *two)
 {
 	const struct row *a = *(struct row *const *)one, *b = *(struct row *const *)two;
 	int d = of_device(a) && of_device(b) ? 0 : compare(a->kind, b->kind);
 
-	if (d == 0 && (of_device(a) || a->kind == ROW_EVENT_ADD))
+	if (d == 0 && (of_device(a) || is_numbered(a)))
 		d = compare(a->change->tenant, b->change->tenant);
 	if (d == 0 && of_device(a))
 		d = memcmp(a->data, b->data, 16);
@@ -202,14 +210,30 @@ static enum outcome send_until_known(
 	}
 }
 
-static void note(struct store *s, enum err trouble, uint64_t seq)
+static void note(struct store *s, enum err trouble)
 {
 	pthread_mutex_lock(&s->lock);
 	s->trouble = trouble;
 	s->stats.commits += trouble == OK;
-	if (seq > s->stats.seq)
-		s->stats.seq = seq;
 	pthread_mutex_unlock(&s->lock);
+}
+
+/* The last row of a tenant has its highest number. */
+static void tell(const struct store *s, const struct batch *b)
+{
+	for (size_t i = b->n; i-- > 0 && is_numbered(b->rows[i]);) {
+		const struct row *r = b->rows[i], *next = i + 1 < b->n ? b->rows[i + 1] : NULL;
+		uint32_t tenant = r->change->tenant;
+
+		if (next && next->kind == r->kind && next->change->tenant == tenant)
+			continue;
+		if (r->kind == ROW_EVENT_ADD)
+			s->options.committed(
+			    s->options.ctx, tenant, ((const struct store_event *)r->data)->seq, 0);
+		else
+			s->options.committed(s->options.ctx, tenant, 0,
+			    ((const struct store_visit *)r->data)->change);
+	}
 }
 
 static enum outcome send_batch(
@@ -237,11 +261,11 @@ static enum outcome send_batch(
 		kept_written(&s->kept, &b);
 	else if (o == BATCH_FAILED) /* perhaps written all the same */
 		kept_lost(&s->kept, &b);
-	free(b.rows);
 	if (o == BATCH_WRITTEN && s->options.committed)
-		s->options.committed(s->options.ctx, b.seq, b.visit);
+		tell(s, &b);
+	free(b.rows);
 	if (o == BATCH_WRITTEN || o == BATCH_FAILED)
-		note(s, o == BATCH_WRITTEN ? OK : *e, o == BATCH_WRITTEN ? b.seq : 0);
+		note(s, o == BATCH_WRITTEN ? OK : *e);
 	return o;
 }
 

@@ -641,7 +641,7 @@ static int write_thing(struct connection *c, struct row *r)
 }
 
 /* Numbered as it is written: the counter's row is locked by then. */
-static int write_visit(struct connection *c, struct batch *b, struct row *r)
+static int write_visit(struct connection *c, struct row *r)
 {
 	struct store_visit *v = r->data;
 	struct value trim[] = { number(r->change->tenant), bytes(v->device, 16),
@@ -655,12 +655,12 @@ static int write_visit(struct connection *c, struct batch *b, struct row *r)
 		store_change_fail(r->change, ERR_NOT_FOUND, "visit: no such tenant");
 		return SQLITE_OK;
 	}
-	v->change = b->visit = (uint64_t)n;
+	v->change = (uint64_t)n;
 	rc = insert(c, SQL_visit_put, &noun_visit, r);
 	return rc == SQLITE_OK ? run(c, SQL_visit_trim, trim, COUNT(trim), NULL, NULL) : rc;
 }
 
-static int write_row(struct connection *c, struct batch *b, struct row *r)
+static int write_row(struct connection *c, struct row *r)
 {
 	switch (r->kind) {
 	case ROW_TENANT_ADD:
@@ -686,7 +686,7 @@ static int write_row(struct connection *c, struct batch *b, struct row *r)
 	case ROW_VALUE_PUT:
 		return insert(c, SQL_value_put, &noun_value, r);
 	case ROW_VISIT_PUT:
-		return write_visit(c, b, r);
+		return write_visit(c, r);
 	case ROW_TAG_PUT:
 	case ROW_TAG_REMOVE:
 		return write_tag(c, r);
@@ -727,7 +727,6 @@ static int number_events(struct connection *c, struct batch *b, size_t first)
 		event->seq = (uint64_t)(last - --n);
 		if (i == first || b->rows[i - 1]->change != change)
 			change->seq = event->seq;
-		b->seq = event->seq > b->seq ? event->seq : b->seq;
 	}
 	return SQLITE_OK;
 }
@@ -744,7 +743,7 @@ static int write_rows(struct connection *c, struct batch *b)
 		        b->rows[i - 1]->change->tenant != r->change->tenant))
 			rc = number_events(c, b, i);
 		if (rc == SQLITE_OK && r->change->e == OK)
-			rc = write_row(c, b, r);
+			rc = write_row(c, r);
 	}
 	return rc;
 }
@@ -1238,7 +1237,8 @@ static enum err sqlite_open(
 	if (!s)
 		return err_set(eb, ERR_MEMORY, "%s: no memory", path);
 	s->lock = FILE_UNLOCKED;
-	if (!(s->gather = gather_new()) || pthread_mutex_init(&s->mutex, NULL) || pthread_cond_init(&s->given_back, NULL)) {
+	if (!(s->gather = gather_new()) || pthread_mutex_init(&s->mutex, NULL) ||
+	    pthread_cond_init(&s->given_back, NULL)) {
 		gather_free(s->gather);
 		free(s);
 		return err_set(eb, ERR_MEMORY, "%s: no memory", path);

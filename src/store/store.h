@@ -41,10 +41,11 @@ struct store_options {
 	/* On the committing thread, before the transaction; store_change_fail takes one out. NULL: none. */
 	void (*prepare)(void *ctx, struct store_change **changes, size_t n);
 	/*
-	 * On the committing thread, when a transaction is on the disk and before anybody is answered:
-	 * the highest number of an event and of a visit's change in it, 0 for none. Must not block. NULL: none.
+	 * On the committing thread, when a transaction is on the disk and before anybody is answered: for
+	 * each tenant that has events in it the highest of their numbers, and for each that has visits the
+	 * highest of their changes; the other is 0. Must not block. NULL: none.
 	 */
-	void (*committed)(void *ctx, uint64_t seq, uint64_t visit);
+	void (*committed)(void *ctx, uint32_t tenant, uint64_t seq, uint64_t visit);
 	void *ctx;
 	int64_t (*now_ms)(void *ctx); /* NULL: the system's clock */
 };
@@ -62,7 +63,7 @@ void store_close(struct store *store);
 /* OK, or why nothing can be written now: for /readyz. */
 enum err store_ready(struct store *store, struct errbuf *eb) MUST_CHECK;
 struct store_stats {
-	uint64_t commits, changes, failed, seq;
+	uint64_t commits, changes, failed;
 	unsigned waiting;
 };
 void store_stats(struct store *store, struct store_stats *stats);

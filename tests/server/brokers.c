@@ -60,13 +60,12 @@ static int64_t now_ms(void *ctx)
 	return NOW;
 }
 
-static void committed(void *ctx, uint64_t seq, uint64_t visit)
+static void committed(void *ctx, uint32_t tenant, uint64_t seq, uint64_t visit)
 {
 	struct rig *r = ctx;
 
 	(void)visit;
-	if (seq)
-		brokers_changed(atomic_load(&r->brokers), seq);
+	brokers_changed(atomic_load(&r->brokers), tenant, seq);
 }
 
 static struct brokers_options options_of(struct rig *r)
@@ -474,9 +473,11 @@ static void unannounced(void)
 	ok(brokers_seq(made) == seq, "the number is that of the registry");
 	brokers_reach(made, brokers_seq(made), PATIENCE_MS, take_answer, &a);
 	ok(calls(&a) == 0, "so who has read something waits until it is applied");
-	brokers_changed(made, seq);
+	brokers_changed(made, TENANT + 1, seq + 7);
+	brokers_changed(made, TENANT, seq);
 	UNTIL(&north, calls(&a) > 0);
-	ok(answered(&a, 1, "") && has(&north, 5, false), "and it is");
+	ok(answered(&a, 1, "") && has(&north, 5, false) && north.downs == 0,
+	    "and it is; what is numbered for another tenant is nothing to it");
 	plug_out(&north);
 	end(&r);
 }

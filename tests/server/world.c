@@ -421,9 +421,9 @@ static void prepare_of(void *ctx, struct store_change **changes, size_t n)
 	api_prepare(((struct world *)ctx)->api, changes, n);
 }
 
-static void committed_of(void *ctx, uint64_t seq, uint64_t visit)
+static void committed_of(void *ctx, uint32_t tenant, uint64_t seq, uint64_t visit)
 {
-	watchers_committed(((struct world *)ctx)->watchers, seq, visit);
+	watchers_committed(((struct world *)ctx)->watchers, tenant, seq, visit);
 }
 
 /* Once there is somebody whose events they are. */

@@ -142,17 +142,22 @@ static struct store_visit visit_of(uint32_t n, const struct store_device *d)
 	return v;
 }
 
-static struct {
+enum { TENANTS = 3 };
+
+/* What was told of each tenant, and how often. */
+static struct committed {
 	uint64_t seq, visit;
 	unsigned calls;
-} committed;
+} committed[TENANTS];
 
-static void see_committed(void *ctx, uint64_t seq, uint64_t visit)
+static void see_committed(void *ctx, uint32_t tenant, uint64_t seq, uint64_t visit)
 {
+	struct committed *c = &committed[tenant % TENANTS];
+
 	(void)ctx;
-	committed.seq = seq;
-	committed.visit = visit;
-	committed.calls++;
+	c->seq = seq ? seq : c->seq;
+	c->visit = visit ? visit : c->visit;
+	c->calls++;
 }
 
 static void visits(struct rig *r)
@@ -166,15 +171,16 @@ static void visits(struct rig *r)
 	ok(rig_first(r, 1), "a tenant");
 	store_device_put(c, &d);
 	store_device_put(c, &e);
-	ok(store_commit(r->store, c, &r->eb) == OK && committed.calls > 0 && committed.visit == 0,
-	    "a commit is told of");
+	ok(store_commit(r->store, c, &r->eb) == OK && committed[1].calls == 0,
+	    "what has no number is not told of");
 	c = store_change_new(1);
 	v = visit_of(1, &d);
 	store_visit_put(c, &v);
 	v = visit_of(2, &e);
 	store_visit_put(c, &v);
-	ok(store_commit(r->store, c, &r->eb) == OK && committed.visit == 2 && committed.seq == 0,
-	    "two visits, with their number: %llu", (unsigned long long)committed.visit);
+	ok(store_commit(r->store, c, &r->eb) == OK && committed[1].visit == 2 &&
+	        committed[1].seq == 0,
+	    "two visits, with their number: %llu", (unsigned long long)committed[1].visit);
 	ok(store_visit_open(r->store, 1, see_visit, &s, &r->eb) == OK && s.n == 2 && s.ended == 0,
 	    "both last");
 	v = visit_of(1, &d);
@@ -227,7 +233,7 @@ static void visits(struct rig *r)
 	v = visit_of(901, &e);
 	store_visit_put(c, &v);
 	memset(&s, 0, sizeof(s));
-	ok(store_commit(r->store, c, &r->eb) == OK && committed.seq == 1 &&
+	ok(store_commit(r->store, c, &r->eb) == OK && committed[1].seq == 1 &&
 	        store_visit_list(r->store, 1, e.id, see_visit, &s, &r->eb) == OK && s.n == 2,
 	    "an event and a visit together: only the event has an event's number");
 	ok(store_check(r->store, &r->eb) == OK, "the tables agree: %s", r->eb.text);
@@ -904,6 +910,55 @@ static void await_all(pthread_mutex_t *lock, const size_t *answered, size_t n)
 	}
 }
 
+/* Events and visits of two tenants in one transaction: each is told of with its own numbers. */
+static void tenants(struct rig *r, struct gate *g)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct result results[8];
+	struct store_device d = device_of(1);
+	size_t answered = 0, batches;
+	uint64_t seq[TENANTS], visit[TENANTS];
+
+	for (uint32_t tenant = 1; tenant < TENANTS; tenant++) {
+		struct store_change *c = store_change_new(tenant);
+
+		store_device_put(c, &d);
+		if (!rig_first(r, tenant) || store_commit(r->store, c, &r->eb) != OK)
+			bail("no tenant");
+	}
+	memset(committed, 0, sizeof(committed));
+	batches = g->batches;
+	gate_set(g, true);
+	for (uint32_t i = 0; i < COUNT(results); i++) {
+		/* One keeps the thread busy; then six of the first tenant, and one of the second among them. */
+		struct store_change *c = store_change_new(i == 2 ? 2 : 1);
+		struct store_event event = event_of(i, d.id);
+		struct store_visit v = visit_of(i, &d);
+
+		if (i > 0)
+			store_event_add(c, &event);
+		if (i == 1 || i == 2 || i > 4)
+			store_visit_put(c, &v);
+		results[i] = (struct result){ .lock = &lock, .order = &answered };
+		store_submit(r->store, c, take_result, &results[i]);
+		if (i == 0)
+			gate_await(g);
+	}
+	gate_set(g, false);
+	await_all(&lock, &answered, COUNT(results));
+	for (uint32_t tenant = 1; tenant < TENANTS; tenant++)
+		if (store_numbers(r->store, tenant, &seq[tenant], &visit[tenant], &r->eb) != OK)
+			bail("no numbers");
+	ok(g->batches == batches + 2, "one transaction");
+	ok(seq[1] == 6 && visit[1] == 4 && committed[1].seq == 6 && committed[1].visit == 4,
+	    "the first has its numbers: %llu and %llu", (unsigned long long)committed[1].seq,
+	    (unsigned long long)committed[1].visit);
+	ok(seq[2] == 1 && visit[2] == 1 && committed[2].seq == 1 && committed[2].visit == 1,
+	    "the second has its own, which are lower: %llu and %llu",
+	    (unsigned long long)committed[2].seq, (unsigned long long)committed[2].visit);
+	ok(committed[1].calls == 2 && committed[2].calls == 2, "each is told once, of either kind");
+}
+
 enum { BATCH = 12 };
 
 /* Twelve issuances in one batch, of which some are in each other's way or in that of what is there. */
@@ -914,7 +969,7 @@ static void batch(struct rig *r, struct gate *g)
 	struct result results[BATCH];
 	struct store_change *c;
 	struct store_stats before, after;
-	uint64_t next = 0, first;
+	uint64_t next = 0, first, last, visit;
 	size_t answered = 0, batches;
 	bool dense = true, in_order = true, once = true;
 
@@ -922,7 +977,9 @@ static void batch(struct rig *r, struct gate *g)
 		if (!rig_device(r, 300 + i, &d[i]))
 			bail("no device");
 	store_stats(r->store, &before);
-	first = before.seq + 1;
+	if (store_numbers(r->store, 1, &first, &visit, &r->eb) != OK)
+		bail("no numbers");
+	first++;
 	batches = g->batches;
 	gate_set(g, true);
 	store_submit(r->store, store_change_new(1), take_result,
@@ -982,7 +1039,9 @@ static void batch(struct rig *r, struct gate *g)
 	         "that only one of the five was in the way of");
 	ok(dense, "the others have the next numbers in their order");
 	ok(in_order, "all are answered in their order");
-	ok(after.seq == first + 6 && after.failed == before.failed + 5, "counted");
+	ok(store_numbers(r->store, 1, &last, &visit, &r->eb) == OK && last == first + 6 &&
+	        after.failed == before.failed + 5,
+	    "counted");
 	ok(g->batches == batches + 2 && g->largest == BATCH,
 	    "prepared once each, in one batch: %zu", g->batches - batches);
 }
@@ -1427,7 +1486,14 @@ int main(void)
 	rig_free(&r);
 
 	rig_make(&r);
-	if (ok(rig_open(&r, NULL) && rig_first(&r, 1), "a third")) {
+	options =
+	    (struct store_options){ .prepare = hold, .committed = see_committed, .ctx = &gate };
+	if (ok(rig_open(&r, &options), "one with two tenants"))
+		tenants(&r, &gate);
+	rig_free(&r);
+
+	rig_make(&r);
+	if (ok(rig_open(&r, NULL) && rig_first(&r, 1), "one more")) {
 		kept(&r);
 		kept_certs(&r);
 	}

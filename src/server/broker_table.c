@@ -21,6 +21,7 @@ struct broker_wait {
 void broker_table_init(struct broker_table *t)
 {
 	*t = (struct broker_table){ .n = 0 };
+	t->wait_end = &t->wait;
 	pthread_mutex_init(&t->lock, NULL);
 }
 
@@ -133,8 +134,9 @@ bool broker_table_wait(
 	pthread_mutex_lock(&t->lock);
 	m = missing(t, seq, now);
 	if (m.worth > 0 && !t->stopped && (w = malloc(sizeof(*w)))) {
-		*w = (struct broker_wait){ t->wait, seq, until, done, ctx };
-		t->wait = w;
+		*w = (struct broker_wait){ NULL, seq, until, done, ctx };
+		*t->wait_end = w;
+		t->wait_end = &w->next;
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (!w)
@@ -142,30 +144,36 @@ bool broker_table_wait(
 	return w != NULL;
 }
 
-/* The first one that need not wait any more, off the list, and what it is told. */
-static struct broker_wait *next_over(struct broker_table *t, int64_t now, struct missing *m)
+/* Those that need not wait any more, off the list, in the order in which they came. */
+static struct broker_wait *take_over(struct broker_table *t, int64_t now)
 {
-	struct broker_wait *w = NULL;
+	struct broker_wait *over = NULL, **end = &over, **at = &t->wait, *w;
 
 	pthread_mutex_lock(&t->lock);
-	for (struct broker_wait **at = &t->wait; *at && !w; at = &(*at)->next) {
-		*m = missing(t, (*at)->seq, now);
-		if (now < (*at)->until && !t->stopped && m->worth > 0)
+	while ((w = *at)) {
+		if (now < w->until && !t->stopped && missing(t, w->seq, now).worth > 0) {
+			at = &w->next;
 			continue;
-		w = *at;
+		}
 		*at = w->next;
-		break;
+		*end = w;
+		end = &w->next;
+		*end = NULL;
 	}
+	t->wait_end = at;
 	pthread_mutex_unlock(&t->lock);
-	return w;
+	return over;
 }
 
+/* Nothing that they are told changes meanwhile: it is this thread that changes it. */
 void broker_table_answer(struct broker_table *t, int64_t now)
 {
-	struct broker_wait *w;
-	struct missing m;
+	struct broker_wait *next;
 
-	while ((w = next_over(t, now, &m))) {
+	for (struct broker_wait *w = take_over(t, now); w; w = next) {
+		struct missing m = missing(t, w->seq, now);
+
+		next = w->next;
 		w->done(w->ctx, m.reached, m.names);
 		free(w);
 	}

@@ -32,7 +32,7 @@ struct broker_table {
 	pthread_mutex_t lock;
 	struct broker *broker[BROKERS_MAX]; /* by name */
 	unsigned n;
-	struct broker_wait *wait; /* private */
+	struct broker_wait *wait, **wait_end; /* private; in the order in which they came */
 	bool stopped;
 };
 

@@ -747,6 +747,68 @@ static void table(void)
 	broker_table_free(&t);
 }
 
+enum { WAITERS = 3000 };
+
+struct order {
+	unsigned n, wrong;
+	unsigned reached; /* how many were told that it was applied */
+};
+
+static struct waiter {
+	struct order *order;
+	unsigned number;
+} waiters[WAITERS];
+
+static void take_turn(void *ctx, unsigned reached, const char *waiting)
+{
+	struct waiter *w = ctx;
+
+	w->order->wrong += w->number != w->order->n++;
+	w->order->wrong += strcmp(waiting, reached ? "" : "north") != 0;
+	w->order->reached += reached;
+}
+
+/* Thousands wait at once. Numbers stand twice, and one is out of its turn, as they may be. */
+static void crowded(void)
+{
+	struct order order = { .n = 0 };
+	struct broker_table t;
+	struct broker *north;
+	unsigned waits = 0;
+
+	broker_table_init(&t);
+	north = broker_table_add(&t, "north", 5);
+	need(north != NULL, "memory");
+	north->heard = 5;
+	north->state.speaks = north->state.synced = true;
+	for (unsigned i = 0; i < WAITERS; i++) {
+		waiters[i] = (struct waiter){ &order, i };
+		waits += broker_table_wait(
+		    &t, i == 2 ? 1 : i / 2 + 1, 5, 1000 + i, take_turn, &waiters[i]);
+	}
+	ok(waits == WAITERS && broker_table_next(&t, 5000) == 1000, "%u wait", waits);
+	north->state.seq = 500;
+	broker_table_answer(&t, 6);
+	ok(order.n == 1000 && order.reached == 1000 && order.wrong == 0,
+	    "those whose change is applied are answered, in the order in which they came");
+	broker_table_answer(&t, 2009);
+	ok(order.n == 1010 && order.reached == 1000 && order.wrong == 0,
+	    "then those whose time is over: %u", order.n);
+	north->state.seq = 1000;
+	broker_table_answer(&t, 2009);
+	ok(order.n == 2000 && order.wrong == 0 && broker_table_next(&t, 5000) == 3000,
+	    "and so on: %u", order.n);
+	waiters[0] = (struct waiter){ &order, WAITERS };
+	ok(broker_table_wait(&t, 2000, 2009, 5000, take_turn, &waiters[0]), "one more comes");
+	broker_table_stop(&t, 2009);
+	ok(order.n == WAITERS + 1 && order.wrong == 0 && order.reached == 2000 - 10,
+	    "the end answers all of them, the last one last");
+	ok(!broker_table_wait(
+	       &t, 2000, 2009, 5000, take_turn, &(struct waiter){ &order, WAITERS + 1 }),
+	    "and then nobody waits");
+	broker_table_free(&t);
+}
+
 /* A start with the n-th call failing: it says so and leaves nothing, or does without. */
 static void start_fails(enum fault kind, const char *what)
 {
@@ -852,6 +914,7 @@ int main(void)
 	start_fails(FAULT_FILES, "a call to files");
 	memory_fails();
 	table();
+	crowded();
 	recalled();
 	reaching();
 	first_use();

@@ -582,7 +582,9 @@ bool program_runs(const struct program *p)
 
 struct program_counts program_counts(const struct program *p)
 {
-	return p == NULL ? (struct program_counts){ 0 } : p->counts;
+	static const struct program_counts none;
+
+	return p == NULL ? none : p->counts;
 }
 
 const char *program_text(const struct program *p)

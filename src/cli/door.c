@@ -105,8 +105,14 @@ void door_print(json_t *all)
 		printf("%-12s %s\n", "enabled",
 		    json_is_true(enabled) ? "yes" : "no: brokers refuse it");
 	presence_print(json_object_get(all, "presence"));
-	json_array_foreach(certs, i, at) cert_print(i ? "" : "certificates", at);
-	json_array_foreach(visits, i, at) visit_print(i ? "" : "visits", at);
+	json_array_foreach(certs, i, at)
+	{
+		cert_print(i ? "" : "certificates", at);
+	}
+	json_array_foreach(visits, i, at)
+	{
+		visit_print(i ? "" : "visits", at);
+	}
 }
 
 /* --- history --- */

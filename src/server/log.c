@@ -74,7 +74,7 @@ static void put_escaped(struct line *l, const char *text, const char *form)
 {
 	size_t i = 0;
 
-	while (text[i] != '\0' && i < VALUE_MAX) {
+	while (i < VALUE_MAX && text[i] != '\0') {
 		size_t from = i;
 		char escape[8];
 

@@ -114,9 +114,10 @@ void store_device_seen(
 	struct row_seen seen = { .at = at, .said = message.p != NULL };
 
 	memcpy(seen.id, id, 16);
-	seen.n = (uint32_t)(message.n < STORE_MESSAGE_MAX ? message.n : STORE_MESSAGE_MAX);
-	if (seen.n)
+	if (seen.said) {
+		seen.n = (uint32_t)(message.n < STORE_MESSAGE_MAX ? message.n : STORE_MESSAGE_MAX);
 		memcpy(seen.message, message.p, seen.n);
+	}
 	append(c, ROW_DEVICE_SEEN, &seen, sizeof(seen));
 }
 

@@ -249,8 +249,7 @@ void brokers_reach(
 		done(ctx, b->reached, b->waiting);
 		return;
 	}
-	r = malloc(sizeof(*r));
-	need(r, "memory");
+	need((r = calloc(1, sizeof(*r))), "memory");
 	*r = (struct reaching){ done, ctx, b->reached, b->waiting };
 	need(pthread_create(&thread, NULL, reach_later, r) == 0, "a thread");
 	pthread_detach(thread);

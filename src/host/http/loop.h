@@ -24,7 +24,7 @@ enum loop_state {
 
 /* What the loops of a server share. */
 struct shared {
-	struct http_options options;                              /* limits filled in */
+	struct http_options options; /* limits filled in */
 	/* To the workers, who hear of all that a loop has read when it rests. */
 	void (*begin)(struct shared *shared, struct exchange *x);
 	void (*begun)(struct shared *shared);

@@ -171,9 +171,9 @@ static void bases(void)
 	ok(senml_next(&s, &r) == OK && strcmp(r.name, "c") == 0 && r.value.kind == SENML_BOOL &&
 	        r.value.bits == 0,
 	    "until another base name");
-	ok(senml_next(&s, &r) == ERR_NOT_FOUND && senml_next(&s, &r) == ERR_NOT_FOUND &&
-	        strcmp(r.name, "c") == 0,
-	    "the end, as often as one asks");
+	for (unsigned i = 0; i < 2; i++)
+		ok(senml_next(&s, &r) == ERR_NOT_FOUND && strcmp(r.name, "c") == 0,
+		    "the end, as often as one asks");
 }
 
 /* A pack of n records "a": 0 in `out`. */

@@ -127,8 +127,7 @@ static enum err device_id(char id[UUID_TEXT + 1], struct errbuf *eb)
 
 	if (random_bytes(uuid, sizeof(uuid)) != OK)
 		return err_set(eb, ERR_IO, "no random numbers");
-	uuid[6] = (uint8_t)((uuid[6] & 0x0F) | 0x40); /* RFC 4122, 4.4 */
-	uuid[8] = (uint8_t)((uuid[8] & 0x3F) | 0x80);
+	uuid_mark(uuid, 4);
 	uuid_text(uuid, id);
 	id[UUID_TEXT] = '\0';
 	return OK;

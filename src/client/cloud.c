@@ -526,8 +526,7 @@ void cloud_key(char key[UUID_TEXT + 1])
 	key[0] = 0;
 	if (random_bytes(b, sizeof(b)) != OK)
 		return; /* without one it is as safe as other clients' requests are */
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	uuid_mark(b, 4);
 	uuid_text(b, key);
 	key[UUID_TEXT] = 0;
 }

@@ -2,6 +2,7 @@
 #include "call.h"
 #include "hook.h"
 #include "sha256.h"
+#include "uuid.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,8 +263,7 @@ static enum err request_id(struct call *c, const char *key)
 	sha256_update(&h, (struct slice){ (const uint8_t *)key, n });
 	sha256_final(&h, digest);
 	memcpy(c->request, digest, sizeof(c->request));
-	c->request[6] = (uint8_t)((c->request[6] & 0x0f) | 0x80); /* RFC 9562 5.8 */
-	c->request[8] = (uint8_t)((c->request[8] & 0x3f) | 0x80);
+	uuid_mark(c->request, 8);
 	return OK;
 }
 

@@ -137,8 +137,7 @@ enum err call_draw_id(struct call *c, uint8_t id[16])
 {
 	if (random_bytes(id, 16) != OK)
 		return err_set(&c->eb, ERR_IO, "no random bytes for an id");
-	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
-	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+	uuid_mark(id, 4);
 	return OK;
 }
 

@@ -39,13 +39,11 @@ enum err installation_random(char *out, size_t n, struct errbuf *eb)
 	return OK;
 }
 
-/* A random UUID (RFC 9562 5.4). */
 static enum err uuid_draw(uint8_t uuid[16], struct errbuf *eb)
 {
 	if (random_bytes(uuid, 16) != OK)
 		return err_set(eb, ERR_IO, "no random bytes");
-	uuid[6] = (uuid[6] & 0x0f) | 0x40;
-	uuid[8] = (uuid[8] & 0x3f) | 0x80;
+	uuid_mark(uuid, 4);
 	return OK;
 }
 

@@ -21,7 +21,7 @@ static const char *value_type(const char *json)
 	return strpbrk(json, ".eE") ? "FLOAT" : "INT";
 }
 
-/* The same property has the same id for ever: made of its thing and its name (RFC 9562 5.8). */
+/* The same property has the same id for ever: made of its thing and its name. */
 static void property_id(const struct store_value *v, uint8_t id[16])
 {
 	struct sha256 h;
@@ -32,8 +32,7 @@ static void property_id(const struct store_value *v, uint8_t id[16])
 	sha256_update(&h, (struct slice){ (const uint8_t *)v->name, strlen(v->name) });
 	sha256_final(&h, digest);
 	memcpy(id, digest, 16);
-	id[6] = (uint8_t)((id[6] & 0x0f) | 0x80);
-	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+	uuid_mark(id, 8);
 }
 
 #define HREF_SIZE 128

@@ -169,6 +169,14 @@ static void uuids(void)
 	    "35");
 	ok(uuid_parse((struct slice){ (const uint8_t *)good, 37 }, got) == ERR_FORMAT, "37");
 	ok(uuid_parse((struct slice){ NULL, 0 }, got) == ERR_FORMAT, "none");
+	memset(got, 0xff, sizeof(got));
+	uuid_mark(got, 4);
+	uuid_text(got, text);
+	is_bytes(text, UUID_TEXT, "ffffffff-ffff-4fff-bfff-ffffffffffff", UUID_TEXT, "version 4");
+	memset(got, 0, sizeof(got));
+	uuid_mark(got, 8);
+	uuid_text(got, text);
+	is_bytes(text, UUID_TEXT, "00000000-0000-8000-8000-000000000000", UUID_TEXT, "version 8");
 }
 
 /* Ours and OpenSSL's agree at every length around the blocks. */

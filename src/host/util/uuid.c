@@ -19,6 +19,12 @@ void uuid_text(const uint8_t uuid[16], char text[UUID_TEXT])
 	}
 }
 
+void uuid_mark(uint8_t uuid[16], unsigned version)
+{
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | version << 4);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
 /* 16 for what is no digit. */
 static unsigned digit(uint8_t c)
 {

@@ -19,5 +19,7 @@
 enum err uuid_parse(struct slice text, uint8_t uuid[16]) MUST_CHECK;
 /* Writes 36 characters, no NUL. */
 void uuid_text(const uint8_t uuid[16], char text[UUID_TEXT]);
+/* Makes a UUID of 16 bytes: version 4 of random ones (RFC 9562 5.4), 8 of a digest's (5.8). */
+void uuid_mark(uint8_t uuid[16], unsigned version);
 
 #endif

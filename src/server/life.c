@@ -140,12 +140,16 @@ static enum err take_part(struct call *c, struct part *part)
 	return OK;
 }
 
-/* {"id": ..., "events": [ -- of a device that is there. */
-static enum err list_begin(struct call *c, struct store_device *d, struct json_out *w)
+/* What there is to list of a device, and {"id": ..., "events": [ */
+static enum err list_begin(struct call *c, struct part *part, struct store_device *d,
+    struct moments *all, struct json_out *w)
 {
-	enum err e = call_device(c, false, d);
+	enum err e;
 
-	if (e != OK)
+	all->n = 0;
+	if ((e = take_part(c, part)) != OK || (e = call_device(c, false, d)) != OK ||
+	    (e = store_visit_list(
+	         api_registry(c->api), c->tenant, d->id, take_moments, all, &c->eb)) != OK)
 		return e;
 	*w = json_out(256);
 	json_open(w, NULL, '{');
@@ -160,12 +164,6 @@ static enum err list_end(struct call *c, struct json_out *w)
 	json_close(w, '}');
 	answer_json(c, 200, w);
 	return OK;
-}
-
-static enum err moments_of(struct call *c, const uint8_t device[16], struct moments *all)
-{
-	all->n = 0;
-	return store_visit_list(api_registry(c->api), c->tenant, device, take_moments, all, &c->eb);
 }
 
 static void event(struct json_out *w, const char *name, int64_t at, struct slice value)
@@ -189,14 +187,10 @@ enum err device_status(struct call *c)
 	struct store_device d;
 	struct json_out w;
 	struct part part;
-	enum err e;
+	enum err e = list_begin(c, &part, &d, &all, &w);
 
-	if ((e = take_part(c, &part)) != OK || (e = list_begin(c, &d, &w)) != OK)
+	if (e != OK)
 		return e;
-	if ((e = moments_of(c, d.id, &all)) != OK) {
-		json_drop(&w);
-		return e;
-	}
 	if (all.n == 0 && d.seen) { /* it was there then; when it went, nobody saw */
 		all.at[0] = (struct moment){ .at = d.seen, .name = "CONNECTED" };
 		all.n = 1;
@@ -217,14 +211,10 @@ enum err device_events(struct call *c)
 	struct json_out w;
 	struct part part;
 	char text[96];
-	enum err e;
+	enum err e = list_begin(c, &part, &d, &all, &w);
 
-	if ((e = take_part(c, &part)) != OK || (e = list_begin(c, &d, &w)) != OK)
+	if (e != OK)
 		return e;
-	if ((e = moments_of(c, d.id, &all)) != OK) {
-		json_drop(&w);
-		return e;
-	}
 	if (library_version(&d, &version) && d.seen >= part.start) {
 		event(&w, "LIB_VERSION", d.seen, version);
 		part.limit--;

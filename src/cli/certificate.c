@@ -136,6 +136,25 @@ static enum err take_object(
 	return take_bare(whole, der, n, eb);
 }
 
+/* The first object of a file, NULL: of standard input. *der is the caller's to free, also after a failure. */
+static enum err read_object(
+    const char *path, enum form *form, uint8_t **der, size_t *n, struct errbuf *eb)
+{
+	uint8_t *bytes = NULL;
+	struct slice rest;
+	enum err e;
+
+	*der = NULL;
+	if ((e = read_input(path, &bytes, n, eb)) != OK)
+		return e;
+	rest = (struct slice){ bytes, *n };
+	*der = malloc(*n);
+	e = *der != NULL ? take_object(&rest, form, *der, n, eb)
+	                 : err_set(eb, ERR_MEMORY, "no memory for the input");
+	free(bytes);
+	return e;
+}
+
 /* --- show --- */
 
 struct show {
@@ -542,24 +561,16 @@ static enum err compress_one(struct cli *cli, json_t *json, struct errbuf *eb)
 
 static enum err compress(struct cli *cli, struct errbuf *eb)
 {
-	struct show s = { NULL, NULL, NULL };
-	uint8_t *bytes = NULL, *der = NULL;
-	struct slice rest;
+	struct show s = { NULL, NULL, json_object() };
+	uint8_t *der = NULL;
 	enum form form;
 	size_t n;
 	enum err e;
 
 	if (cli_on(cli, "jsonl"))
-		return convert(cli, false, eb);
-	if ((e = read_input(input_path(cli), &bytes, &n, eb)) != OK)
-		return e;
-	der = malloc(n);
-	s.json = json_object();
-	rest = (struct slice){ bytes, n };
-	if (der == NULL)
-		e = err_set(eb, ERR_MEMORY, "no memory for the input");
-	else if ((e = take_object(&rest, &form, der, &n, eb)) == OK && form != CERTIFICATE &&
-	         form != ANY)
+		e = convert(cli, false, eb);
+	else if ((e = read_object(input_path(cli), &form, &der, &n, eb)) == OK &&
+	         form != CERTIFICATE && form != ANY)
 		e = err_set(eb, ERR_FORMAT, "a %s, not a certificate", labels[form]);
 	else if (e == OK) {
 		add_hex(&s, "der", (struct slice){ der, n });
@@ -567,7 +578,6 @@ static enum err compress(struct cli *cli, struct errbuf *eb)
 	}
 	json_decref(s.json);
 	free(der);
-	free(bytes);
 	return e;
 }
 
@@ -594,24 +604,16 @@ static enum err key_of(enum form form, struct slice der, uint8_t q[64], struct e
 
 static enum err read_key_file(const char *path, uint8_t q[64], struct errbuf *eb)
 {
-	uint8_t *bytes = NULL, *der = NULL;
-	struct slice rest;
+	uint8_t *der;
 	enum form form;
 	size_t n;
-	enum err e = read_input(path, &bytes, &n, eb);
+	enum err e = read_object(path, &form, &der, &n, eb);
 
-	if (e != OK)
-		return e;
-	der = malloc(n);
-	rest = (struct slice){ bytes, n };
-	if (der == NULL)
-		e = err_set(eb, ERR_MEMORY, "no memory for the input");
-	else if ((e = take_object(&rest, &form, der, &n, eb)) == OK)
+	if (e == OK)
 		e = key_of(form, (struct slice){ der, n }, q, eb);
 	if (e == ERR_FORMAT)
 		e = err_within(eb, e, "--public-key %s", path);
 	free(der);
-	free(bytes);
 	return e;
 }
 

@@ -6,6 +6,7 @@
 #define IMPRINT_CLI_BROKER_H
 
 #include "broker_config.h"
+#include "cli.h"
 #include "folder.h"
 
 /*
@@ -23,5 +24,18 @@ enum err broker_configure(const char *state, const struct broker_config *wanted,
 /* The broker's plugin, beside this program or installed. ERR_NOT_FOUND, and what to do about it. */
 #define BROKER_PLUGIN "imprint-mosquitto.so"
 enum err broker_plugin(char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
+
+/* Of commands that start a broker themselves. */
+// clang-format off
+#define BROKER_OPTIONS                                                                              \
+	{ .name = "mosquitto",                                                                      \
+	    .kind = CLI_FILE,                                                                       \
+	    .value = "PROGRAM",                                                                     \
+	    .help = "the broker's program; found in PATH or /usr/sbin unless given" },              \
+	{ .name = "plugin",                                                                         \
+	    .kind = CLI_FILE,                                                                       \
+	    .value = "FILE",                                                                        \
+	    .help = "imprint-mosquitto.so; the one beside this program or the installed one unless given" }
+// clang-format on
 
 #endif

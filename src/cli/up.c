@@ -1,4 +1,5 @@
 /* `imprint up`: server, broker and virtual boards, until the server says that each is ONLINE. */
+#include "broker.h"
 #include "cloud.h"
 #include "commands.h"
 #include "guests.h"
@@ -74,16 +75,7 @@ static const struct cli_option options[] = {
 	    .max = 65535,
 	    .flag_only = true,
 	    .help = "port of the broker; 8885, or the next that is free" },
-	{ .name = "mosquitto",
-	    .kind = CLI_FILE,
-	    .value = "PROGRAM",
-	    .help = "the broker's program; found in PATH or /usr/sbin unless given" },
-	{ .name = "plugin",
-	    .kind = CLI_FILE,
-	    .value = "FILE",
-	    .help =
-	        "the broker's plugin; found beside this program or where it is installed unless "
-	        "given" },
+	BROKER_OPTIONS,
 	{ 0 },
 };
 

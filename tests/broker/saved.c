@@ -3,6 +3,7 @@
  * devices, and how long they take (make bench).
  */
 #include "saved.h"
+#include "desk.h"
 #include "faults.h"
 #include "file.h"
 #include "tap.h"
@@ -15,36 +16,6 @@
 static char folder[] = "/tmp/imsaved-XXXXXX";
 static char path[64];
 static const uint8_t key[20] = { 0xaa, 1 };
-
-static void changed(void *ctx, const uint8_t id[16], bool kick)
-{
-	(void)ctx, (void)id, (void)kick;
-}
-
-static void nothing(void *ctx)
-{
-	(void)ctx;
-}
-
-static const struct feed_events events = { changed, nothing, nothing };
-
-struct desk {
-	struct roster *roster;
-	struct feed feed;
-};
-
-static void begin(struct desk *d)
-{
-	if (roster_new(&d->roster, NULL) != OK ||
-	    feed_init(&d->feed, d->roster, &events, NULL, NULL) != OK)
-		exit(1);
-}
-
-static void end(struct desk *d)
-{
-	feed_free(&d->feed);
-	roster_free(d->roster);
-}
 
 static struct roster_device device(uint32_t i)
 {
@@ -104,8 +75,8 @@ static void there_and_back(uint32_t n)
 	struct desk a, b;
 	double t0, t1, t2;
 
-	begin(&a);
-	begin(&b);
+	desk_begin(&a);
+	desk_begin(&b);
 	fill(&a, n);
 	t0 = seconds();
 	ok(saved_write(path, 1700000000, &a.feed, &eb) == OK, "%u devices are written (%s)", n,
@@ -121,8 +92,8 @@ static void there_and_back(uint32_t n)
 	ok(saved_touch(path, 1700000060, &eb) == OK && stat(path, &st) == 0 &&
 	        st.st_mtime == 1700000060,
 	    "it is right as of later (%s)", eb.text);
-	end(&a);
-	end(&b);
+	desk_end(&a);
+	desk_end(&b);
 }
 
 /* What a file cut anywhere leaves: nothing, and the configured authority. */
@@ -136,8 +107,8 @@ static void halves(void)
 	unsigned wrong = 0;
 	size_t n = 0;
 
-	begin(&a);
-	begin(&b);
+	desk_begin(&a);
+	desk_begin(&b);
 	fill(&a, 20);
 	if (feed_authority(&b.feed, configured) != OK ||
 	    saved_write(path, 1700000000, &a.feed, &eb) != OK ||
@@ -158,8 +129,8 @@ static void halves(void)
 	        saved_touch(path, 1700000060, &eb) == ERR_NOT_FOUND,
 	    "there is none: %s", eb.text);
 	free(text);
-	end(&a);
-	end(&b);
+	desk_end(&a);
+	desk_end(&b);
 }
 
 static void faults(enum fault kind, const char *name)
@@ -168,28 +139,28 @@ static void faults(enum fault kind, const char *name)
 	unsigned wrong = 0;
 	long n;
 
-	begin(&a);
+	desk_begin(&a);
 	fill(&a, 3);
 	for (n = 0;; n++) {
 		struct errbuf eb;
 		int64_t as_of;
 		enum err e;
 
-		begin(&b);
+		desk_begin(&b);
 		faults_begin(kind, n);
 		if ((e = saved_write(path, 1700000000, &a.feed, &eb)) == OK)
 			e = saved_read(path, &b.feed, &as_of, &eb);
 		if (!faults_end()) {
 			wrong += e != OK || !same(&b, 3);
-			end(&b);
+			desk_end(&b);
 			break;
 		}
 		wrong += e == OK && !same(&b, 3);
 		wrong += e != OK && roster_count(b.roster) != 0;
-		end(&b);
+		desk_end(&b);
 	}
 	ok(n > 0 && wrong == 0, "%s: %ld points of failure", name, n);
-	end(&a);
+	desk_end(&a);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* The list is saved beside this process: as it was then, with nothing of ours kept open, and it may be ended. */
 #include "saver.h"
+#include "desk.h"
 #include "tap.h"
 
 #include <dirent.h>
@@ -15,38 +16,6 @@
 
 static char folder[] = "/tmp/imsaver-XXXXXX";
 static char path[64];
-
-static void changed(void *ctx, const uint8_t id[16], bool kick)
-{
-	(void)ctx, (void)id, (void)kick;
-}
-
-static void nothing(void *ctx)
-{
-	(void)ctx;
-}
-
-static const struct feed_events events = { changed, nothing, nothing };
-
-struct desk {
-	struct roster *roster;
-	struct feed feed;
-};
-
-static void begin(struct desk *d)
-{
-	if (roster_new(&d->roster, NULL) != OK ||
-	    feed_init(&d->feed, d->roster, &events, NULL, NULL) != OK)
-		exit(1);
-	d->feed.epoch = 77;
-	d->feed.seq = 5;
-}
-
-static void end(struct desk *d)
-{
-	feed_free(&d->feed);
-	roster_free(d->roster);
-}
 
 static void put(struct desk *d, uint32_t n)
 {
@@ -82,11 +51,11 @@ static size_t saved_devices(void)
 	int64_t as_of = 0;
 	size_t n;
 
-	begin(&d);
+	desk_begin(&d);
 	if (saved_read(path, &d.feed, &as_of, &eb) != OK || as_of != AS_OF)
 		printf("# %s, as of %lld\n", eb.text, (long long)as_of);
 	n = roster_count(d.roster);
-	end(&d);
+	desk_end(&d);
 	return n;
 }
 
@@ -194,12 +163,14 @@ int main(void)
 	if (!mkdtemp(folder))
 		return 1;
 	snprintf(path, sizeof(path), "%s/list", folder);
-	begin(&d);
+	desk_begin(&d);
+	d.feed.epoch = 77;
+	d.feed.seq = 5;
 	as_it_was(&d);
 	in_the_middle(&d);
 	ended(&d);
 	nowhere(&d);
-	end(&d);
+	desk_end(&d);
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/list.new", folder);
 	unlink(path); /* of the one that was killed */

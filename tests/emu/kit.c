@@ -13,18 +13,9 @@
 
 static struct emu *chip(enum emu_family family, enum emu_timing timing, uint8_t address)
 {
-	struct emu_options o = { .family = family, .timing = timing, .virtual_time = true };
-	uint8_t config[128];
-	struct memory m;
-	struct emu *emu = NULL;
-
-	memory_factory(&m, family, rig_serial);
-	memcpy(config, m.config, 128);
-	config[16] = (uint8_t)(address << 1);
-	o.config = config;
-	if (emu_open(NULL, &o, &emu, NULL) != OK)
-		exit(1);
-	return emu;
+	return rig_emu(
+	    (struct emu_options){ .family = family, .timing = timing, .virtual_time = true },
+	    address);
 }
 
 /* Feeds text in pieces and collects the replies as one text. */

@@ -5,6 +5,7 @@
 #ifndef IMPRINT_TEST_RIG_H
 #define IMPRINT_TEST_RIG_H
 
+#include "emu.h"
 #include "engine.h"
 #include "sha256.h"
 #include "tap.h"
@@ -207,6 +208,22 @@ __attribute__((unused)) static void rig_configure(
 {
 	store_le16(g->mem.config + 20 + 2 * slot, slot_config);
 	store_le16(g->mem.config + 96 + 2 * slot, key_config);
+}
+
+/* A chip without a state file, at any address. */
+__attribute__((unused)) static struct emu *rig_emu(struct emu_options o, uint8_t address)
+{
+	uint8_t config[128];
+	struct memory m;
+	struct emu *emu = NULL;
+
+	memory_factory(&m, o.family, rig_serial);
+	memcpy(config, m.config, 128);
+	config[16] = (uint8_t)(address << 1);
+	o.config = config;
+	if (emu_open(NULL, &o, &emu, NULL) != OK)
+		exit(1);
+	return emu;
 }
 
 /* A random nonce, and the TempKey that the host calculates from it. */

@@ -13,18 +13,7 @@ static char folder[] = "/tmp/imprint-server-XXXXXX", path[64];
 
 static struct emu *chip(uint8_t address)
 {
-	struct emu_options o = { .family = EMU_ATECC608B };
-	uint8_t config[128];
-	struct memory m;
-	struct emu *emu = NULL;
-
-	memory_factory(&m, EMU_ATECC608B, rig_serial);
-	memcpy(config, m.config, 128);
-	config[16] = (uint8_t)(address << 1);
-	o.config = config;
-	if (emu_open(NULL, &o, &emu, NULL) != OK)
-		exit(1);
-	return emu;
+	return rig_emu((struct emu_options){ .family = EMU_ATECC608B }, address);
 }
 
 /* --- frames, without sockets --- */

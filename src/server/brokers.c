@@ -568,7 +568,7 @@ static void *work(void *ctx)
 		brokers_look(b, ticks());
 		broker_table_answer(&b->table, ticks());
 		brokers_note(b, ticks());
-		busy = visit_writer_turn(&b->visits);
+		busy = visit_writer_turn(&b->visits, ticks());
 	}
 	return NULL;
 }
@@ -663,7 +663,7 @@ static void flush(struct brokers *b)
 	struct pollfd fd = { .fd = b->wake, .events = POLLIN };
 	uint64_t count;
 
-	while (visit_writer_turn(&b->visits) || visit_writer_waits(&b->visits) ||
+	while (visit_writer_turn(&b->visits, ticks()) || visit_writer_waits(&b->visits) ||
 	       atomic_load(&b->unanswered) > 0)
 		if (poll(&fd, 1, LOOK_MS) > 0 && read(b->wake, &count, sizeof(count)) < 0)
 			continue;
@@ -696,6 +696,7 @@ void brokers_free(struct brokers *b)
 	feed_source_free(&b->source);
 	if (b->wake >= 0)
 		close(b->wake);
+	visit_writer_end(&b->visits);
 	broker_table_free(&b->table);
 	free(b);
 }

@@ -495,13 +495,3 @@ bool presence_take(struct presences *p, struct presence_change *change)
 	pthread_mutex_unlock(&p->lock);
 	return v != NULL;
 }
-
-void presence_again(struct presences *p, const uint8_t visit[16])
-{
-	struct visit *v;
-
-	pthread_mutex_lock(&p->lock);
-	if ((v = find(p, visit)))
-		put_off(p, v, false, true);
-	pthread_mutex_unlock(&p->lock);
-}

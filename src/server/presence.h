@@ -84,7 +84,5 @@ struct presence_change {
 	bool write, check;
 };
 bool presence_take(struct presences *p, struct presence_change *change);
-/* The visit's certificate is to be looked at again. */
-void presence_again(struct presences *p, const uint8_t visit[16]);
 
 #endif

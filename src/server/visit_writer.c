@@ -7,6 +7,8 @@
 /* Changes that the store has not answered yet, and that are handed to it in a turn. */
 #define UNANSWERED_MAX 128
 #define TURN 64
+/* First uses that wait for the registry; a board that comes again is another try. */
+#define USES_MAX 1024
 
 static void answered(struct visit_writer *w)
 {
@@ -51,11 +53,35 @@ static void visit_write(struct visit_writer *w, const struct store_visit *visit)
 	submit(w, c, visit_stored, w);
 }
 
+/* --- the first use of a certificate: it is active from then on --- */
+
 struct use {
+	struct use *next;
 	struct visit_writer *writer;
-	uint8_t visit[16];
+	struct store_visit visit;
+	enum err e; /* why it is to be tried again */
 	uint8_t body[EVENT_BODY_MAX];
 };
+
+static void use_free(struct use *use)
+{
+	if (use)
+		atomic_fetch_sub(&use->writer->uses, 1);
+	free(use);
+}
+
+/* On either thread. The older certificate lets in until this one is active. */
+static void use_failed(struct use *use, enum err e, const struct errbuf *eb)
+{
+	struct visit_writer *w = use->writer;
+
+	if (e != ERR_CONFLICT && e != use->e)
+		complain(w, "certificate_not_activated", e, eb);
+	use->e = e;
+	use->next = atomic_load(&w->failed);
+	while (!atomic_compare_exchange_weak(&w->failed, &use->next, use))
+		;
+}
 
 /* On the committing thread. */
 static void use_stored(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
@@ -64,45 +90,103 @@ static void use_stored(void *ctx, enum err e, const struct errbuf *eb, uint64_t 
 	struct visit_writer *w = use->writer;
 
 	(void)seq;
-	if (e == ERR_CONFLICT) /* it was changed meanwhile: revoked, perhaps */
-		presence_again(w->presences, use->visit);
-	else if (e != OK)
-		complain(w, "certificate_not_activated", e, eb);
-	free(use);
+	if (e == OK)
+		use_free(use);
+	else
+		use_failed(use, e, eb);
 	answered(w);
 }
 
-/* A certificate that is used for the first time is active from now on. */
-static void use_look(struct visit_writer *w, const struct store_visit *v)
+static void use_try(struct use *use)
 {
+	struct visit_writer *w = use->writer;
+	const struct store_visit *v = &use->visit;
 	struct live_use what = {
 		.address = v->address, .broker = v->broker, .at = w->now_ms(w->ctx)
 	};
-	struct use *use = malloc(sizeof(*use));
-	struct errbuf eb = { "no memory" };
 	struct store_change *c = NULL;
-	enum err e = ERR_MEMORY;
+	struct errbuf eb = { "" };
+	enum err e;
 
 	memcpy(what.device, v->device, sizeof(what.device));
 	memcpy(what.print, v->print, sizeof(what.print));
-	if (use) {
-		use->writer = w;
-		memcpy(use->visit, v->id, sizeof(use->visit));
-		e = live_used(w->store, w->tenant, &what, use->body, &c, &eb);
-	}
-	if (c) {
+	e = live_used(w->store, w->tenant, &what, use->body, &c, &eb);
+	if (c)
 		submit(w, c, use_stored, use);
-		return;
-	}
-	free(use);
-	if (e != OK)
-		complain(w, "certificate_not_activated", e, &eb);
+	else if (e == OK)
+		use_free(use);
+	else
+		use_failed(use, e, &eb);
 }
 
-bool visit_writer_turn(struct visit_writer *w)
+static bool use_waits(const struct visit_writer *w, const struct store_visit *v)
+{
+	const struct use *use = w->later;
+
+	while (use && (memcmp(use->visit.device, v->device, sizeof(v->device)) != 0 ||
+	                  memcmp(use->visit.print, v->print, sizeof(v->print)) != 0))
+		use = use->next;
+	return use != NULL;
+}
+
+static void use_look(struct visit_writer *w, const struct store_visit *v)
+{
+	struct errbuf eb = { "no memory, or too many wait for the registry" };
+	struct use *use;
+
+	if (use_waits(w, v))
+		return;
+	if (atomic_load(&w->uses) >= USES_MAX || !(use = calloc(1, sizeof(*use)))) {
+		complain(w, "certificate_not_activated", ERR_MEMORY, &eb);
+		return;
+	}
+	atomic_fetch_add(&w->uses, 1);
+	use->writer = w;
+	use->visit = *v;
+	use_try(use);
+}
+
+/* What was changed meanwhile (revoked, perhaps) is looked at again at once, the rest when there is hope. */
+static void uses_again(struct visit_writer *w, int64_t now)
+{
+	struct use *use = atomic_exchange(&w->failed, NULL), *next;
+
+	for (; use; use = next) {
+		next = use->next;
+		if (use->e == ERR_CONFLICT) {
+			use_try(use);
+			continue;
+		}
+		if (!w->later)
+			w->again = now + VISIT_WRITER_AGAIN_MS;
+		use->next = w->later;
+		w->later = use;
+	}
+	if (now < w->again)
+		return;
+	use = w->later;
+	w->later = NULL;
+	for (; use; use = next) {
+		next = use->next;
+		use_try(use);
+	}
+}
+
+static void uses_free(struct use *use)
+{
+	for (struct use *next; use; use = next) {
+		next = use->next;
+		use_free(use);
+	}
+}
+
+/* --- a turn --- */
+
+bool visit_writer_turn(struct visit_writer *w, int64_t now)
 {
 	struct presence_change change;
 
+	uses_again(w, now);
 	for (unsigned i = 0; i < TURN; i++) {
 		if (atomic_load(&w->unanswered) >= UNANSWERED_MAX)
 			return false;
@@ -119,4 +203,11 @@ bool visit_writer_turn(struct visit_writer *w)
 bool visit_writer_waits(struct visit_writer *w)
 {
 	return atomic_load(&w->unanswered) > 0;
+}
+
+void visit_writer_end(struct visit_writer *w)
+{
+	uses_free(atomic_exchange(&w->failed, NULL));
+	uses_free(w->later);
+	w->later = NULL;
 }

@@ -50,6 +50,8 @@ struct rig {
 	struct store *store;
 	struct presences *presences;
 	_Atomic(struct brokers *) brokers;
+	atomic_bool full;    /* the disk */
+	atomic_uint refused; /* changes, since it is */
 	struct log log;
 	struct errbuf eb;
 };
@@ -66,6 +68,17 @@ static void committed(void *ctx, uint32_t tenant, uint64_t seq, uint64_t visit)
 
 	(void)visit;
 	brokers_changed(atomic_load(&r->brokers), tenant, seq);
+}
+
+static void prepare(void *ctx, struct store_change **changes, size_t n)
+{
+	struct rig *r = ctx;
+
+	if (!atomic_load(&r->full))
+		return;
+	for (size_t i = 0; i < n; i++)
+		store_change_fail(changes[i], ERR_SPACE, "the disk is full");
+	atomic_fetch_add(&r->refused, (unsigned)n);
 }
 
 static struct brokers_options options_of(struct rig *r)
@@ -91,7 +104,7 @@ static void brokers_up(struct rig *r)
 
 static void begin(struct rig *r)
 {
-	struct store_options options = { .committed = committed, .ctx = r };
+	struct store_options options = { .prepare = prepare, .committed = committed, .ctx = r };
 	struct store_authority authority = {
 		.id = 1, .kind = "device-ca", .n = 1, .state = "active"
 	};
@@ -450,6 +463,36 @@ static void first_use(void)
 	    "and the broker hears of it");
 	feed_refused(&north.feed, "revoked", id, "192.0.2.8");
 	feed_refused_many(&north.feed, 9);
+	plug_out(&north);
+	end(&r);
+}
+
+/* A first use that cannot be written is written when it can, though the board has left. */
+static void used_while_full(void)
+{
+	struct plug north;
+	struct rig r;
+
+	begin(&r);
+	r.log.fd = -1; /* it is said there */
+	put(&r, 7, true);
+	issue(&r, 7, 0x71);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced);
+	say_connected(&north, 1, 7, 0x71);
+	UNTIL(&north, state_of(&r, 0x71) == STORE_ACTIVE);
+	issue(&r, 7, 0x72);
+	atomic_store(&r.full, true);
+	say_connected(&north, 2, 7, 0x72);
+	feed_disconnected(&north.feed, 1, NOW - 4, "taken-over");
+	feed_disconnected(&north.feed, 2, NOW - 3, NULL);
+	UNTIL(&north, atomic_load(&r.refused) >= 3);
+	ok(!online(&r, 7) && state_of(&r, 0x72) == STORE_ISSUED, "the disk is full");
+	atomic_store(&r.full, false);
+	UNTIL(&north, state_of(&r, 0x72) == STORE_ACTIVE);
+	ok(!online(&r, 7) && state_of(&r, 0x72) == STORE_ACTIVE &&
+	        state_of(&r, 0x71) == STORE_SUPERSEDED,
+	    "and then the older certificate is retired");
 	plug_out(&north);
 	end(&r);
 }
@@ -918,6 +961,7 @@ int main(void)
 	recalled();
 	reaching();
 	first_use();
+	used_while_full();
 	unannounced();
 	trouble();
 	slow_reader();

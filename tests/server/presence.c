@@ -1,6 +1,9 @@
-/* Who is there, as the brokers say it: at the start, at one that speaks, when one is gone; what is written. */
-#include "presence.h"
+/*
+ * Who is there, as the brokers say it: at the start, at one that speaks, when one is gone; what is written of it, and
+ * what when the disk is full.
+ */
 #include "tap.h"
+#include "visit_writer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,8 @@ struct rig {
 	char folder[32];
 	struct store *store;
 	struct presences *p;
+	atomic_bool full;    /* the disk */
+	atomic_uint refused; /* changes, since it is */
 	struct errbuf eb;
 };
 
@@ -38,8 +43,23 @@ static void device_add(struct rig *r, const uint8_t id[16])
 	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
 }
 
+static void prepare(void *ctx, struct store_change **changes, size_t n)
+{
+	struct rig *r = ctx;
+
+	if (!atomic_load(&r->full))
+		return;
+	for (size_t i = 0; i < n; i++)
+		store_change_fail(changes[i], ERR_SPACE, "the disk is full");
+	atomic_fetch_add(&r->refused, (unsigned)n);
+}
+
 static void begin(struct rig *r)
 {
+	struct store_options options = { .prepare = prepare, .ctx = r };
+	struct store_authority authority = {
+		.id = 1, .kind = "device-ca", .n = 1, .state = "active"
+	};
 	struct store_tenant tenant = { .id = TENANT, .uuid = { 1 }, .name = "t" };
 	struct store_change *c = store_change_new(TENANT);
 	char path[64];
@@ -48,9 +68,9 @@ static void begin(struct rig *r)
 	snprintf(r->folder, sizeof(r->folder), "/tmp/presenceXXXXXX");
 	need(mkdtemp(r->folder), "a folder");
 	snprintf(path, sizeof(path), "%s/r.db", r->folder);
-	need(store_open(path, &(struct store_options){ .ctx = NULL }, &r->store, &r->eb) == OK,
-	    r->eb.text);
+	need(store_open(path, &options, &r->store, &r->eb) == OK, r->eb.text);
 	store_tenant_add(c, &tenant);
+	store_authority_put(c, &authority);
 	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
 	device_add(r, board);
 	device_add(r, late);
@@ -239,8 +259,6 @@ static void order(void)
 	ok(presence_take(r.p, &change) && change.write && change.check &&
 	        change.visit.ended == NOW + 8 && !presence_take(r.p, &change),
 	    "and leaves before it is written: one row, that does not end before it begins");
-	presence_again(r.p, change.visit.id);
-	ok(!presence_take(r.p, &change), "there is nothing of it to look at again");
 	end(&r);
 }
 
@@ -290,8 +308,115 @@ static void many(void)
 	end(&r);
 }
 
+/* --- the first use of a certificate --- */
+
+static int64_t now_ms(void *ctx)
+{
+	(void)ctx;
+	return NOW;
+}
+
+static void nobody(void *ctx)
+{
+	(void)ctx;
+}
+
+/* A certificate of the board with which `came` comes as this connection. */
+static void issue(struct rig *r, uint8_t n)
+{
+	struct store_cert cert = {
+		.authority = 1, .years = 31, .enabled = true, .level = 1, .created = NOW + n
+	};
+	struct store_change *c = store_change_new(TENANT);
+	struct store_device d;
+
+	need(store_device_get(r->store, TENANT, board, &d, &r->eb) == OK, r->eb.text);
+	memset(cert.serial, n, sizeof(cert.serial));
+	memset(cert.fingerprint, n, sizeof(cert.fingerprint));
+	memset(cert.sig, 1, sizeof(cert.sig));
+	memcpy(cert.device, board, 16);
+	memcpy(d.cert, cert.serial, 16);
+	store_device_put(c, &d);
+	store_cert_put(c, &cert);
+	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
+}
+
+static enum store_cert_state state_of(struct rig *r, uint8_t n)
+{
+	struct store_cert cert;
+	uint8_t serial[16];
+
+	memset(serial, n, sizeof(serial));
+	need(store_cert_get(r->store, TENANT, serial, &cert, &r->eb) == OK, r->eb.text);
+	return cert.state;
+}
+
+/* The registry has answered whatever this turn asks of it. */
+static void turn(struct visit_writer *w, int64_t now)
+{
+	while (visit_writer_turn(w, now) || visit_writer_waits(w))
+		usleep(1000);
+}
+
+/* How many changes the registry has refused in this turn. */
+static unsigned refused_at(struct rig *r, struct visit_writer *w, int64_t now)
+{
+	unsigned before = atomic_load(&r->refused);
+
+	turn(w, now);
+	return atomic_load(&r->refused) - before;
+}
+
+/* A first use that cannot be written is tried again, once in a while, until it can. */
+static void first_use(void)
+{
+	struct log log = LOG_TO(-1, LOG_LEVEL_ERROR, false);
+	struct visit_writer w = {
+		.tenant = TENANT, .log = &log, .now_ms = now_ms, .answered = nobody
+	};
+	struct rig r;
+	int north;
+
+	begin(&r);
+	w.store = r.store;
+	w.presences = r.p;
+	north = presence_greet(r.p, "north", boot, NOW);
+	issue(&r, 1);
+	ok(came(&r, north, 1, board, NOW), "a board comes");
+	turn(&w, 5);
+	ok(state_of(&r, 1) == STORE_ACTIVE, "its certificate is active from then on");
+	issue(&r, 2);
+	atomic_store(&r.full, true);
+	ok(came(&r, north, 2, board, NOW + 1), "it comes with the next one, and the disk is full");
+	presence_left(r.p, north, 2, NOW + 2, "");
+	ok(refused_at(&r, &w, 10) == 2, "neither its visit nor its use can be written");
+	ok(refused_at(&r, &w, 10) + refused_at(&r, &w, 9 + VISIT_WRITER_AGAIN_MS) == 0,
+	    "which is not tried at once");
+	ok(refused_at(&r, &w, 10 + VISIT_WRITER_AGAIN_MS) == 1 &&
+	        refused_at(&r, &w, 11 + VISIT_WRITER_AGAIN_MS) == 0,
+	    "but in a while, once");
+	(void)presence_greet(r.p, "north", another, NOW);
+	ok(came(&r, north, 2, board, NOW + 3) &&
+	        refused_at(&r, &w, 12 + VISIT_WRITER_AGAIN_MS) == 2,
+	    "when it comes again, its visits alone are written: its use waits already");
+	atomic_store(&r.full, false);
+	turn(&w, 12 + VISIT_WRITER_AGAIN_MS);
+	ok(state_of(&r, 2) == STORE_ISSUED, "there is room again");
+	turn(&w, 11 + 2 * VISIT_WRITER_AGAIN_MS);
+	ok(state_of(&r, 2) == STORE_ACTIVE && state_of(&r, 1) == STORE_SUPERSEDED,
+	    "and the older certificate is retired");
+	issue(&r, 3);
+	atomic_store(&r.full, true);
+	ok(came(&r, north, 3, board, NOW + 4) && refused_at(&r, &w, 20000) == 2 &&
+	        refused_at(&r, &w, 20000) == 0,
+	    "one waits when it ends");
+	visit_writer_end(&w);
+	end(&r);
+}
+
 int main(void)
 {
+	first_use();
 	states();
 	restart();
 	order();

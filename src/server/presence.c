@@ -44,7 +44,7 @@ struct presences {
 	pthread_mutex_t lock;
 	struct visit *by_id[BUCKETS], *by_device[BUCKETS], *all;
 	struct visit *first, **last; /* to be written */
-	size_t n, devices;
+	size_t n, limit, devices;
 	struct place place[PRESENCE_BROKERS];
 	unsigned places, speaking;
 	bool ever;
@@ -74,7 +74,7 @@ static struct visit *add(
 	struct visit *v;
 	size_t i = bucket_of(id), d = bucket_of(device);
 
-	if (p->n >= PRESENCE_VISITS || !(v = calloc(1, sizeof(*v))))
+	if (p->n >= p->limit || !(v = calloc(1, sizeof(*v))))
 		return NULL;
 	memcpy(v->id, id, 16);
 	memcpy(v->device, device, 16);
@@ -191,7 +191,7 @@ static bool load(void *ctx, const struct store_visit *row)
 	struct visit *v = place < 0 ? NULL : add(l->p, row->id, row->device, place);
 
 	if (!v) {
-		l->e = place < 0 || l->p->n >= PRESENCE_VISITS ? ERR_SPACE : ERR_MEMORY;
+		l->e = place < 0 || l->p->n >= l->p->limit ? ERR_SPACE : ERR_MEMORY;
 		return false;
 	}
 	memcpy(v->print, row->print, sizeof(v->print));
@@ -212,6 +212,7 @@ enum err presences_new(
 	if (!p)
 		return err_set(eb, ERR_MEMORY, "no memory for the visits");
 	p->last = &p->first;
+	p->limit = PRESENCE_VISITS;
 	pthread_mutex_init(&p->lock, NULL);
 	if ((e = store_visit_open(store, tenant, load, &l, eb)) == OK && l.e != OK)
 		e = err_set(eb, l.e, "too many visits that last, or no memory for them");
@@ -231,6 +232,13 @@ void presences_free(struct presences *p)
 		drop(p, p->all);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
+}
+
+void presence_limit(struct presences *p, size_t visits)
+{
+	pthread_mutex_lock(&p->lock);
+	p->limit = visits;
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* --- asked --- */
@@ -328,7 +336,7 @@ static enum err came(struct presences *p, int broker, const struct presence_visi
 	v = find(p, id);
 	new = !v || v->ended != 0; /* one that was thought to have gone is the same visit */
 	if (!v && !(v = add(p, id, visit->device, broker)))
-		return p->n >= PRESENCE_VISITS ? ERR_SPACE : ERR_MEMORY;
+		return p->n >= p->limit ? ERR_SPACE : ERR_MEMORY;
 	if (new) {
 		memcpy(v->print, visit->print, sizeof(v->print));
 		snprintf(v->address, sizeof(v->address), "%s", visit->address);

@@ -39,10 +39,13 @@ enum err presences_new(
 /* NULL is fine. */
 void presences_free(struct presences *p);
 
+#define PRESENCE_VISITS 300000 /* in memory; more are not recorded */
+/* Another limit; for tests. */
+void presence_limit(struct presences *p, size_t visits);
+
 /* --- what brokers tell, from one thread --- */
 
-#define PRESENCE_BROKERS 128   /* names, of those too that have not come since the start */
-#define PRESENCE_VISITS 300000 /* in memory; more are not recorded */
+#define PRESENCE_BROKERS 128 /* names, of those too that have not come since the start */
 
 /*
  * The broker of this name has come: what another start of it left behind has ended, unseen. Its

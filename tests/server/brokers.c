@@ -497,6 +497,47 @@ static void used_while_full(void)
 	end(&r);
 }
 
+static size_t boards_at(struct rig *r)
+{
+	return presence_at(r->presences, 0);
+}
+
+/* More boards than there is room for: those are not known to be there, and their broker stays. */
+static void crowded_house(void)
+{
+	uint8_t id[16];
+	struct plug north;
+	struct rig r;
+	uint64_t seq;
+
+	begin(&r);
+	r.log.fd = -1; /* it is said there */
+	presence_limit(r.presences, 2);
+	for (uint8_t n = 1; n <= 4; n++)
+		put(&r, n, true);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced);
+	for (uint8_t n = 1; n <= 3; n++)
+		say_connected(&north, n, n, n);
+	memset(id, 4, sizeof(id));
+	feed_refused(&north.feed, "revoked", id, "192.0.2.8");
+	UNTIL(&north, boards_at(&r) == 2);
+	seq = put(&r, 4, false);
+	UNTIL(&north, north.feed.seq >= seq && has(&north, 4, false));
+	ok(online(&r, 1) && online(&r, 2) && !online(&r, 3), "two find room, a third does not");
+	ok(north.ups == 1 && north.downs == 0 && has(&north, 4, false),
+	    "its broker stays, and hears what has changed");
+	feed_disconnected(&north.feed, 1, NOW, NULL);
+	feed_disconnected(&north.feed, 3, NOW, NULL);
+	UNTIL(&north, visits(&r, 1) == 1);
+	say_connected(&north, 4, 4, 4);
+	UNTIL(&north, online(&r, 4));
+	ok(online(&r, 4) && !online(&r, 1) && boards_at(&r) == 2 && north.downs == 0,
+	    "one leaves, whoever comes then finds room");
+	plug_out(&north);
+	end(&r);
+}
+
 /* What is in the registry can be read a moment before we are told of it; here the moment lasts. */
 static void unannounced(void)
 {
@@ -962,6 +1003,7 @@ int main(void)
 	reaching();
 	first_use();
 	used_while_full();
+	crowded_house();
 	unannounced();
 	trouble();
 	slow_reader();

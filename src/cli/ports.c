@@ -5,17 +5,51 @@
 
 #include <stdlib.h>
 
-static enum err port_print(const struct cli *cli, const struct serial_listed *p, struct errbuf *eb)
+static size_t larger(size_t n, const char *text)
 {
-	char usb[16] = "";
+	return cli_width(text) > n ? cli_width(text) : n;
+}
 
+static void cell(const char *text, size_t wide)
+{
+	if (wide > 0)
+		printf("%s%*s", text, (int)(wide - cli_width(text) + 2), "");
+}
+
+static void usb_text(const struct serial_listed *p, char usb[16])
+{
+	usb[0] = '\0';
 	if (p->usb_vid >= 0)
-		snprintf(usb, sizeof(usb), "%04x:%04x", (unsigned)p->usb_vid & 0xffff,
+		snprintf(usb, 16, "%04x:%04x", (unsigned)p->usb_vid & 0xffff,
 		    (unsigned)p->usb_pid & 0xffff);
-	if (!cli_json(cli)) {
-		printf("%-40s %-9s %-20s %s\n", p->path, usb, p->usb_serial, p->about);
-		return OK;
+}
+
+/* Columns as wide as what stands in them; what stands nowhere has none. */
+static void ports_print(const struct serial_listed *list, size_t n)
+{
+	size_t path = 0, number = 0, serial = 0;
+	char usb[16];
+
+	for (size_t i = 0; i < n; i++) {
+		usb_text(&list[i], usb);
+		path = larger(path, list[i].path);
+		number = larger(number, usb);
+		serial = larger(serial, list[i].usb_serial);
 	}
+	for (size_t i = 0; i < n; i++) {
+		usb_text(&list[i], usb);
+		cell(list[i].path, path);
+		cell(usb, number);
+		cell(list[i].usb_serial, serial);
+		puts(list[i].about);
+	}
+}
+
+static enum err port_json(const struct serial_listed *p, struct errbuf *eb)
+{
+	char usb[16];
+
+	usb_text(p, usb);
 	return cli_json_print(
 	    json_pack("{s:s,s:s,s:s,s:s,s:s,s:b}", "path", p->path, "name", p->name, "about",
 	        p->about, "usb", usb, "usb_serial", p->usb_serial, "virtual", p->is_virtual),
@@ -32,8 +66,10 @@ static enum err ports(struct cli *cli, struct errbuf *eb)
 	if ((e = folder_run(run, eb)) != OK || (e = folder_join(run, "tty", ttys, eb)) != OK ||
 	    (e = serial_list(ttys, &list, &n, eb)) != OK)
 		return e;
-	for (size_t i = 0; i < n && e == OK; i++)
-		e = port_print(cli, &list[i], eb);
+	for (size_t i = 0; i < n && e == OK && cli_json(cli); i++)
+		e = port_json(&list[i], eb);
+	if (!cli_json(cli))
+		ports_print(list, n);
 	if (n == 0)
 		cli_say(cli, "no serial port: plug a board in, or start a virtual one with "
 		             "`imprint board NAME`");
@@ -43,7 +79,7 @@ static enum err ports(struct cli *cli, struct errbuf *eb)
 
 const struct cli_command ports_commands[] = {
 	{ .name = "ports",
-	    .summary = "list the serial ports of this computer and of virtual boards",
+	    .summary = "list this computer's serial ports, virtual ones too",
 	    .run = ports },
 	{ 0 },
 };

@@ -487,6 +487,8 @@ static json_t *boards_json(const struct up *u)
 static enum err report(struct up *u, struct errbuf *eb)
 {
 	size_t n = strlen(u->state);
+	bool flagged = cli_flagged(u->cli, "state");
+	const char *again = flagged ? " --state " : "", *place = flagged ? u->state : "";
 	/* The user's own credentials are of another server, and stay so. */
 	bool other =
 	    strncmp(u->services.credentials, u->state, n) == 0 && u->services.credentials[n] == '/';
@@ -513,9 +515,10 @@ static enum err report(struct up *u, struct errbuf *eb)
 		    cli_ink(u->cli, stdout, CLI_PLAIN), g->device_id);
 	}
 	if (!cli_on(u->cli, "once"))
-		printf("look         imprint status; imprint device list%s%s\n"
-		       "end          Ctrl-C, or imprint down\n",
-		    other ? " --credentials " : "", other ? u->services.credentials : "");
+		printf("look         imprint status%s%s; imprint device list%s%s\n"
+		       "end          Ctrl-C, or imprint down%s%s\n",
+		    again, place, other ? " --credentials " : "",
+		    other ? u->services.credentials : "", again, place);
 	fflush(stdout);
 	return OK;
 }
@@ -604,7 +607,7 @@ static enum err up(struct cli *cli, struct errbuf *eb)
 const struct cli_command up_commands[] = {
 	{ .name = "up",
 	    .stops = true,
-	    .summary = "run server, broker and a virtual board, until it is ONLINE and on",
+	    .summary = "run server, broker and a virtual board until Ctrl-C",
 	    .about =
 	        "Starts imprintd and mosquitto with the state folder, which they make at the "
 	        "first time: organization, device authority, credentials, certificates of the "

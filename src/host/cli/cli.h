@@ -110,6 +110,8 @@ long cli_number(const struct cli *cli, const char *option); /* must have a value
 struct slice cli_nth(const struct cli *cli, const char *option, unsigned i);
 /* True when somebody chose the value, by flag, environment or file: it is not the default. */
 bool cli_given(const struct cli *cli, const char *option);
+/* True when it was a flag, which the next command has to be given again. */
+bool cli_flagged(const struct cli *cli, const char *option);
 /* --timeout in seconds, or what the command takes without it. */
 long cli_timeout(const struct cli *cli, long otherwise);
 

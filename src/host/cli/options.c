@@ -480,7 +480,7 @@ static enum err flags_take(struct cli *cli, int argc, char **argv, unsigned skip
 
 /* What nobody said by flag may stand in the environment or in the file. */
 static enum err value_look_up(
-    struct cli *cli, const struct cli_option *o, const char **value, struct errbuf *eb)
+    const struct cli *cli, const struct cli_option *o, const char **value, struct errbuf *eb)
 {
 	char where[FOLDER_PATH_MAX + 64];
 
@@ -662,6 +662,16 @@ struct slice cli_nth(const struct cli *cli, const char *option, unsigned i)
 bool cli_given(const struct cli *cli, const char *option)
 {
 	return cli_text(cli, option) != option_of(cli, option)->fallback;
+}
+
+bool cli_flagged(const struct cli *cli, const char *option)
+{
+	const struct cli_option *o = option_of(cli, option);
+	const char *inherited = NULL;
+
+	return cli_given(cli, option) &&
+	       (o->flag_only || value_look_up(cli, o, &inherited, NULL) != OK ||
+	           cli_text(cli, option) != inherited);
 }
 
 long cli_timeout(const struct cli *cli, long otherwise)

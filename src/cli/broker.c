@@ -217,7 +217,9 @@ static enum err check(struct cli *cli, struct errbuf *eb)
 			return e;
 		cli->reported = true;
 	}
-	if (c.n > 0)
+	if (c.n == 0)
+		cli_say(cli, "%s: no unsafe option", c.path);
+	else
 		return err_set(eb, ERR_DENIED, "%s: the plugin would let nobody in", c.path);
 	return OK;
 }

@@ -352,7 +352,9 @@ static enum err provision(struct cli *cli, struct errbuf *eb)
 	if (cli_on(cli, "list-steps"))
 		e = steps_print(cli, eb);
 	else if (!port || !p.name)
-		e = err_set(eb, ERR_ARG, "--%s is missing", port ? "name" : "port");
+		e = err_set(eb, ERR_ARG, "%s",
+		    port ? "--name is missing: what the board is to be called"
+		         : "--port is missing; `imprint ports` lists what there is");
 	else if ((e = port_find(&p, port, eb)) == OK && (e = issuer_open(&p, eb)) == OK &&
 	         (e = local_records(cli, p.records, eb)) == OK && (e = network(&p, eb)) == OK)
 		e = provision_run(&p, eb);

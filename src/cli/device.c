@@ -208,7 +208,7 @@ static void row_print(
 		put(text, c == TAGS ? room : 0);
 		if (c == STATUS && d)
 			fputs(cli_ink(cli, stdout, CLI_PLAIN), stdout);
-		if (c + 1 < COLUMNS && (c + 1 < TAGS || wide[TAGS] > 0))
+		if (c + 1 < TAGS || (c + 1 == TAGS && (!d || d->n_tags > 0)))
 			printf("%*s", (int)(wide[c] - cli_width(text) + 2), "");
 		used += wide[c] + 2;
 	}
@@ -594,7 +594,7 @@ const struct cli_command device_commands[] = {
 	    .args = "NAME|ID",
 	    .args_min = 1,
 	    .args_max = 1,
-	    .summary = "show a device, its certificates, and where it is connected",
+	    .summary = "show a device, its certificates and its connections",
 	    .options = show_options,
 	    .run = show },
 	{ .name = "device create",

@@ -453,7 +453,7 @@ static enum err version(struct cli *cli, struct errbuf *eb)
 
 const struct cli_command doctor_commands[] = {
 	{ .name = "doctor",
-	    .summary = "say what is here, what is missing, and what to do about it",
+	    .summary = "say what is missing here, and what to do about it",
 	    .about = "Looks at the clock, programs, folders, ports, permissions for boards and "
 	             "chips, the server and its certificates, and changes nothing. A note is "
 	             "worth knowing; what is missing keeps something from working, and then the "

@@ -423,7 +423,7 @@ const struct cli_command door_commands[] = {
 	    .args = "NAME|ID",
 	    .args_min = 1,
 	    .args_max = 1,
-	    .summary = "list the connections of a device, and when it was refused",
+	    .summary = "list a device's connections, and when it was refused",
 	    .about = "Newest first. The server keeps a hundred of each device.",
 	    .options = history_options,
 	    .run = history },
@@ -432,7 +432,7 @@ const struct cli_command door_commands[] = {
 
 const struct cli_command broker_list_commands[] = {
 	{ .name = "broker list",
-	    .summary = "list the brokers that speak to the server, and how fresh they are",
+	    .summary = "list the server's brokers, and how fresh they are",
 	    .about = "A fresh broker has applied everything that the server knows; one that is "
 	             "silent goes on with what it knew for 15 minutes and then lets nobody in, "
 	             "unless it is configured otherwise.",

@@ -476,7 +476,7 @@ const struct cli_command element_commands[] = {
 	    .args = "NAME FILE",
 	    .args_min = 2,
 	    .args_max = 2,
-	    .summary = "make an emulated element from a snapshot, or put it back",
+	    .summary = "make or replace an emulated element from a snapshot",
 	    .about = "The chip NAME then holds what FILE holds, its serial number and locks too; "
 	             "what it "
 	             "held before is gone. Refused while NAME runs.",
@@ -499,7 +499,7 @@ const struct cli_command element_commands[] = {
 	    .args_min = 1,
 	    .args_max = 1,
 	    .stops = true,
-	    .summary = "print every command that goes to a running emulated element",
+	    .summary = "print every command that goes to an emulated element",
 	    .about =
 	        "NAME is a running emulator or virtual board, or the path of its socket. One line "
 	        "for each command with its answer and the milliseconds between them, until "

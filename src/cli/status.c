@@ -337,7 +337,7 @@ static enum err status(struct cli *cli, struct errbuf *eb)
 
 const struct cli_command status_commands[] = {
 	{ .name = "status",
-	    .summary = "say what runs, who is let in, which boards are ONLINE, what ends when",
+	    .summary = "say what runs, who is let in, which boards are ONLINE",
 	    .about = "Of the `imprint up` that runs with this state folder. The exit status says "
 	             "it too: 0 when all is well and every board ONLINE, 3 when nothing runs, "
 	             "another one for what is wrong. What a board is, the server says, and so "

@@ -10,7 +10,7 @@ import unittest
 
 import harness
 
-VALUE = re.compile(r"^  (?:-\w, )?--([\w-]+)( [A-Z0-9a-z|]\S*)? ", re.M)
+VALUE = re.compile(r"^  (?:-\w, )?--([\w-]+)( [A-Z0-9a-z|]\S*)?(?:  |$)", re.M)
 
 
 def exit_codes():
@@ -54,12 +54,18 @@ class Help(CliTest):
                 self.assertEqual(self.imprint("help", *words).stdout, text)
                 self.assertIn(f"usage: imprint {name}", text)
                 self.assertIn("global options:", text)
-                self.assertTrue(all(len(line) < 80 for line in text.splitlines()), text)
+                self.assertTrue(all(len(line) < 80 and line == line.rstrip() for line in text.splitlines()), text)
                 # The parser finds a command before it knows it, so an option takes a value everywhere or nowhere.
                 for option, value in VALUE.findall(text):
                     takes.setdefault(option, set()).add(bool(value))
         self.assertGreater(len(takes), 15)
         self.assertEqual([o for o, kinds in takes.items() if len(kinds) > 1], [])
+
+    def test_lists_fit_a_terminal(self):
+        for argv in ([], ["element"], ["device"], ["certificate"]):
+            text = self.imprint(*argv, "--help").stdout
+            self.assertEqual([line for line in text.splitlines() if len(line) >= 80 or line != line.rstrip()], [])
+            self.assertNotRegex(text, r"(?m)^ {3,24}\S", "a summary takes a second line")
 
     def test_group(self):
         for argv in (["help", "element"], ["element", "--help"]):

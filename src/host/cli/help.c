@@ -72,9 +72,10 @@ static void options_print(FILE *to, const struct cli_option *table)
 		snprintf(help, sizeof(help), "%s%s%s%s%s", plain,
 		    table->required ? " (required)" : "", table->fallback ? " (default " : "",
 		    table->fallback ? table->fallback : "", table->fallback ? ")" : "");
-		fprintf(to, "  %-28s ", spelled);
-		if (strlen(spelled) > 28)
-			fprintf(to, "\n%31s", "");
+		if (strlen(spelled) > 27)
+			fprintf(to, "  %s\n%31s", spelled, "");
+		else
+			fprintf(to, "  %-29s", spelled);
 		wrapped_print(to, help, 31);
 	}
 }
@@ -97,7 +98,8 @@ static void usage_print(FILE *to, const struct cli_program *program, const struc
 
 static void summary_print(void *ctx, const struct cli_command *c)
 {
-	fprintf(ctx, "  %-22s %s\n", c->name, c->summary);
+	fprintf(ctx, "  %-20s  ", c->name);
+	wrapped_print(ctx, c->summary, 24);
 }
 
 struct group {
@@ -138,6 +140,7 @@ static void command_help(FILE *to, const struct cli_program *program, const stru
 void cli_help(const struct cli *cli, FILE *to)
 {
 	const struct cli_program *program = cli->program;
+	char more[HELP_MAX];
 
 	if (cli->command != NULL) {
 		command_help(to, program, cli->command);
@@ -155,10 +158,12 @@ void cli_help(const struct cli *cli, FILE *to)
 	cli_each_command(program, summary_print, to);
 	fputs("\nglobal options:\n", to);
 	options_print(to, program->globals);
-	fprintf(to,
-	    "\nEvery option with a value can stand in the environment: --state is IMPRINT_STATE.\n"
-	    "`%s help COMMAND` explains one command, `%s help exit` the exit codes.\n",
+	snprintf(more, sizeof(more),
+	    "Most options can stand in the environment, --state as IMPRINT_STATE: the man page "
+	    "says which. `%s help COMMAND` explains a command, `%s help exit` the exit codes.",
 	    program->name, program->name);
+	fputc('\n', to);
+	wrapped_print(to, more, 0);
 }
 
 /* --- exit codes: errors.def, one line per code --- */
@@ -327,7 +332,7 @@ const struct cli_command help_commands[] = {
 	{ .name = "help",
 	    .args = "[COMMAND | exit | man]",
 	    .args_max = 2,
-	    .summary = "explain a command, the exit codes, or print the man page",
+	    .summary = "explain commands or exit codes, or print the man page",
 	    .run = help },
 	{ 0 },
 };

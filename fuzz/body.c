@@ -1,6 +1,6 @@
 /*
  * The first byte chooses the object. A body that is taken holds nothing over its limits, and written
- * again it is taken again, the same. The short way through a usual body and the library agree.
+ * again it is taken again, the same.
  */
 #include "body.h"
 #include "fuzz.h"
@@ -43,7 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t given, again;
 	uint8_t *text = NULL;
 	size_t n = 0;
-	enum err e;
 
 	memset(&one, 0, sizeof(one));
 	memset(&two, 0, sizeof(two));
@@ -52,13 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	o = objects[data[0] % COUNT(objects)];
-	e = body_parse(o, (struct slice){ data + 1, size - 1 }, &one, &given, NULL);
-	CHECK(e == body_judge(o, (struct slice){ data + 1, size - 1 }, &two, &again, NULL));
-	if (e != OK) {
+	if (body_parse(o, (struct slice){ data + 1, size - 1 }, &one, &given, NULL) != OK) {
 		json_drop(&w);
 		return 0;
 	}
-	CHECK(again == given && memcmp(&one, &two, sizeof(one)) == 0);
 	json_open(&w, NULL, '{');
 	for (size_t i = 0; i < o->n; i++)
 		if (given & BODY_BIT(i))

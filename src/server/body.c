@@ -162,23 +162,11 @@ enum err body_text_check(
 	return text_check(&object->fields[field], text, eb);
 }
 
-static enum err put_text(
-    const struct body_field *f, struct slice text, uint8_t *out, struct errbuf *eb)
-{
-	enum err e = text_check(f, text, eb);
-
-	if (e != OK || (f->kind == BODY_KIND_LINK && text.n == 0))
-		return e;
-	if (f->kind == BODY_KIND_UUID || f->kind == BODY_KIND_LINK)
-		return uuid_parse(text, out + f->offset);
-	memcpy(out + f->offset, text.p, text.n);
-	return OK;
-}
-
 static enum err take(const struct body_field *f, json_t *value, uint8_t *out, struct errbuf *eb)
 {
 	struct slice text = { (const uint8_t *)json_string_value(value),
 		json_string_length(value) };
+	enum err e;
 
 	if (f->kind == BODY_KIND_FLAG) {
 		bool flag = json_is_true(value);
@@ -192,122 +180,14 @@ static enum err take(const struct body_field *f, json_t *value, uint8_t *out, st
 		return OK;
 	if (!text.p)
 		return err_set(eb, ERR_FORMAT, "%s: not a string", f->name);
-	return put_text(f, text, out, eb);
-}
-
-static size_t find_field(const struct body_object *object, const char *key)
-{
-	size_t i = 0;
-
-	while (i < object->n && strcmp(object->fields[i].name, key) != 0)
-		i++;
-	return i;
-}
-
-/*
- * --- the usual body: one object of texts and flags in ASCII, with the short escapes ---
- *
- * Nearly every body is one, and the library goes through it byte by byte. What this takes the library takes
- * with the same result (fuzz/body.c holds the two against each other); what it does not take, for whatever
- * reason, the library judges.
- */
-
-struct usual {
-	const uint8_t *p, *end;
-};
-
-static void skip_blanks(struct usual *in)
-{
-	while (in->p < in->end &&
-	       (*in->p == ' ' || *in->p == '\n' || *in->p == '\r' || *in->p == '\t'))
-		in->p++;
-}
-
-/* This byte, and blanks before it. */
-static bool take_byte(struct usual *in, uint8_t c)
-{
-	skip_blanks(in);
-	if (in->p == in->end || *in->p != c)
-		return false;
-	in->p++;
-	return true;
-}
-
-static bool take_word(struct usual *in, struct slice word)
-{
-	if ((size_t)(in->end - in->p) < word.n || memcmp(in->p, word.p, word.n) != 0)
-		return false;
-	in->p += word.n;
-	return true;
-}
-
-/* 0: none of those that are taken here. */
-static uint8_t escaped(uint8_t c)
-{
-	static const char letters[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
-	const char *at = c ? strchr(letters, c) : NULL;
-
-	return at ? (uint8_t)bytes[at - letters] : 0;
-}
-
-/* What stands between quotation marks; `to` has room for all that is left, and for a NUL. */
-static bool take_text(struct usual *in, uint8_t *to, size_t *n)
-{
-	uint8_t *start = to;
-
-	if (!take_byte(in, '"'))
-		return false;
-	for (; in->p < in->end && *in->p != '"'; in->p++) {
-		uint8_t c = *in->p;
-
-		if (c < 0x20 || c >= 0x80)
-			return false;
-		if (c == '\\' && (++in->p == in->end || (c = escaped(*in->p)) == 0))
-			return false;
-		*to++ = c;
-	}
-	*to = '\0';
-	*n = (size_t)(to - start);
-	return take_byte(in, '"');
-}
-
-static bool take_member(const struct body_object *object, struct usual *in, uint8_t *text,
-    uint8_t *out, uint32_t *given)
-{
-	const struct body_field *f;
-	size_t i, n;
-	bool flag;
-
-	if (!take_text(in, text, &n) || !take_byte(in, ':') ||
-	    (i = find_field(object, (const char *)text)) == object->n || *given & BODY_BIT(i))
-		return false;
-	f = &object->fields[i];
-	*given |= BODY_BIT(i);
-	skip_blanks(in);
-	if (f->kind != BODY_KIND_FLAG)
-		return take_text(in, text, &n) &&
-		       put_text(f, (struct slice){ text, n }, out, NULL) == OK;
-	flag = take_word(in, TEXT("true"));
-	memcpy(out + f->offset, &flag, sizeof(flag));
-	return flag || take_word(in, TEXT("false"));
-}
-
-static bool take_usual(
-    const struct body_object *object, struct slice body, uint8_t *out, uint32_t *given)
-{
-	struct usual in = { body.p, body.p + body.n };
-	uint8_t text[BODY_MAX + 1];
-	bool good = take_byte(&in, '{');
-
-	if (good && !take_byte(&in, '}')) {
-		do
-			good = take_member(object, &in, text, out, given);
-		while (good && take_byte(&in, ','));
-		good = good && take_byte(&in, '}');
-	}
-	skip_blanks(&in);
-	wipe(text, body.n < sizeof(text) ? body.n : sizeof(text)); /* may be a password */
-	return good && in.p == in.end;
+	if ((e = text_check(f, text, eb)) != OK)
+		return e;
+	if (f->kind == BODY_KIND_LINK && text.n == 0)
+		return OK;
+	if (f->kind == BODY_KIND_UUID || f->kind == BODY_KIND_LINK)
+		return uuid_parse(text, out + f->offset);
+	memcpy(out + f->offset, text.p, text.n);
+	return OK;
 }
 
 /* --- the object --- */
@@ -321,8 +201,10 @@ static enum err members(const struct body_object *object, json_t *json, uint8_t 
 
 	json_object_foreach(json, key, value)
 	{
-		size_t i = find_field(object, key);
+		size_t i = 0;
 
+		while (i < object->n && strcmp(object->fields[i].name, key) != 0)
+			i++;
 		if (i == object->n)
 			return err_set(
 			    eb, ERR_FORMAT, "%.40s: no member of a %s", key, object->name);
@@ -333,61 +215,37 @@ static enum err members(const struct body_object *object, json_t *json, uint8_t 
 	return OK;
 }
 
-/* Into a struct of zeros. */
-static enum err judge(const struct body_object *object, struct slice text, uint8_t *made,
-    uint32_t *given, struct errbuf *eb)
+enum err body_parse(const struct body_object *object, struct slice text, void *out, uint32_t *given,
+    struct errbuf *eb)
 {
-	json_error_t at;
-	json_t *json = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &at);
-	enum err e;
-
-	if (!json)
-		return err_set(eb, ERR_FORMAT, "the body is not JSON: line %d, column %d: %s",
-		    at.line, at.column, at.text);
-	if (!json_is_object(json))
-		e = err_set(eb, ERR_FORMAT, "the body is JSON, but not an object");
-	else
-		e = members(object, json, made, given, eb);
-	json_decref(json);
-	return e;
-}
-
-static enum err parse(const struct body_object *object, struct slice text, bool usual, void *out,
-    uint32_t *given, struct errbuf *eb)
-{
-	uint8_t *made;
+	uint8_t *made = NULL;
 	uint32_t bits = 0;
-	enum err e = OK;
+	json_error_t at;
+	json_t *json;
+	enum err e;
 
 	if (text.n > BODY_MAX)
 		return err_set(eb, ERR_SPACE, "the body: %zu bytes, at most %d", text.n, BODY_MAX);
 	if (text.n == 0)
 		return err_set(eb, ERR_FORMAT, "the body is empty, not a JSON object");
-	if (!(made = calloc(1, object->size)))
-		return err_set(eb, ERR_MEMORY, "no memory for a body");
-	if (!usual || !take_usual(object, text, made, &bits)) {
-		memset(made, 0, object->size);
-		bits = 0;
-		e = judge(object, text, made, &bits, eb);
-	}
+	json = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &at);
+	if (!json)
+		return err_set(eb, ERR_FORMAT, "the body is not JSON: line %d, column %d: %s",
+		    at.line, at.column, at.text);
+	made = calloc(1, object->size);
+	if (!made)
+		e = err_set(eb, ERR_MEMORY, "no memory for a body");
+	else if (!json_is_object(json))
+		e = err_set(eb, ERR_FORMAT, "the body is JSON, but not an object");
+	else
+		e = members(object, json, made, &bits, eb);
 	if (e == OK) {
 		memcpy(out, made, object->size);
 		*given = bits;
 	}
+	json_decref(json);
 	free(made);
 	return e;
-}
-
-enum err body_parse(const struct body_object *object, struct slice text, void *out, uint32_t *given,
-    struct errbuf *eb)
-{
-	return parse(object, text, true, out, given, eb);
-}
-
-enum err body_judge(const struct body_object *object, struct slice text, void *out, uint32_t *given,
-    struct errbuf *eb)
-{
-	return parse(object, text, false, out, given, eb);
 }
 
 void body_given(const struct body_object *object, uint32_t given, char *out, size_t cap)

@@ -117,9 +117,6 @@ extern const struct body_object device_object, cert_object, tag_object, pass_obj
 /* ERR_FORMAT with field and reason; ERR_SPACE: more than BODY_MAX bytes; ERR_MEMORY. */
 enum err body_parse(const struct body_object *object, struct slice json, void *out, uint32_t *given,
     struct errbuf *eb) MUST_CHECK;
-/* The same, and slower: what body_parse must be equal to. For tests. */
-enum err body_judge(const struct body_object *object, struct slice json, void *out, uint32_t *given,
-    struct errbuf *eb) MUST_CHECK;
 /* One value that came another way (a path, a query), by the same rules. */
 enum err body_text_check(const struct body_object *object, unsigned field, struct slice text,
     struct errbuf *eb) MUST_CHECK;

@@ -49,17 +49,6 @@ static const struct {
 	{ "bytes behind", "{} {}", ERR_FORMAT, "not JSON" },
 	{ "a comma too many", "{\"name\":\"a\",}", ERR_FORMAT, "not JSON" },
 	{ "a comment", "{} // yes", ERR_FORMAT, "not JSON" },
-	{ "a comma at first", "{,\"name\":\"a\"}", ERR_FORMAT, "not JSON" },
-	{ "no comma", "{\"name\":\"a\" \"serial\":\"b\"}", ERR_FORMAT, "not JSON" },
-	{ "blanks everywhere", "\t{ \"locked\"\r\n:\ttrue , \"name\" : \"a\" } ", OK, "" },
-	{ "half a flag", "{\"locked\":tru}", ERR_FORMAT, "not JSON" },
-	{ "a flag and more", "{\"locked\":trueish}", ERR_FORMAT, "not JSON" },
-	{ "short escapes", "{\"name\":\"a\\/b\\\\c\\\"d\"}", OK, "" },
-	{ "an unknown escape", "{\"name\":\"a\\x\"}", ERR_FORMAT, "not JSON" },
-	{ "an escape without an end", "{\"name\":\"a\\", ERR_FORMAT, "not JSON" },
-	{ "a text without an end", "{\"name\":\"a", ERR_FORMAT, "not JSON" },
-	{ "a tab in a text", "{\"name\":\"a\tb\"}", ERR_FORMAT, "not JSON" },
-	{ "an escape in a member's name", "{\"n\\u0061me\":\"a\"}", OK, "" },
 	{ "broken UTF-8", "{\"name\":\"\xc3\"}", ERR_FORMAT, "not JSON" },
 	{ "overlong UTF-8", "{\"name\":\"\xc0\xaf\"}", ERR_FORMAT, "not JSON" },
 	{ "half a surrogate", "{\"name\":\"\\ud800\"}", ERR_FORMAT, "not JSON" },
@@ -84,20 +73,17 @@ static struct slice slice(const char *text)
 static void table(void)
 {
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct device_body b, before, other;
+		struct device_body b, before;
 		struct errbuf eb = { "" };
-		uint32_t given = 77, also = 77;
+		uint32_t given = 77;
 		enum err e;
 
 		memset(&b, 0x5a, sizeof(b));
-		before = other = b;
+		before = b;
 		e = body_parse(&device_object, slice(cases[i].json), &b, &given, &eb);
 		ok(e == cases[i].want && strstr(eb.text, cases[i].names) &&
 		        (e == OK || (given == 77 && memcmp(&b, &before, sizeof(b)) == 0)),
 		    "%s (%s)", cases[i].name, eb.text);
-		ok(body_judge(&device_object, slice(cases[i].json), &other, &also, NULL) == e &&
-		        also == given && memcmp(&b, &other, sizeof(b)) == 0,
-		    "%s: so says the library", cases[i].name);
 	}
 }
 

@@ -1,5 +1,6 @@
 /* `imprint certificate`: what is in a certificate, and its way into the slots and back. */
 #include "certificate.h"
+#include "answer.h"
 #include "commands.h"
 #include "csr.h"
 #include "digest.h"
@@ -152,7 +153,7 @@ static enum err read_object(
 	e = *der != NULL ? take_object(&rest, form, *der, n, eb)
 	                 : err_set(eb, ERR_MEMORY, "no memory for the input");
 	free(bytes);
-	return e;
+	return e == OK ? OK : err_within(eb, e, "%s", path != NULL ? path : "standard input");
 }
 
 /* --- show --- */
@@ -420,11 +421,22 @@ static enum err complete(json_t *json, bool needs_key, const char **field, struc
 	return identity_complete(json, &id, field, eb);
 }
 
+/* NULL: none, or one that might command the terminal. */
+static const char *shown_name(json_t *json)
+{
+	const char *name = json_string_value(json_object_get(json, "name"));
+
+	return name != NULL &&
+	               answer_printable((struct slice){ (const uint8_t *)name, strlen(name) })
+	           ? name
+	           : NULL;
+}
+
 /* The line's object, with what is wrong with it. */
 static enum err print_refused(const struct cli *cli, json_t *json, unsigned line, enum err why,
     const char *field, const struct errbuf *text, struct errbuf *eb)
 {
-	const char *name = json_string_value(json_object_get(json, "name"));
+	const char *name = shown_name(json);
 	json_t *error = json_pack("{s:s,s:i,s:i,s:s,s:s}", "name", err_name(why), "exit",
 	    err_exit_code(why), "line", (int)line, "field", field, "text", text->text);
 
@@ -609,12 +621,10 @@ static enum err read_key_file(const char *path, uint8_t q[64], struct errbuf *eb
 	size_t n;
 	enum err e = read_object(path, &form, &der, &n, eb);
 
-	if (e == OK)
-		e = key_of(form, (struct slice){ der, n }, q, eb);
-	if (e == ERR_FORMAT)
-		e = err_within(eb, e, "--public-key %s", path);
+	if (e == OK && (e = key_of(form, (struct slice){ der, n }, q, eb)) != OK)
+		e = err_within(eb, e, "%s", path);
 	free(der);
-	return e;
+	return e == OK ? OK : err_within(eb, e, "--public-key");
 }
 
 /* X|Y as 128 hex digits, else the name of a file. */

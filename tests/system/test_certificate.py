@@ -184,6 +184,12 @@ class Refused(harness.SystemTest):
         self.assertEqual([a.get("error", {}).get("line") for a in answers], [None, 2, 5, 6, 7, 8, None])
         self.assertIn("5 of 7 lines refused", done.stderr)
 
+    def test_a_name_that_commands_the_terminal(self):
+        done, answers = self.lines("compress", {"name": "\x9b2J\x7f"}, {"name": "kitchen"})
+        self.assertRegex(done.stderr, r"^line 1: .*\nline 2 \(kitchen\): ")
+        self.assertEqual([a["name"] for a in answers], ["\x9b2J\x7f", "kitchen"])
+        self.assertIn(r"\u009B2J\u007F", done.stdout)
+
     def test_other_certificates(self):
         """Refused with the reason, in whichever way they do not fit."""
         key = self.folder / "key.pem"
@@ -214,7 +220,9 @@ class Refused(harness.SystemTest):
             "--slot12": cert["slot12_after_certificate_write"], "--public-key": cert["public_xy"]}
         cases = [({name: None}, 2, name) for name in good]
         cases += [({name: "30"}, 5, name) for name in ("--slot10", "--slot11", "--slot12")]
-        cases += [({"--public-key": "no-such-file"}, 3, "no-such-file"), ({"--public-key": "01" * 64}, 5, "not a point")]
+        (self.folder / "key").write_text("abc")
+        cases += [({"--public-key": "no-such-file"}, 3, "--public-key: no-such-file: "), ({"--public-key": "01" * 64}, 5, "not a point")]
+        cases += [({"--public-key": "key"}, 5, "--public-key: key: an odd number")]
         for change, status, text in cases:
             with self.subTest(f"{change}"):
                 words = [w for name, value in {**good, **change}.items() if value is not None for w in (name, value)]

@@ -20,20 +20,23 @@
 static const char usage[] =
     "usage: imprint-emulator --socket SOCKET [OPTION...] FILE...\n"
     "\n"
-    "Runs the secure elements whose memory is in the state files, all on one bus, until stopped\n"
-    "by SIGINT or SIGTERM. A FILE that is not there is made. The bus is SEI2C/1 (docs/sei2c.md);\n"
-    "the socket's path is printed when it can be used.\n"
+    "Runs the secure elements whose memory is in the state files, all on one bus,\n"
+    "until stopped by SIGINT or SIGTERM. A FILE that is not there is made. The bus\n"
+    "is SEI2C/1 (docs/sei2c.md); the socket's path is printed when it can be used.\n"
     "\n"
     "  --socket SOCKET                where to serve\n"
     "  --family 508a|608a|608b        chip, when it is made now (608b)\n"
     "  --timing instant|typical|max   how long commands take (typical)\n"
-    "  --serial HEX                   serial number of a chip that is made now, 18 digits\n"
-    "  --from FILE                    its configuration: 128 bytes dumped from another\n"
+    "  --serial HEX                   serial number of a chip that is made now, 18\n"
+    "                                 digits\n"
+    "  --from FILE                    its configuration: 128 bytes dumped from\n"
+    "                                 another\n"
     "  --genuine-looking              its serial number looks like Microchip's\n"
-    "  --kit tcp:PORT|pty:LINK        Microchip's kit protocol as well, on 127.0.0.1 (0: any "
-    "port)\n"
-    "                                 or behind a link; what can be connected to is printed\n"
-    "  --faults FILE                  plan of what shall go wrong with each (docs/emulator.md)\n";
+    "  --kit tcp:PORT|pty:LINK        Microchip's kit protocol as well, on 127.0.0.1\n"
+    "                                 (0: any port) or behind a link; what can be\n"
+    "                                 connected to is printed\n"
+    "  --faults FILE                  plan of what shall go wrong with each\n"
+    "                                 (docs/emulator.md)\n";
 
 struct job {
 	struct emu_options options;

@@ -173,18 +173,17 @@ void cli_help(const struct cli *cli, FILE *to)
 static void exit_codes_print(FILE *to)
 {
 	for (int code = 0; code < EXIT_INTERRUPTED; code++) {
-		const char *before = "";
+		char text[HELP_MAX] = "";
+		size_t n = 0;
 
-		for (int e = OK; e < ERR_COUNT; e++) {
-			if (err_exit_code((enum err)e) != code)
-				continue;
-			if (before[0] == '\0')
-				fprintf(to, "%5d  ", code);
-			fprintf(to, "%s%s", before, err_text((enum err)e));
-			before = "; ";
+		for (int e = OK; e < ERR_COUNT && n < sizeof(text); e++)
+			if (err_exit_code((enum err)e) == code)
+				n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+				    n > 0 ? "; " : "", err_text((enum err)e));
+		if (n > 0) {
+			fprintf(to, "%5d  ", code);
+			wrapped_print(to, text, 7);
 		}
-		if (before[0] != '\0')
-			fputc('\n', to);
 	}
 	fprintf(to, "%5d  interrupted\n", EXIT_INTERRUPTED);
 }

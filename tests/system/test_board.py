@@ -143,7 +143,7 @@ class Port(BoardTest):
         self.assertEqual(listed(), [])
         board = self.board()
         self.assertEqual([(port["name"], port["path"]) for port in listed()], [("kitchen", board.port)])
-        self.assertIn(board.port, self.run_program("imprint", "ports").stdout)
+        self.assertRegex(self.run_program("imprint", "ports").stdout, rf"(?m)^{board.port}  (.*  )?virtual board$")
         self.press("unplug")
         self.assertEqual(listed(), [])
         self.press("plug")

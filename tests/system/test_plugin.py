@@ -614,6 +614,7 @@ class Plugin(harness.SystemTest):
         good = self.leaf(self.device)
         done = self.run_program("imprint", "broker", "check", self.configure())
         self.assertEqual((done.returncode, done.stdout), (0, ""), done)
+        self.assertIn("no unsafe option", done.stderr)
         done = self.run_program("imprint", "broker", "check", "nowhere.conf")
         self.assertIn("nowhere.conf", done.stderr)
         self.assertNotEqual(done.returncode, 0, done)

@@ -30,7 +30,8 @@
 
 /* A thing whose board has spoken. */
 struct session {
-	struct session *next;
+	struct session *next;            /* in its bucket */
+	struct session *older, *younger; /* by its last use */
 	uint8_t thing[16];
 	int64_t renew; /* seconds since 1970: its zone's next change; INT64_MAX: it was told none */
 	char *names[RESPONDER_NAMES_MAX]; /* of its values */
@@ -57,6 +58,7 @@ struct responder {
 	int wake; /* eventfd */
 	struct latest *values;
 	struct session *bucket[BUCKETS];
+	struct session *oldest, *youngest;
 	size_t sessions;
 	int64_t renew_next; /* the first of them */
 	struct message *out, **out_end, *taken;
@@ -245,24 +247,18 @@ static struct session *session_find(const struct responder *r, const uint8_t thi
 	return s;
 }
 
-/* The thing's, made when it is new. NULL: no room, no memory, no registry. */
-static struct session *session_of(struct responder *r, const uint8_t thing[16])
+static void youngest_is(struct responder *r, struct session *s)
 {
-	struct session *s = session_find(r, thing), **bucket = &r->bucket[bucket_number(thing)];
+	s->older = r->youngest;
+	s->younger = NULL;
+	*(r->youngest ? &r->youngest->younger : &r->oldest) = s;
+	r->youngest = s;
+}
 
-	if (s || r->sessions == RESPONDER_THINGS_MAX || !(s = calloc(1, sizeof(*s))))
-		return s;
-	memcpy(s->thing, thing, 16);
-	s->renew = INT64_MAX;
-	if (store_value_list(r->options.store, r->options.tenant, thing, take_name, s, NULL) !=
-	    OK) {
-		session_free(s);
-		return NULL;
-	}
-	s->next = *bucket;
-	*bucket = s;
-	r->sessions++;
-	return s;
+static void age_leave(struct responder *r, struct session *s)
+{
+	*(s->older ? &s->older->younger : &r->oldest) = s->younger;
+	*(s->younger ? &s->younger->older : &r->youngest) = s->older;
 }
 
 static void session_forget(struct responder *r, const uint8_t thing[16])
@@ -274,8 +270,44 @@ static void session_forget(struct responder *r, const uint8_t thing[16])
 	if (!s)
 		return;
 	*at = s->next;
+	age_leave(r, s);
 	session_free(s);
 	r->sessions--;
+}
+
+static struct session *session_new(struct responder *r, const uint8_t thing[16])
+{
+	struct session *s = calloc(1, sizeof(*s)), **bucket = &r->bucket[bucket_number(thing)];
+
+	if (!s)
+		return NULL;
+	memcpy(s->thing, thing, 16);
+	s->renew = INT64_MAX;
+	if (store_value_list(r->options.store, r->options.tenant, thing, take_name, s, NULL) !=
+	    OK) {
+		session_free(s);
+		return NULL;
+	}
+	/* A board of which nothing is known asks again when its zone's time is over. */
+	if (r->sessions == r->options.things_max)
+		session_forget(r, r->oldest->thing);
+	s->next = *bucket;
+	*bucket = s;
+	youngest_is(r, s);
+	r->sessions++;
+	return s;
+}
+
+/* The thing's, made when it is new; with too many the one unused for longest goes. NULL: no memory, no registry. */
+static struct session *session_of(struct responder *r, const uint8_t thing[16])
+{
+	struct session *s = session_find(r, thing);
+
+	if (!s)
+		return session_new(r, thing);
+	age_leave(r, s);
+	youngest_is(r, s);
+	return s;
 }
 
 /* --- the time zone --- */
@@ -781,6 +813,8 @@ enum err responder_new(
 	if (!r)
 		return err_set(eb, ERR_MEMORY, "no memory for the boards' dialogue");
 	r->options = *options;
+	if (r->options.things_max == 0)
+		r->options.things_max = RESPONDER_THINGS_MAX;
 	r->renew_next = INT64_MAX;
 	r->out_end = &r->out;
 	r->errands_end = &r->errands;

@@ -24,7 +24,8 @@
 #include "watchers.h"
 
 #define RESPONDER_NAMES_MAX 64
-#define RESPONDER_THINGS_MAX 65536
+#define RESPONDER_THINGS_MAX                                                                       \
+	65536                   /* in memory: beyond that the one unused for longest is given up */
 #define RESPONDER_PACK_MAX 2048 /* of last values: boards read them into small memories */
 
 struct responder;
@@ -35,6 +36,7 @@ struct responder_options { /* borrowed until responder_stop; log and brokers unt
 	struct brokers *brokers;
 	struct watchers *watchers;
 	struct log *log;
+	size_t things_max; /* 0: RESPONDER_THINGS_MAX; for tests */
 	int64_t (*now_ms)(void *ctx);
 	void *ctx;
 };

@@ -156,13 +156,14 @@ static int64_t now_ms(void *ctx)
 	return ((struct world *)ctx)->now_ms;
 }
 
-static void responder_begin(struct rig *r)
+static void responder_begin(struct rig *r, size_t things_max)
 {
 	static struct log silent = LOG_TO(-1, LOG_LEVEL_ERROR, false);
 	struct responder_options o = { .store = r->w.store,
 		.tenant = 1,
 		.brokers = &r->w.brokers,
 		.log = &silent,
+		.things_max = things_max,
 		.now_ms = now_ms,
 		.ctx = &r->w };
 	struct api_parts parts;
@@ -181,7 +182,7 @@ static void restart(struct rig *r)
 	world_stop(&r->w);
 	responder_free(r->responder);
 	world_start(&r->w);
-	responder_begin(r);
+	responder_begin(r, 0);
 }
 
 static void open(struct rig *r)
@@ -190,7 +191,7 @@ static void open(struct rig *r)
 	world_open(&r->w);
 	r->w.now_ms = NOON;
 	world_login(&r->w);
-	responder_begin(r);
+	responder_begin(r, 0);
 	r->platform = (struct thing_platform){ r, publish, subscribe, event, value };
 	make_device(&r->w, "board", r->device);
 	id_of(r->device, r->device_id);
@@ -480,6 +481,73 @@ static void detached(struct rig *r)
 	    "which detaches as well");
 }
 
+/* --- more things than there is room for --- */
+
+enum { THINGS_THERE = 3 };
+
+struct board {
+	char device[37], thing[37];
+};
+
+static void board_make(struct rig *r, struct board *b, const char *name)
+{
+	make_device(&r->w, name, b->device);
+	make_thing(r, "Europe/Rome");
+	memcpy(b->thing, r->thing, sizeof(b->thing));
+	attach(r, b->device);
+}
+
+/* Whether it is answered when it asks for its last values. */
+static bool asks(struct rig *r, const struct board *b)
+{
+	const struct slice begin = BYTES(0xda, 0, 1, 5, 0, 0x80);
+	struct responder_heard heard;
+	char topic[TOPIC_SIZE], want[TOPIC_SIZE];
+
+	snprintf(topic, sizeof(topic), "/a/d/%s/c/up", b->device);
+	snprintf(want, sizeof(want), "/a/d/%s/c/dw", b->device);
+	return hear(r, topic, begin, &heard) && down(r) == 1 && strcmp(r->topic, want) == 0;
+}
+
+/* Whether it is one of those whose boards hear of their zone. */
+static bool is_told(struct rig *r, const struct board *b)
+{
+	uint8_t id[16];
+	unsigned before = r->sent;
+
+	id_of(b->thing, id);
+	responder_zone(r->responder, id);
+	settle(r);
+	return r->sent == before + 1 && strstr(r->topic, b->thing);
+}
+
+static void crowded(struct rig *r)
+{
+	struct board b[THINGS_THERE];
+
+	responder_stop(r->responder);
+	world_stop(&r->w);
+	responder_free(r->responder);
+	world_start(&r->w);
+	responder_begin(r, THINGS_THERE - 1);
+	r->connected = false;
+	world_login(&r->w);
+	for (unsigned i = 0; i < THINGS_THERE; i++)
+		board_make(r, &b[i], "one of many");
+	ok(asks(r, &b[0]) && asks(r, &b[1]), "two boards ask for their last values");
+	ok(asks(r, &b[0]) && is_told(r, &b[0]) && is_told(r, &b[1]), "both are known");
+	ok(asks(r, &b[2]) && is_told(r, &b[2]), "one too many is answered like them");
+	ok(is_told(r, &b[0]) && !is_told(r, &b[1]), "and the one unused for longest is given up");
+	ok(asks(r, &b[1]) && is_told(r, &b[1]) && !is_told(r, &b[0]) && is_told(r, &b[2]),
+	    "until it asks again");
+	memcpy(r->thing, b[2].thing, sizeof(r->thing));
+	expect(at(r, "DELETE", THINGS, r->thing, NULL), 200, "a thing is removed");
+	settle(r);
+	ok(!up(r, THING_OF_THING, pack_of("led", senml_bool(false))) && asks(r, &b[0]) &&
+	        is_told(r, &b[1]) && is_told(r, &b[0]),
+	    "which makes room for another one");
+}
+
 int main(void)
 {
 	static struct rig r;
@@ -494,6 +562,7 @@ int main(void)
 	bounds(&r);
 	summer(&r);
 	detached(&r);
+	crowded(&r);
 	responder_stop(r.responder);
 	world_stop(&r.w);
 	responder_free(r.responder);

@@ -1,12 +1,13 @@
 /* Whatever a server answers, what is taken can be shown, and a certificate is one that a board rebuilds. */
 #include "answer.h"
 #include "fuzz.h"
+#include "shown.h"
 
 #include <string.h>
 
 static void shown(const char *text)
 {
-	CHECK(answer_printable((struct slice){ (const uint8_t *)text, strlen(text) }));
+	CHECK(shown_as_is((struct slice){ (const uint8_t *)text, strlen(text) }));
 }
 
 static void device(const struct cloud_device *d)

@@ -216,6 +216,7 @@ def api_seeds(csr):
     write("body", "text", b'\x00{"name":"\\u00fc\\ud83d\\ude00 \\"x\\""}')
     write("body", "certificate", b"\x01" + json.dumps({"ca": "Arduino_v2", "csr": csr, "enabled": True}).encode())
     write("body", "tag", b'\x02{"key":"place","value":"roof@home"}')
+    write("body", "hidden", b'\x00{"name":"a\\u009b\xe2\x80\xae"}')
     write("body", "password", b'\x03{"password":"p4 ss"}')
     write("body", "thing", b'\x04{"name":"hall","timezone":"Europe/Rome","device_id":"3c1f7d52-9b0e-4e6f-8a31-0d5b7c9e2f64"}')
     write("body", "detached", b'\x04{"device_id":null}')
@@ -285,6 +286,7 @@ def answer_seeds(cert):
     thing = {"href": "/", "id": ident, "name": "hall", "timezone": "Europe/Rome", "user_id": ident, "device_id": ident, "device_name": "kitchen",
         "properties": [{"name": "led", "last_value": True, "value_updated_at": "2026-11-23T09:00:00Z"}, {"name": "label", "last_value": "a"}]}
     write("answer", "thing", json.dumps(thing).encode())
+    write("answer", "hidden", json.dumps({**thing, "name": "a\x9b2J\u202eb"}).encode())
     write("answer", "things", json.dumps([thing, {**thing, "device_id": 1}]).encode())
     write("answer", "waiting", b"reached=1 waiting=mosquitto,south.2")
     who = {"client": "c" * 32, "secret": "s" * 64, "organization": ident, "server": "https://localhost:8443", "ca": "/a.pem"}

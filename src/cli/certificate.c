@@ -1,11 +1,11 @@
 /* `imprint certificate`: what is in a certificate, and its way into the slots and back. */
 #include "certificate.h"
-#include "answer.h"
 #include "commands.h"
 #include "csr.h"
 #include "digest.h"
 #include "file.h"
 #include "p256.h"
+#include "shown.h"
 #include "text.h"
 #include "utc.h"
 
@@ -426,8 +426,7 @@ static const char *shown_name(json_t *json)
 {
 	const char *name = json_string_value(json_object_get(json, "name"));
 
-	return name != NULL &&
-	               answer_printable((struct slice){ (const uint8_t *)name, strlen(name) })
+	return name != NULL && shown_as_is((struct slice){ (const uint8_t *)name, strlen(name) })
 	           ? name
 	           : NULL;
 }

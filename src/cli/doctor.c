@@ -6,6 +6,7 @@
 #include "process.h"
 #include "remote.h"
 #include "serial.h"
+#include "shown.h"
 #include "text.h"
 #include "up_file.h"
 #include "utc.h"
@@ -145,7 +146,7 @@ static void check_program(
 		return;
 	}
 	first_line(path, option, line, sizeof(line));
-	if (answer_printable((struct slice){ (const uint8_t *)line, strlen(line) }) && line[0])
+	if (shown_as_is((struct slice){ (const uint8_t *)line, strlen(line) }) && line[0])
 		found(d, FINE, name, "", "%s, %.200s", line, path);
 	else
 		found(d, NOTE, name, "try to run it by hand", "%.200s does not say its version",

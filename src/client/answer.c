@@ -1,5 +1,6 @@
 #include "answer.h"
 
+#include "shown.h"
 #include "text.h"
 #include "utc.h"
 
@@ -19,26 +20,7 @@ static struct slice text_of(json_t *object, const char *key)
 	return (struct slice){ (const uint8_t *)json_string_value(v), json_string_length(v) };
 }
 
-/* jansson has checked that it is UTF-8. */
-bool answer_printable(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		const uint8_t *p = s.p + i;
-		size_t left = s.n - i;
-
-		if (p[0] < 0x20 || p[0] == 0x7f)
-			return false;
-		if (p[0] == 0xc2 && left > 1 && p[1] < 0xa0) /* U+0080 to U+009F */
-			return false;
-		if (p[0] == 0xe2 && left > 2 && /* U+2028 to U+202E, U+2066 to U+2069 */
-		    ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
-		        (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
-			return false;
-	}
-	return true;
-}
-
-/* A string for people; missing or null is "" unless it must be there. */
+/* A string for people, as it is shown; missing or null is "" unless it must be there. */
 static enum err take(
     json_t *in, const char *key, bool must, size_t max, char *out, struct errbuf *eb)
 {
@@ -52,10 +34,7 @@ static enum err take(
 		return err_set(eb, ERR_FORMAT, "%s: not a string", key);
 	if (s.n > max || (must && s.n == 0))
 		return err_set(eb, ERR_FORMAT, "%s: %s", key, s.n ? "too long" : "empty");
-	if (!answer_printable(s))
-		return err_set(eb, ERR_FORMAT, "%s: not text that can be shown", key);
-	memcpy(out, s.p, s.n);
-	out[s.n] = 0;
+	shown_put(s, out, max + 1);
 	return OK;
 }
 
@@ -135,7 +114,7 @@ static char *json_shown(json_t *v)
 	const size_t how = JSON_COMPACT | JSON_ENCODE_ANY;
 	char *text = json_dumps(v, how);
 
-	if (!text || answer_printable((struct slice){ (uint8_t *)text, strlen(text) }))
+	if (!text || shown_as_is((struct slice){ (uint8_t *)text, strlen(text) }))
 		return text;
 	free(text);
 	return json_dumps(v, how | JSON_ENSURE_ASCII);
@@ -244,9 +223,9 @@ static enum err tags_take(json_t *in, struct cloud_device *d, struct errbuf *eb)
 		struct cloud_tag *tag = &d->tags[d->n_tags];
 		struct slice k = { (const uint8_t *)key, strlen(key) };
 
-		if (k.n == 0 || k.n > CLOUD_WORD_MAX || !answer_printable(k))
+		if (k.n == 0 || k.n > CLOUD_WORD_MAX)
 			return err_set(eb, ERR_FORMAT, "tags: a key that is none");
-		memcpy(tag->key, k.p, k.n + 1);
+		shown_put(k, tag->key, sizeof(tag->key));
 		if ((e = take(tags, key, true, CLOUD_WORD_MAX, tag->value, eb)) != OK)
 			return err_within(eb, e, "tags");
 		d->n_tags++;
@@ -575,7 +554,7 @@ static enum err waiting_take(json_t *in, struct cloud_detail *d, struct errbuf *
 		struct slice s = { (const uint8_t *)json_string_value(name),
 			json_string_length(name) };
 
-		if (!s.p || s.n == 0 || s.n > CLOUD_WORD_MAX || !answer_printable(s))
+		if (!s.p || s.n == 0 || s.n > CLOUD_WORD_MAX || !shown_as_is(s))
 			return err_set(eb, ERR_FORMAT, "waiting[%zu]: not a name", i);
 		if (n + s.n + 2 <= CLOUD_WAITING_MAX)
 			n += (size_t)snprintf(d->waiting + n, sizeof(d->waiting) - n, "%s%s",
@@ -598,7 +577,7 @@ void answer_waiting(struct slice header, char out[CLOUD_WAITING_MAX + 1])
 		struct slice name = { p, (size_t)((comma ? comma : end) - p) };
 
 		if (name.n == 0 || name.n > CLOUD_WORD_MAX || memchr(p, 0, name.n) ||
-		    memchr(p, ' ', name.n) || !answer_printable(name))
+		    memchr(p, ' ', name.n) || !shown_as_is(name))
 			break;
 		if (n + name.n + 2 <= CLOUD_WAITING_MAX)
 			n += (size_t)snprintf(out + n, CLOUD_WAITING_MAX + 1 - n, "%s%.*s",
@@ -883,7 +862,7 @@ enum err answer_event(
 	enum err e;
 
 	if (strlen(word) > CLOUD_WORD_MAX ||
-	    !answer_printable((struct slice){ (const uint8_t *)word, strlen(word) }))
+	    !shown_as_is((struct slice){ (const uint8_t *)word, strlen(word) }))
 		return err_set(eb, ERR_FORMAT, "event: not a word that can be shown");
 	memcpy(event.word, word, strlen(word) + 1);
 	if ((e = load(data, &in, eb)) == OK && (e = object_check(in, eb)) == OK) {
@@ -912,7 +891,7 @@ void answer_error(struct slice body, char out[ANSWER_ERROR_MAX + 1])
 		return;
 	for (size_t i = 0; i < COUNT(members) && s.n == 0; i++)
 		s = text_of(in, members[i]);
-	if (s.n > 0 && answer_printable(s)) {
+	if (s.n > 0 && shown_as_is(s)) {
 		size_t n = s.n < ANSWER_ERROR_MAX ? s.n : ANSWER_ERROR_MAX;
 
 		while (n < s.n && n > 0 && (s.p[n] & 0xc0) == 0x80) /* not within a character */

@@ -2,7 +2,7 @@
  * answer.h -- what the cloud API answers, taken only in the form that it must have.
  *
  * Unknown members are passed over: a newer server may say more. Members that we use have the right
- * type and length and hold no control characters, because they end up on a terminal. A certificate
+ * type and length; what no terminal may have stands in them as \uXXXX (shown.h). A certificate
  * must be one that a board can rebuild, and its `compressed` fields must be those of its DER.
  * Nothing here does I/O.
  *
@@ -193,8 +193,5 @@ void answer_waiting(struct slice header, char out[CLOUD_WAITING_MAX + 1]);
  */
 #define ANSWER_ERROR_MAX 160
 void answer_error(struct slice body, char out[ANSWER_ERROR_MAX + 1]);
-
-/* Whether this may be shown: UTF-8 without control characters or overrides of direction. */
-bool answer_printable(struct slice text);
 
 #endif

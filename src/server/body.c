@@ -1,5 +1,6 @@
 #include "body.h"
 
+#include "shown.h"
 #include "uuid.h"
 
 #include <jansson.h>
@@ -99,19 +100,14 @@ static bool only(const char *chars, struct slice text)
 	return true;
 }
 
-/* Any text of one line in which at least one character is a letter, digit or sign of a name. */
+/* Any text that can be shown, in which at least one character is a letter, digit or sign of a name. */
 static bool is_name(struct slice text)
 {
 	bool sign = false;
 
-	for (size_t i = 0; i < text.n; i++) {
-		uint8_t c = text.p[i];
-
-		if (c < 0x20 || c == 0x7f)
-			return false;
-		sign |= strchr(BODY_NAME_CHARS, c) != NULL;
-	}
-	return sign;
+	for (size_t i = 0; i < text.n; i++)
+		sign |= text.p[i] && strchr(BODY_NAME_CHARS, text.p[i]);
+	return sign && shown_as_is(text);
 }
 
 static bool is_mac(struct slice text)

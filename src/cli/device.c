@@ -189,7 +189,7 @@ static enum cli_ink ink_of(const struct cloud_device *d)
 	return strcmp(d->status, "ONLINE") == 0 ? CLI_GREEN : CLI_DIM;
 }
 
-/* The last column takes what the terminal has left. */
+/* The last column takes what the terminal has left, if that is something. */
 static void row_print(
     const struct cli *cli, const struct cloud_device *d, const size_t wide[COLUMNS])
 {
@@ -197,15 +197,15 @@ static void row_print(
 	char text[CELL_MAX];
 
 	for (enum column c = 0; c < COLUMNS; c++) {
-		size_t room = terminal == 0 ? 0 : terminal > used ? terminal - used : 1;
-
+		if (c == TAGS && terminal > 0 && terminal <= used)
+			break;
 		if (d)
 			cell(d, c, text);
 		else
 			snprintf(text, sizeof(text), "%s", heads[c]);
 		if (c == STATUS && d)
 			fputs(cli_ink(cli, stdout, ink_of(d)), stdout);
-		put(text, c == TAGS ? room : 0);
+		put(text, c == TAGS && terminal > 0 ? terminal - used : 0);
 		if (c == STATUS && d)
 			fputs(cli_ink(cli, stdout, CLI_PLAIN), stdout);
 		if (c + 1 < TAGS || (c + 1 == TAGS && (!d || d->n_tags > 0)))

@@ -152,6 +152,9 @@ class Table(DeviceTest):
         self.assertIn("\033[2mUNKNOWN\033[0m", shown)
         for line in shown.replace("\033[2m", "").replace("\033[0m", "").splitlines():
             self.assertLessEqual(len(line), 130, shown)
+        narrow = self.on_terminal(80, "device", "list").splitlines()
+        self.assertRegex(narrow[0], "LAST SEEN *$")
+        self.assertNotIn("room", "".join(narrow))
 
 
 class Provision(DeviceTest):

@@ -242,10 +242,25 @@ static void on_left(void *ctx, uint64_t connection, int64_t at, const char *reas
 	    l->all->options.presences, l->broker->place, connection, not_later(l->all, at), reason);
 }
 
-static void count_refused(struct link *l, uint64_t n)
+static enum brokers_reason reason_of(const char *word)
+{
+	static const char *const words[] = {
+#define REASON(name, word, text) word,
+#include "reasons.def"
+#undef REASON
+	};
+	unsigned reason = BROKERS_REASONS - 1;
+
+	while (reason > BROKERS_REASON_ADMIT && strcmp(word, words[reason]) != 0)
+		reason--;
+	return (enum brokers_reason)reason;
+}
+
+static void count_refused(struct link *l, enum brokers_reason reason, uint64_t n)
 {
 	pthread_mutex_lock(&l->all->table.lock);
 	l->broker->state.refused += n;
+	l->broker->state.refused_by[reason] += n;
 	pthread_mutex_unlock(&l->all->table.lock);
 }
 
@@ -254,7 +269,7 @@ static void on_refused(void *ctx, const char *reason, const uint8_t *device, con
 	struct link *l = ctx;
 	struct brokers *b = l->all;
 
-	count_refused(l, 1);
+	count_refused(l, reason_of(reason), 1);
 	if (device)
 		presence_refused(
 		    b->options.presences, l->broker->place, reason, device, address, wall(b));
@@ -262,7 +277,7 @@ static void on_refused(void *ctx, const char *reason, const uint8_t *device, con
 
 static void on_refused_many(void *ctx, uint64_t count)
 {
-	count_refused(ctx, count);
+	count_refused(ctx, BROKERS_REASON_ADMIT, count);
 }
 
 static void on_tells(void *ctx, bool whole)

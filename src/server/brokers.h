@@ -66,6 +66,14 @@ typedef void brokers_done(void *ctx, unsigned reached, const char *waiting);
 void brokers_reach(
     struct brokers *b, uint64_t seq, unsigned limit_ms, brokers_done *done, void *ctx);
 
+/* Why it refused; in ADMIT's place those of which it did not say it by a word of the table. */
+enum brokers_reason {
+#define REASON(name, word, text) BROKERS_REASON_##name,
+#include "reasons.def"
+#undef REASON
+	BROKERS_REASONS
+};
+
 struct broker_state {
 	char name[STORE_NAME_MAX + 1];
 	bool speaks;                                   /* connected, and heard within 15 s */
@@ -75,6 +83,7 @@ struct broker_state {
 	int64_t since;                                 /* of this connection, or of its loss */
 	size_t boards;                                 /* connected there */
 	uint64_t admitted, refused, snapshots, deltas; /* since our start */
+	uint64_t refused_by[BROKERS_REASONS];
 };
 /* Known brokers, by name. `each` must not call back. */
 void brokers_each(

@@ -65,6 +65,12 @@ static void put_all(FILE *f, const struct measures *m)
 #include "metrics.def"
 }
 
+static const char *const reasons[] = {
+#define REASON(name, word, text) word,
+#include "reasons.def"
+#undef REASON
+};
+
 /* Their names are letters, digits, dots and dashes: nothing to escape. */
 static void put_brokers(FILE *f, const struct measures *m)
 {
@@ -75,6 +81,14 @@ static void put_brokers(FILE *f, const struct measures *m)
 		put(f, &before, metric, kind, help);                                               \
 		fprintf(f, "%s{broker=\"%s\"} %lld\n", metric, b->name, (long long)(value));       \
 	}
+#define BROKER_REASON_METRIC(metric, kind, help, value)                                            \
+	for (const struct broker_state *b = m->brokers; b < m->brokers + m->brokers_n; b++)        \
+		for (unsigned reason = 0; reason < BROKERS_REASONS; reason++) {                    \
+			put(f, &before, metric, kind, help);                                       \
+			fprintf(f, "%s{broker=\"%s\",reason=\"%s\"} %lld\n", metric, b->name,      \
+			    reason == BROKERS_REASON_ADMIT ? "other" : reasons[reason],            \
+			    (long long)(value));                                                   \
+		}
 #include "metrics.def"
 }
 

@@ -461,8 +461,47 @@ static void first_use(void)
 	                  roster_get(north.roster, id, &d) && ct_zero(d.print[1], ROSTER_PRINT));
 	ok(d.print[0][0] == 0x72 && ct_zero(d.print[1], ROSTER_PRINT),
 	    "and the broker hears of it");
-	feed_refused(&north.feed, "revoked", id, "192.0.2.8");
+	plug_out(&north);
+	end(&r);
+}
+
+static bool take_state(void *ctx, const struct broker_state *s)
+{
+	*(struct broker_state *)ctx = *s;
+	return true;
+}
+
+/* Refusals are counted by their words; those of which no word is known together. */
+static void refusals(void)
+{
+	static const struct {
+		const char *word;
+		enum brokers_reason reason;
+	} words[] = {
+		{ "bad-certificate", BROKERS_REASON_BAD_CERTIFICATE },
+		{ "revoked", BROKERS_REASON_REVOKED },
+		{ "unsafe", BROKERS_REASON_UNSAFE },
+		{ "admitted", BROKERS_REASON_ADMIT },
+		{ "too-many-cooks", BROKERS_REASON_ADMIT },
+	};
+	struct broker_state s = { .refused = 0 };
+	uint64_t want[BROKERS_REASONS] = { 0 };
+	struct plug north;
+	struct rig r;
+
+	begin(&r);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced);
+	for (unsigned i = 0; i < COUNT(words); i++)
+		for (unsigned times = 0; times <= i; times++) {
+			feed_refused(&north.feed, words[i].word, NULL, "192.0.2.8");
+			want[words[i].reason]++;
+		}
 	feed_refused_many(&north.feed, 9);
+	want[BROKERS_REASON_ADMIT] += 9;
+	UNTIL(&north, (brokers_each(r.brokers, take_state, &s), s.refused >= 24));
+	ok(s.refused == 24 && memcmp(s.refused_by, want, sizeof(want)) == 0,
+	    "refusals are counted by reason");
 	plug_out(&north);
 	end(&r);
 }
@@ -1002,6 +1041,7 @@ int main(void)
 	recalled();
 	reaching();
 	first_use();
+	refusals();
 	used_while_full();
 	crowded_house();
 	unannounced();

@@ -364,7 +364,8 @@ static void listed(struct world *w)
 		    .since = 1900000000000,
 		    .boards = 2,
 		    .admitted = 5,
-		    .refused = 1,
+		    .refused = 6,
+		    .refused_by = { [BROKERS_REASON_REVOKED] = 4, [BROKERS_REASON_ADMIT] = 2 },
 		    .snapshots = 1,
 		    .deltas = 4 },
 		{ .name = "behind", .speaks = true, .synced = true, .seq = 7 },
@@ -396,6 +397,13 @@ static void listed(struct world *w)
 	                       "imprint_broker_boards{broker=\"mosquitto\"} 2\n"
 	                       "imprint_broker_boards{broker=\"behind\"} 0\n"
 	                       "imprint_broker_boards{broker=\"silent\"} 0\n") &&
+	        strstr(a.body,
+	            " counter\n"
+	            "imprint_broker_refused_total{broker=\"mosquitto\",reason=\"other\"} 2\n"
+	            "imprint_broker_refused_total{broker=\"mosquitto\",reason="
+	            "\"bad-certificate\"} 0\n") &&
+	        strstr(a.body, "{broker=\"mosquitto\",reason=\"revoked\"} 4\n") &&
+	        strstr(a.body, "{broker=\"silent\",reason=\"revoked\"} 0\n") &&
 	        strstr(a.body, "\nimprint_inbox_messages_total 42\n") &&
 	        strstr(a.body, "\nimprint_http_requests_total 7\n") &&
 	        strstr(a.body, "\nimprint_devices_online 1\n"),

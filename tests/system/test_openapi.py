@@ -185,7 +185,7 @@ def prometheus(test, text):
             test.assertIn(comment[3], ("counter", "gauge"))
             kinds[family] = comment[3]
         else:
-            sample = re.fullmatch(r'(imprint_[a-z_]+)(\{[a-z]+="[A-Za-z0-9._-]+"\})? (\d+)', line)
+            sample = re.fullmatch(r'(imprint_[a-z_]+)(\{[a-z]+="[A-Za-z0-9._-]+"(?:,[a-z]+="[A-Za-z0-9._-]+")*\})? (\d+)', line)
             test.assertTrue(sample, line)
             test.assertEqual(sample[1], family, line)
             test.assertNotIn((sample[1], sample[2]), seen, line)

@@ -152,7 +152,8 @@ class RevokeTest(door.DoorTest):
         text = raw.decode()
         self.assertEqual(status, 200)
         for line in ('imprint_broker_synced{broker="mosquitto"} 1', 'imprint_broker_boards{broker="mosquitto"} 1',
-                "imprint_devices_online 1", "imprint_certificates_issued_total 1"):
+                "imprint_devices_online 1", "imprint_certificates_issued_total 1",
+                'imprint_broker_refused_total{broker="mosquitto",reason="unknown"} 0'):
             self.assertIn(f"\n{line}\n", text)
         self.assertGreater(int(re.search(r"(?m)^imprint_http_requests_total (\d+)$", text)[1]), 3)
 

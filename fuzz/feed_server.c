@@ -15,7 +15,7 @@ static const char *greeted(void *ctx)
 	struct end *e = ctx;
 
 	e->greeted++;
-	CHECK(e->feed.name[0] && strlen(e->feed.name) <= STORE_NAME_MAX);
+	CHECK(e->feed.name[0] && strlen(e->feed.name) <= STORE_NAME_MAX && e->feed.lasts_ms >= 0);
 	return NULL;
 }
 

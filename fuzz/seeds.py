@@ -185,6 +185,7 @@ def feed_server_seeds():
     write("feed_server", "nameless", hello + b"n\no\n")
     write("feed_server", "refusals", hello + b"i a\nx revoked " + device + b" ::1\nx wrong-ca - -\nx many - 12\nd 8 5 -\nlater verb\n")
     write("feed_server", "bad", b"v 1 00112233aabbccdd 0 0\ni a\nn\nn\no\no\n")
+    write("feed_server", "lasts", hello + b"l 60\nl -\ni a\nn\no\n")
     write("feed_server", "not-said", hello + b"s 6\n")
 
 

@@ -23,6 +23,7 @@ enum err feed_init(struct feed *f, struct roster *roster, const struct feed_even
 	f->events = events;
 	f->ctx = ctx;
 	memcpy(f->name, "mosquitto", sizeof("mosquitto"));
+	f->lasts = FEED_LASTS_S;
 	if (!(f->ring = malloc(FEED_RING)))
 		return err_set(eb, ERR_MEMORY, "no memory for the feed");
 	if (random_bytes(boot, sizeof(boot)) != OK)
@@ -45,6 +46,11 @@ enum err feed_name(struct feed *f, const char *name)
 		return ERR_ARG;
 	memcpy(f->name, name, n + 1);
 	return OK;
+}
+
+void feed_lasts(struct feed *f, int64_t seconds)
+{
+	f->lasts = seconds;
 }
 
 /* --- device authorities --- */
@@ -120,6 +126,10 @@ static void say(struct feed *f, const char *fmt, ...)
 void feed_greet(struct feed *f)
 {
 	say(f, "v 1 %s %" PRIu64 " %" PRIu64 "\n", f->boot, f->epoch, f->seq);
+	if (f->lasts == FEED_FOR_EVER)
+		say(f, "l -\n");
+	else
+		say(f, "l %" PRId64 "\n", f->lasts);
 	say(f, "i %s\n", f->name);
 }
 

@@ -27,6 +27,9 @@
 #define FEED_RING (1u << 20)
 #define FEED_AUTHORITIES 8
 #define FEED_NAME_MAX 64
+#define FEED_LASTS_S                                                                               \
+	900 /* so long the list counts without the server, unless feed_lasts says otherwise */
+#define FEED_FOR_EVER (-1)
 
 struct feed_events {
 	/* Wanted, not wanted any more, or otherwise than before; kick: also if still welcome. */
@@ -46,6 +49,7 @@ struct feed {                /* fields are private, except epoch, seq, greeted a
 	void *ctx;
 	char boot[17];
 	char name[FEED_NAME_MAX + 1];
+	int64_t lasts;      /* seconds */
 	uint64_t its_epoch; /* of the server's greeting */
 	bool snapshot, overflow;
 	struct feed_authority {
@@ -68,6 +72,9 @@ bool feed_accepts(const struct feed *f, const uint8_t key_id[20]);
 
 /* By what the server calls this broker, "mosquitto" unless given: letters, digits, ".", "_", "-". ERR_ARG. */
 enum err feed_name(struct feed *f, const char *name) MUST_CHECK;
+
+/* For how many seconds the list counts without the server, or FEED_FOR_EVER; the server is told. */
+void feed_lasts(struct feed *f, int64_t seconds);
 
 /* The first lines of a connection: who we are and what we have. */
 void feed_greet(struct feed *f);

@@ -43,7 +43,6 @@
 #define LOOK_MS 60000 /* for certificates that have ended */
 #define TICK_MS 5000  /* without one after the first client, something keeps them away */
 #define CONFIG_MAX (1u << 20)
-#define STALE_MAX_S (15 * 60)
 
 struct plugin {
 	mosquitto_plugin_id_t *id;
@@ -538,7 +537,7 @@ static enum err options(
     struct plugin *p, const struct mosquitto_opt *given, int n, struct errbuf *eb)
 {
 	p->service_user = "imprint";
-	p->stale_max_s = STALE_MAX_S;
+	p->stale_max_s = FEED_LASTS_S;
 	for (int i = 0; i < n; i++)
 		if (!option(p, given[i].key, given[i].value))
 			return err_set(
@@ -621,6 +620,7 @@ static enum err start(struct plugin *p, const struct mosquitto_opt *given, int n
 	    (e = peer_new(&p->peer, eb)) != OK ||
 	    (e = peer_authorities(p->authority_path, accept_authority, p, eb)) != OK)
 		return e;
+	feed_lasts(&p->feed, p->admit_stale ? FEED_FOR_EVER : p->stale_max_s);
 	link_init(&p->link, p->feed_path);
 	config_look(p);
 	saved_load(p);

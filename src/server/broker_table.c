@@ -8,7 +8,7 @@
 /* A broker is worth waiting for that was lost a moment ago: it comes again each second. */
 #define LOST_MS 2500
 #define WAITING_TEXT ((STORE_NAME_MAX + 1) * 8)
-#define LINE_CAP (STORE_NAME_MAX + 24)
+#define LINE_CAP (STORE_NAME_MAX + 48)
 
 struct broker_wait {
 	struct broker_wait *next;
@@ -40,10 +40,15 @@ struct broker *broker_table_find(const struct broker_table *t, const char *name)
 	return NULL;
 }
 
-/* It admits nobody any more. */
+/* Whether a broker of which nothing was heard for so long admits nobody any more. It may have heard us longer. */
+static bool is_over(int64_t age, int64_t lasts)
+{
+	return lasts != FEED_SERVER_FOR_EVER && age - BROKERS_SILENT_MS > lasts;
+}
+
 static bool is_past(const struct broker *broker, int64_t now)
 {
-	return !broker->link && now - broker->heard > BROKERS_STALE_MS;
+	return !broker->link && is_over(now - broker->heard, broker->lasts);
 }
 
 static void forget_one(struct broker_table *t, int64_t now)
@@ -69,6 +74,7 @@ static struct broker *add(struct broker_table *t, const char *name, int64_t now)
 		return NULL;
 	snprintf(broker->state.name, sizeof(broker->state.name), "%s", name);
 	broker->place = -1;
+	broker->lasts = FEED_SERVER_LASTS_MS;
 	while (at < t->n && strcmp(t->broker[at]->state.name, name) < 0)
 		at++;
 	memmove(&t->broker[at + 1], &t->broker[at], (t->n - at) * sizeof(struct broker *));
@@ -207,10 +213,13 @@ char *broker_table_text(struct broker_table *t, int64_t now)
 		return NULL;
 	text[0] = '\0';
 	pthread_mutex_lock(&t->lock);
-	for (unsigned i = 0; i < t->n; i++)
-		if (!is_past(t->broker[i], now))
-			n += (size_t)snprintf(text + n, LINE_CAP, "%s %" PRId64 "\n",
-			    t->broker[i]->state.name, t->broker[i]->state.heard);
+	for (unsigned i = 0; i < t->n; i++) {
+		const struct broker *b = t->broker[i];
+
+		if (!is_past(b, now))
+			n += (size_t)snprintf(text + n, LINE_CAP, "%s %" PRId64 " %" PRId64 "\n",
+			    b->state.name, b->state.heard, b->lasts);
+	}
 	pthread_mutex_unlock(&t->lock);
 	return text;
 }
@@ -225,22 +234,24 @@ static const char *take_line(void *ctx, const struct words *w)
 	const struct reading *r = ctx;
 	char name[STORE_NAME_MAX + 1];
 	struct broker *b;
-	uint64_t heard;
+	uint64_t heard, lasts = FEED_SERVER_LASTS_MS; /* of a server that did not know better */
 	int64_t age;
 
-	if (w->n != 2 || w->at[0].n > STORE_NAME_MAX || !word_number(w->at[1], &heard) ||
-	    heard > INT64_MAX)
+	if (w->n < 2 || w->n > 3 || w->at[0].n > STORE_NAME_MAX || !word_number(w->at[1], &heard) ||
+	    heard > INT64_MAX ||
+	    (w->n == 3 && (!word_number(w->at[2], &lasts) || lasts > INT64_MAX)))
 		return NULL;
 	/* One of the future says that a clock was set: nobody knows its age. */
 	age = r->wall_ms - BROKER_TABLE_NOTED_MS - (int64_t)heard;
 	age = age > 0 ? age : 0;
 	memcpy(name, w->at[0].p, w->at[0].n);
 	name[w->at[0].n] = '\0';
-	if (age > BROKERS_STALE_MS || broker_table_find(r->t, name) ||
+	if (is_over(age, (int64_t)lasts) || broker_table_find(r->t, name) ||
 	    !(b = broker_table_add(r->t, name, r->now)))
 		return NULL;
 	b->heard = r->now - age;
 	b->state.heard = b->state.since = (int64_t)heard;
+	b->lasts = (int64_t)lasts;
 	b->lost = true;
 	return NULL;
 }

@@ -2,7 +2,7 @@
  * broker_table.h -- the brokers that are known, what each has applied, and who waits for them.
  *
  * brokers.c fills it from its one thread; anybody may ask. A broker that has gone stays for as long as
- * it may still admit somebody by the list that it has (BROKERS_STALE_MS), and across a start of ours:
+ * it may still admit somebody by the list that it has, which it says itself, and across a start of ours:
  * the table becomes a text for the registry, a line for each, and is read from it.
  *
  *	broker = broker_table_add(&t, "north", place, now);          // NULL: too many
@@ -24,6 +24,7 @@ struct broker {                    /* changed by brokers.c alone, and under the 
 	uint8_t boot[FEED_BOOT];
 	struct link *link; /* NULL: it has gone */
 	int64_t heard;     /* last, of a clock that never goes back; 0: before our start */
+	int64_t lasts;     /* so long it goes on without us, milliseconds; FEED_SERVER_FOR_EVER */
 	int place;         /* of presence.h; -1: it has not come since our start */
 	bool lost;         /* for so long that its boards are not known to be there */
 };
@@ -56,7 +57,7 @@ void broker_table_stop(struct broker_table *t, int64_t now);
 
 /* What was noted may be so old when we are killed. */
 #define BROKER_TABLE_NOTED_MS 60000
-/* A line "NAME MS" for each that may still admit somebody; the caller's to free. NULL: no memory. */
+/* A line "NAME HEARD LASTS" for each that may still admit somebody; the caller's to free. NULL: no memory. */
 char *broker_table_text(struct broker_table *t, int64_t now);
 /* Lines that cannot be read, and brokers that were heard too long ago, are left out. */
 void broker_table_read(struct broker_table *t, const char *text, int64_t now, int64_t wall_ms);

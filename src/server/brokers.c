@@ -182,6 +182,7 @@ static const char *on_greeted(void *ctx)
 	broker->heard = l->heard;
 	broker->place = place;
 	broker->lost = false;
+	broker->lasts = l->feed.lasts_ms;
 	memcpy(broker->boot, l->feed.boot, FEED_BOOT);
 	broker->state.speaks = true;
 	broker->state.synced = false;

@@ -26,8 +26,6 @@
 #define BROKERS_MAX 64
 #define BROKERS_REACH_MS 1000
 #define BROKERS_SILENT_MS 15000
-/* A broker that is silent for longer admits nobody: it is forgotten. */
-#define BROKERS_STALE_MS 900000
 
 struct brokers;
 

@@ -69,9 +69,12 @@ enum err feed_server_init(struct feed_server *f, const struct feed_server_events
 
 	if (!buffer)
 		return err_set(eb, ERR_MEMORY, "no memory for another broker");
-	*f = (struct feed_server){
-		.events = events, .ctx = ctx, .our_epoch = epoch, .said = seq, .buffer = buffer
-	};
+	*f = (struct feed_server){ .events = events,
+		.ctx = ctx,
+		.our_epoch = epoch,
+		.said = seq,
+		.lasts_ms = FEED_SERVER_LASTS_MS,
+		.buffer = buffer };
 	say(f, "v 1 %" PRIu64 " %" PRIu64 "\n", epoch, seq);
 	return OK;
 }
@@ -226,6 +229,18 @@ static const char *version(struct feed_server *f, const struct words *w)
 	return NULL;
 }
 
+static const char *lasts(struct feed_server *f, const struct words *w)
+{
+	uint64_t seconds = 0;
+
+	if (!word_absent(w->at[1]) && !word_number(w->at[1], &seconds))
+		return "seconds";
+	/* What is longer than a life is for ever. */
+	f->lasts_ms = word_absent(w->at[1]) || seconds > INT32_MAX ? FEED_SERVER_FOR_EVER
+	                                                           : (int64_t)seconds * 1000;
+	return NULL;
+}
+
 static const char *name(struct feed_server *f, const struct words *w)
 {
 	if (!text_word(w->at[1], name_chars, f->name, sizeof(f->name)))
@@ -346,6 +361,7 @@ static const struct {
 	const char *(*run)(struct feed_server *f, const struct words *w);
 } verbs[] = {
 	{ "v", 5, version },
+	{ "l", 2, lasts },
 	{ "i", 2, name },
 	{ "s", 2, applied },
 	{ "c", 7, connected },
@@ -355,15 +371,17 @@ static const struct {
 	{ "o", 1, told },
 	{ "p", 1, ping },
 };
-enum { VERSION, NAME };
+enum { VERSION, LASTS, NAME };
 
 /* Whether this verb may come now; greets for those that give no name. */
 static const char *in_order(struct feed_server *f, size_t verb)
 {
 	if (!f->versioned)
 		return verb == VERSION ? NULL : "no greeting before it";
-	if (verb == NAME)
-		return f->greeted ? "a name that is not behind the greeting" : NULL;
+	if (verb == NAME || verb == LASTS)
+		return f->greeted
+		           ? "a name, or how long it goes on, that is not behind the greeting"
+		           : NULL;
 	return f->greeted || verb == VERSION ? NULL : nameless(f);
 }
 

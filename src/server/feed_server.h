@@ -21,7 +21,9 @@
 
 #define FEED_SERVER_BUFFER (256u << 10)
 #define FEED_BOOT 8
-#define FEED_BROKER "mosquitto" /* who gives no name */
+#define FEED_BROKER "mosquitto"     /* who gives no name */
+#define FEED_SERVER_LASTS_MS 900000 /* who does not say for how long its list counts */
+#define FEED_SERVER_FOR_EVER INT64_MAX
 
 struct feed_board { /* a connection at the broker */
 	uint64_t connection;
@@ -32,7 +34,7 @@ struct feed_board { /* a connection at the broker */
 };
 
 struct feed_server_events {
-	/* name, boot, epoch and seq are known. NULL, or why the broker is not wanted (static text). */
+	/* name, boot, epoch, seq and lasts_ms are known. NULL, or why the broker is not wanted (static text). */
 	const char *(*greeted)(void *ctx);
 	/* Everything up to this number is applied there. */
 	void (*applied)(void *ctx, uint64_t seq);
@@ -49,6 +51,7 @@ struct feed_server_events {
 struct feed_server {         /* fields are private, except these */
 	uint64_t epoch, seq; /* of what the broker knew when it came; epoch 0: nothing */
 	uint64_t acked;      /* applied, of our epoch */
+	int64_t lasts_ms;    /* so long its list counts without us; FEED_SERVER_FOR_EVER */
 	uint8_t boot[FEED_BOOT];
 	char name[STORE_NAME_MAX + 1];
 	bool greeted; /* all of these are known */

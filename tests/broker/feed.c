@@ -79,12 +79,12 @@ static const char *said(struct desk *d)
 	return text;
 }
 
-static bool greets_as(struct desk *d, const char *name)
+static bool greets_as(struct desk *d, const char *name, const char *lasts)
 {
-	char want[32 + FEED_NAME_MAX];
+	char want[64 + FEED_NAME_MAX];
 	const char *got = said(d);
 
-	snprintf(want, sizeof(want), "v 1 %s 0 0\ni %s\n", d->feed.boot, name);
+	snprintf(want, sizeof(want), "v 1 %s 0 0\nl %s\ni %s\n", d->feed.boot, lasts, name);
 	return strlen(d->feed.boot) == 16 && strcmp(got, want) == 0;
 }
 
@@ -103,7 +103,7 @@ static void names(void)
 		ok(feed_name(&d.feed, bad[i]) == ERR_ARG, "nor \"%s\"",
 		    i == 2 ? "a, new line" : bad[i]);
 	feed_greet(&d.feed);
-	ok(greets_as(&d, longest), "and the good one stays");
+	ok(greets_as(&d, longest, "900"), "and the good one stays");
 	end(&d);
 }
 
@@ -115,10 +115,14 @@ static void talk(void)
 
 	ok(begin(&d), "a feed");
 	feed_greet(&d.feed);
-	ok(greets_as(&d, "mosquitto"), "greets");
+	ok(greets_as(&d, "mosquitto", "900"), "greets");
+	feed_lasts(&d.feed, FEED_FOR_EVER);
+	feed_greet(&d.feed);
+	ok(greets_as(&d, "mosquitto", "-"), "goes on for ever without the server");
+	feed_lasts(&d.feed, 60);
 	ok(feed_name(&d.feed, "north-2.example_org") == OK, "has a name");
 	feed_greet(&d.feed);
-	ok(greets_as(&d, "north-2.example_org"), "and gives it");
+	ok(greets_as(&d, "north-2.example_org", "60"), "and gives it, and for how long it goes on");
 	ok(take(&d, "v 1 77 0\nb\nca " KEY " 1\n" ROW "e 12\n") == OK && d.feed.synced &&
 	        d.feed.seq == 12 && d.feed.epoch == 77 && roster_count(d.roster) == 1 &&
 	        feed_accepts(&d.feed, key) && strcmp(said(&d), "s 12\n") == 0,

@@ -796,16 +796,22 @@ static void stopping(void)
 static void recalled(void)
 {
 	struct answer away = ANSWER, there = ANSWER;
+	char *noted = NULL;
 	struct plug north;
 	struct rig r;
 	uint64_t seq;
 
 	begin(&r);
 	plug_in(&north, &r, "north");
+	feed_lasts(&north.feed, 7200);
 	UNTIL(&north, brokers_are(&r, "synced"));
 	brokers_stop(r.brokers);
 	brokers_free(atomic_exchange(&r.brokers, NULL));
 	presences_free(r.presences);
+	need(store_setting_get(r.store, TENANT, "brokers", &noted, &r.eb) == OK, r.eb.text);
+	ok(strcmp(noted, "north 1795392000000 7200000\n") == 0,
+	    "it is noted, and how long it goes on");
+	free(noted);
 	brokers_up(&r);
 	ok(brokers_are(&r, "north silent not 0 0;"), "it is remembered");
 	seq = put(&r, 1, false);
@@ -839,15 +845,23 @@ static void table(void)
 	static const struct {
 		const char *what, *text, *kept;
 	} cases[] = {
-		{ "as written", "north 1795392000000\nsouth 1795391990000\n", NULL },
-		{ "long ago", "north 1795391000000\n", "" },
-		{ "of the future", "north 1795399999999\n", NULL },
-		{ "twice", "north 1795392000000\nnorth 1795392000001\n", "north 1795392000000\n" },
-		{ "not ours", "north\nsouth x\nwest 1 2\nwest 1795392000000\n",
-		    "west 1795392000000\n" },
-		{ "damaged", "west 1795392000000\n\nnorth 1795392000000\n",
-		    "west 1795392000000\n" },
-		{ "half", "west 1795392000000\nnorth 17953920", "west 1795392000000\n" },
+		{ "as written", "north 1795392000000 0\nsouth 1795391990000 900000\n", NULL },
+		{ "by a server before", "north 1795391200000\n", "north 1795391200000 900000\n" },
+		{ "long ago", "north 1795391000000\nsouth 1795391000000 900000\n", "" },
+		{ "long ago, but they go on",
+		    "north 1795391000000 3600000\nsouth 7 9223372036854775807\n", NULL },
+		{ "too long ago for them too",
+		    "north 1795388000000 3600000\nsouth 1795391920000 1000\n", "" },
+		{ "of the future", "north 1795399999999 5\n", NULL },
+		{ "twice", "north 1795392000000 5\nnorth 1795392000001 5\n",
+		    "north 1795392000000 5\n" },
+		{ "not ours",
+		    "north\nsouth x\nwest 1 2 3\nwest 1795392000000 x\neast 1 9223372036854775808\n"
+		    "west 1795392000000 5\n",
+		    "west 1795392000000 5\n" },
+		{ "damaged", "west 1795392000000 5\n\nnorth 1795392000000 5\n",
+		    "west 1795392000000 5\n" },
+		{ "half", "west 1795392000000 5\nnorth 17953920", "west 1795392000000 5\n" },
 	};
 	struct broker_table t;
 	char name[16];
@@ -865,7 +879,11 @@ static void table(void)
 	for (; snprintf(name, sizeof(name), "b%u", n) && broker_table_add(&t, name, 5); n++)
 		broker_table_find(&t, name)->heard = 5;
 	ok(n == BROKERS_MAX - 1, "%u and one are all", n);
-	ok(broker_table_add(&t, "c", 5 + BROKERS_STALE_MS + 1) && !broker_table_find(&t, "a"),
+	broker_table_find(&t, "b0")->lasts = FEED_SERVER_FOR_EVER;
+	ok(!broker_table_add(&t, "c", 5 + FEED_SERVER_LASTS_MS + BROKERS_SILENT_MS),
+	    "as long as they may let in by the list that they have");
+	ok(broker_table_add(&t, "c", 6 + FEED_SERVER_LASTS_MS + BROKERS_SILENT_MS) &&
+	        !broker_table_find(&t, "a") && broker_table_find(&t, "b0"),
 	    "one that admits nobody any more makes room");
 	broker_table_free(&t);
 }

@@ -136,6 +136,33 @@ static void heard(void)
 	feed_server_free(&d.feed);
 }
 
+/* How long a broker lets in by its list when we are silent. */
+static void lasting(void)
+{
+	static const struct {
+		const char *said;
+		int64_t lasts_ms;
+	} cases[] = {
+		{ "i north\n", FEED_SERVER_LASTS_MS },
+		{ "l 60\ni north\n", 60000 },
+		{ "l 0\nn\n", 0 },
+		{ "l -\ni north\n", FEED_SERVER_FOR_EVER },
+		{ "l 2147483647\ni north\n", INT64_C(2147483647000) },
+		{ "l 18446744073709551615\ni north\n", FEED_SERVER_FOR_EVER },
+		{ "zz later\nl 60\ni north\n", 60000 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct desk d;
+
+		ok(begin(&d) && take(&d, "v 1 " BOOT " 0 0\n") == OK &&
+		        take(&d, cases[i].said) == OK && d.feed.greeted &&
+		        d.feed.lasts_ms == cases[i].lasts_ms,
+		    "%lld ms", (long long)cases[i].lasts_ms);
+		feed_server_free(&d.feed);
+	}
+}
+
 static void numbers(void)
 {
 	struct desk d;
@@ -233,6 +260,11 @@ static const struct {
 	{ "a greeting without a number", "\1v 1 " BOOT " 0\n" },
 	{ "two greetings", "v 1 " BOOT " 0 0\n" },
 	{ "two names", "i south\n" },
+	{ "how long it goes on before the greeting", "\1l 60\n" },
+	{ "how long it goes on behind the name", "l 60\n" },
+	{ "how long it goes on, in words", "\1v 1 " BOOT " 0 0\nl long\n" },
+	{ "how long it goes on, below zero", "\1v 1 " BOOT " 0 0\nl -1\n" },
+	{ "how long it goes on, twice in a line", "\1v 1 " BOOT " 0 0\nl 60 60\n" },
 	{ "a name behind something else", "\1v 1 " BOOT " 0 0\np\ni north\n" },
 	{ "a name with a slash", "\1v 1 " BOOT " 0 0\ni a/b\n" },
 	{ "a name of 65", "\1v 1 " BOOT " 0 0\ni "
@@ -311,6 +343,7 @@ static void cuts(void)
 int main(void)
 {
 	heard();
+	lasting();
 	numbers();
 	speaking();
 	full();

@@ -295,9 +295,10 @@ class Plugin(harness.SystemTest):
     # --- tests ---
 
     def test_rules(self):
-        server = self.up("plugin_opt_name north")
+        server = self.up("plugin_opt_name north", "plugin_opt_stale admit")
         good = self.leaf(self.device)
         self.assertEqual(self.greeting[1:], ("0", "0"), "it knows nothing")
+        server.wait_for("^l -$")
         server.wait_for("^i north$")
         self.refused(good, "unknown")
         server.apply(self.row(good))
@@ -524,6 +525,7 @@ class Plugin(harness.SystemTest):
     def test_stale(self):
         """Without the server: the last list for so long, then nobody; and what a restart knows."""
         server = self.up("plugin_opt_stale_max 3")
+        server.wait_for("^l 3$")
         good = self.leaf(self.device)
         server.apply(self.row(good))
         board = self.connect(good)

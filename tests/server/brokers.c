@@ -856,7 +856,8 @@ static void table(void)
 		{ "twice", "north 1795392000000 5\nnorth 1795392000001 5\n",
 		    "north 1795392000000 5\n" },
 		{ "not ours",
-		    "north\nsouth x\nwest 1 2 3\nwest 1795392000000 x\neast 1 9223372036854775808\n"
+		    "north\nsouth x\nwest 1 2 3\nwest 1795392000000 x\nsouth 1 "
+		    "9223372036854775808\n"
 		    "west 1795392000000 5\n",
 		    "west 1795392000000 5\n" },
 		{ "damaged", "west 1795392000000 5\n\nnorth 1795392000000 5\n",

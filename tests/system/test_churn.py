@@ -36,6 +36,7 @@ class Device:
         self.enabled = self.there = self.live = True
         self.settled = False
         self.whole = True # all of these three are known
+        self.lost = False # an answer has not come, and nobody has asked since
         self.board = None
         self.new = False  # its certificate has not connected yet
         self.retired = [] # those that were replaced
@@ -71,7 +72,7 @@ class Worker(threading.Thread):
 
     def step(self, device):
         dice = self.random.random()
-        if not device.settled and dice < 0.5:
+        if device.lost or (not device.settled and dice < 0.5):
             self.settle(device)
         elif dice < 0.62:
             self.connect(device)
@@ -121,6 +122,7 @@ class Worker(threading.Thread):
         answer = self.call(*ways[kind, now])
         device.past.append((round(time.time(), 3), *ways[kind, now][:2], answer and answer[:2], answer and (answer[2] or {}).get("brokers")))
         if answer is None:
+            device.lost = True
             return
         status, waiting, body = answer
         self.test.assertEqual(status, 200, (ways[kind, now], body))
@@ -159,6 +161,7 @@ class Worker(threading.Thread):
         else:
             device.there = False
         device.whole = shown[0] == 200
+        device.lost = False
         names = [b["name"] for b in again[2]["brokers"]]
         fresh = [b["name"] for b in again[2]["brokers"] if b["state"] == "fresh"]
         device.past.append((round(time.time(), 3), "settle", shown[0], device.enabled, device.there, device.live, names, fresh))
@@ -359,6 +362,9 @@ class Churn(door.DoorTest):
         for worker in workers:
             worker.join(60)
             if worker.trouble:
+                for device in worker.devices:
+                    if device.name in str(worker.trouble):
+                        print("# " + "\n# ".join(map(str, device.past)))
                 raise worker.trouble
         try:
             self.check_end(workers)

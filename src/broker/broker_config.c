@@ -76,6 +76,21 @@ static enum err name_check(const char *name, struct errbuf *eb)
 	return OK;
 }
 
+enum err broker_file(
+    const char *file, const char *name, char out[BROKER_FILE_MAX], struct errbuf *eb)
+{
+	const char *end = strrchr(file, '.');
+	bool usual = !name || strcmp(name, BROKER_NAME) == 0;
+	enum err e = name_check(name, eb);
+
+	if (e != OK)
+		return e;
+	end = end ? end : file + strlen(file);
+	snprintf(out, BROKER_FILE_MAX, "%.*s%s%s%s", (int)(end - file), file, usual ? "" : "-",
+	    usual ? "" : name, end);
+	return OK;
+}
+
 static enum err socket_check(const char *path, struct errbuf *eb)
 {
 	enum err e = path_check("the broker's socket", path, eb);
@@ -151,24 +166,30 @@ static enum err write_text(
 static enum err conf_write(
     const struct broker_config *c, const char *user, char text[TEXT_MAX], struct errbuf *eb)
 {
-	char who[TEXT_MAX / 2];
-	int n = c->plugin ? snprintf(who, sizeof(who),
-	                        "\n"
-	                        "# who comes in, and to which topics\n"
-	                        "plugin %s\n"
-	                        "plugin_opt_feed %s\n"
-	                        "plugin_opt_device_ca %s\n"
-	                        "plugin_opt_saved %s/list\n"
-	                        "%s%s%s"
-	                        "plugin_opt_service_user %s\n"
-	                        "plugin_opt_fast_tls true\n",
-	                        c->plugin, c->feed, c->authority, c->folder,
-	                        c->name ? "plugin_opt_name " : "", c->name ? c->name : "",
-	                        c->name ? "\n" : "", BROKER_USER)
-	                  : snprintf(who, sizeof(who), "acl_file %s/acl\n", c->folder);
+	char who[TEXT_MAX / 2], conf[BROKER_FILE_MAX], list[BROKER_FILE_MAX];
+	enum err e;
+	int n;
+
+	if ((e = broker_file(BROKER_CONFIG, c->name, conf, eb)) != OK ||
+	    (e = broker_file(BROKER_LIST, c->name, list, eb)) != OK)
+		return e;
+	n = c->plugin ? snprintf(who, sizeof(who),
+	                    "\n"
+	                    "# who comes in, and to which topics\n"
+	                    "plugin %s\n"
+	                    "plugin_opt_feed %s\n"
+	                    "plugin_opt_device_ca %s\n"
+	                    "plugin_opt_saved %s/%s\n"
+	                    "%s%s%s"
+	                    "plugin_opt_service_user %s\n"
+	                    "plugin_opt_fast_tls true\n",
+	                    c->plugin, c->feed, c->authority, c->folder, list,
+	                    c->name ? "plugin_opt_name " : "", c->name ? c->name : "",
+	                    c->name ? "\n" : "", BROKER_USER)
+	              : snprintf(who, sizeof(who), "acl_file %s/acl\n", c->folder);
 
 	if (n < 0 || (size_t)n >= sizeof(who))
-		return err_set(eb, ERR_SPACE, "%s: paths that are too long", BROKER_CONFIG);
+		return err_set(eb, ERR_SPACE, "%s: paths that are too long", conf);
 	n = snprintf(text, TEXT_MAX,
 	    "# Written by imprint at each start: changes are lost.\n"
 	    "user %s\n"
@@ -200,7 +221,7 @@ static enum err conf_write(
 	    c->plugin ? "" : "use_identity_as_username true\n", /* nobody would ask the plugin */
 	    c->authority, c->chain, c->key, c->socket, who);
 
-	return write_text(c, BROKER_CONFIG, text, n, eb);
+	return write_text(c, conf, text, n, eb);
 }
 
 /* %u is the common name of a verified certificate; the authority puts device ids there alone. */

@@ -23,12 +23,15 @@
 
 #include "errbuf.h"
 
+#define BROKER_NAME "mosquitto" /* unless it is given another */
 #define BROKER_CONFIG "mosquitto.conf"
+#define BROKER_LIST "list"
+#define BROKER_SOCKET "broker.sock"
 #define BROKER_USER "imprint"
 #define BROKER_PORT 8885
 
 struct broker_config {         /* paths are absolute */
-	const char *folder;    /* for the three files; made when missing */
+	const char *folder;    /* for the files; made when missing */
 	const char *authority; /* PEM, one certificate */
 	const char *chain;     /* PEM, the broker's own certificate and what is above it */
 	const char *key;       /* PEM */
@@ -38,12 +41,21 @@ struct broker_config {         /* paths are absolute */
 	struct slice password; /* of BROKER_USER; the file holds a salted hash of it */
 	const char *plugin;    /* imprint-mosquitto.so; NULL: without it */
 	const char *feed;      /* with it: the Unix socket where the server's feed is */
-	const char *name;      /* with it: what the server calls this broker; NULL: mosquitto */
+	const char *name;      /* with it: what the server calls this broker; NULL: BROKER_NAME */
 	const char *user;      /* whom a mosquitto that root starts becomes; NULL: who runs this */
 };
 
 /*
- * Writes mosquitto.conf, acl (without the plugin) and internal.pw, each as a whole and for this user alone. ERR_ARG: a
+ * Several brokers may share a folder: what is one broker's alone has its name in it. file:
+ * BROKER_CONFIG, BROKER_LIST or BROKER_SOCKET; "mosquitto-south.conf" of the broker "south", and as it
+ * stands of the one with the usual name. ERR_ARG: no name for a broker.
+ */
+#define BROKER_FILE_MAX 96
+enum err broker_file(
+    const char *file, const char *name, char out[BROKER_FILE_MAX], struct errbuf *eb) MUST_CHECK;
+
+/*
+ * Writes the file for mosquitto, acl (without the plugin) and internal.pw, each as a whole and for this user alone. ERR_ARG: a
  * path that mosquitto would read differently, or one that is too long for a socket. ERR_FORMAT: not
  * one certificate in `authority`. Else as file_read and file_write.
  */

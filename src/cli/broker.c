@@ -28,7 +28,7 @@ enum err broker_configure(const char *state, const struct broker_config *wanted,
     char conf[FOLDER_PATH_MAX], struct errbuf *eb)
 {
 	char folder[FOLDER_PATH_MAX], authority[FOLDER_PATH_MAX], chain[FOLDER_PATH_MAX],
-	    key[FOLDER_PATH_MAX], password_path[FOLDER_PATH_MAX];
+	    key[FOLDER_PATH_MAX], password_path[FOLDER_PATH_MAX], name[BROKER_FILE_MAX];
 	uint8_t *password = NULL;
 	size_t n = 0;
 	enum err e;
@@ -62,7 +62,9 @@ enum err broker_configure(const char *state, const struct broker_config *wanted,
 	    eb);
 	wipe(password, n);
 	free(password);
-	return e == OK ? folder_join(folder, BROKER_CONFIG, conf, eb) : e;
+	if (e != OK || (e = broker_file(BROKER_CONFIG, wanted->name, name, eb)) != OK)
+		return e;
+	return folder_join(folder, name, conf, eb);
 }
 
 enum err broker_plugin(char path[FOLDER_PATH_MAX], struct errbuf *eb)
@@ -93,7 +95,7 @@ static const struct cli_option options[] = {
 	    .kind = CLI_FILE,
 	    .value = "PATH",
 	    .help = "where the broker listens for the server; broker.sock in the run folder "
-	            "unless given" },
+	            "unless given, of a broker with a name broker-NAME.sock" },
 	{ .name = "plugin",
 	    .kind = CLI_FILE,
 	    .flag_only = true,
@@ -160,7 +162,7 @@ static enum err plugin_options(const struct cli *cli, struct broker_config *c,
 static enum err config(struct cli *cli, struct errbuf *eb)
 {
 	char state[FOLDER_PATH_MAX], socket[FOLDER_PATH_MAX], conf[FOLDER_PATH_MAX],
-	    plugin[FOLDER_PATH_MAX], feed[FOLDER_PATH_MAX];
+	    plugin[FOLDER_PATH_MAX], feed[FOLDER_PATH_MAX], name[BROKER_FILE_MAX];
 	const char *listen = cli_text(cli, "listen");
 	struct broker_config c = { .address = strcmp(listen, "all") == 0 ? NULL : listen,
 		.port = (uint16_t)cli_number(cli, "broker-port"),
@@ -168,8 +170,9 @@ static enum err config(struct cli *cli, struct errbuf *eb)
 	enum err e;
 
 	if ((e = folder_state(cli_text(cli, "state"), state, eb)) != OK ||
-	    (e = in_run(cli_text(cli, "socket"), BROKER_SOCKET, socket, eb)) != OK ||
 	    (e = plugin_options(cli, &c, plugin, feed, eb)) != OK ||
+	    (e = broker_file(BROKER_SOCKET, c.name, name, eb)) != OK ||
+	    (e = in_run(cli_text(cli, "socket"), name, socket, eb)) != OK ||
 	    (e = broker_configure(state, &c, conf, eb)) != OK)
 		return e;
 	if (cli_json(cli))
@@ -232,7 +235,9 @@ const struct cli_command broker_commands[] = {
 	             "folder `broker` of the state folder, from the authority and the "
 	             "certificates that imprintd made there; the path of the first is printed. "
 	             "Start it with `mosquitto -c`, as the same user, before imprintd or after "
-	             "it.",
+	             "it.\n\n"
+	             "With --broker-name SOUTH the file is mosquitto-SOUTH.conf, and list and "
+	             "socket are that broker's own; it needs a port of its own as well.",
 	    .options = options,
 	    .run = config },
 	{ .name = "broker check",

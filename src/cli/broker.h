@@ -17,8 +17,7 @@
 enum err broker_configure(const char *state, const struct broker_config *wanted,
     char conf[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 
-/* RUN/broker.sock: the broker's listener for the server. RUN/feed.sock: the server's for the plugin. */
-#define BROKER_SOCKET "broker.sock"
+/* RUN/feed.sock: the server's listener for the plugin. RUN/BROKER_SOCKET: the broker's for the server. */
 #define BROKER_FEED "feed.sock"
 
 /* The broker's plugin, beside this program or installed. ERR_NOT_FOUND, and what to do about it. */

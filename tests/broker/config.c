@@ -93,6 +93,40 @@ static void written(void)
 	free(text);
 }
 
+static bool has_own_list(const char *text, const char *name)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line), "plugin_opt_saved %s/%s", folder, name);
+	return has_line(text, line);
+}
+
+/* What is its own leaves that of the other brokers alone. */
+static void with_name(struct broker_config *c)
+{
+	struct errbuf eb = { "" };
+	char line[160], *before = get(BROKER_CONFIG), *text;
+
+	ok(has_own_list(before, "list"), "the usual name's list");
+	c->name = "hall-2.left_1";
+	ok(broker_config_write(c, &eb) == OK, "written with a name (%s)", eb.text);
+	text = get("mosquitto-hall-2.left_1.conf");
+	ok(has_line(text, "plugin_opt_name hall-2.left_1"), "the broker's own name");
+	ok(has_own_list(text, "list-hall-2.left_1"), "and its own list");
+	free(text);
+	text = get(BROKER_CONFIG);
+	ok(strcmp(before, text) == 0, "the other broker's file is as it was");
+	free(text);
+	free(before);
+	ok(broker_file(BROKER_SOCKET, NULL, line, NULL) == OK && strcmp(line, "broker.sock") == 0 &&
+	        broker_file(BROKER_SOCKET, "mosquitto", line, NULL) == OK &&
+	        strcmp(line, "broker.sock") == 0 &&
+	        broker_file(BROKER_SOCKET, "feed", line, NULL) == OK &&
+	        strcmp(line, "broker-feed.sock") == 0,
+	    "sockets by name");
+	ok(broker_file(BROKER_SOCKET, "../x", line, NULL) == ERR_ARG, "no path in a name");
+}
+
 /* With the plugin nobody but the plugin gives users and topics. */
 static void with_plugin(void)
 {
@@ -114,11 +148,7 @@ static void with_plugin(void)
 	ok(has_line(text, line), "the plugin knows the device authority");
 	ok(!strstr(text, "plugin_opt_name"), "the broker has its usual name");
 	free(text);
-	c.name = "hall-2.left_1";
-	ok(broker_config_write(&c, &eb) == OK, "written with a name (%s)", eb.text);
-	text = get(BROKER_CONFIG);
-	ok(has_line(text, "plugin_opt_name hall-2.left_1"), "the broker's own name");
-	free(text);
+	with_name(&c);
 }
 
 /* The file of passwords holds none, and what it holds is of ours. */

@@ -14,6 +14,7 @@ import sqlite3
 import ssl
 import time
 import uuid
+from pathlib import Path
 
 import harness
 import server as imprintd
@@ -56,17 +57,11 @@ class DoorTest(harness.SystemTest):
         """A mosquitto with the plugin, on its own port, also when it was there before."""
         port = self.ports.setdefault(name, None) or test_broker.Broker.free_port()
         self.ports[name] = port
-        main = name == "mosquitto"
-        run = self.run_folder / "imprint"
-        done = self.run_program("imprint", "broker", "config", "--broker-port", port, "--socket",
-            run / ("broker.sock" if main else f"{name}.sock"), "--plugin", PLUGIN, "--feed", run / "feed.sock",
-            "--broker-name", name)
+        done = self.run_program("imprint", "broker", "config", "--broker-port", port, "--plugin", PLUGIN, "--broker-name", name)
         self.assertEqual(done.returncode, 0, done)
-        text = (self.state / "broker/mosquitto.conf").read_text()
-        if not main: # each has its own list
-            text = text.replace(str(self.state / "broker/list"), str(self.state / f"broker/list-{name}"))
-        conf = self.state / f"broker/{name}.conf"
-        conf.write_text(text + "".join(f"{line}\n" for line in config))
+        conf = Path(done.stdout.strip())
+        with open(conf, "a", encoding="utf-8") as out:
+            out.writelines(f"{line}\n" for line in config)
         process = self.start("/usr/sbin/mosquitto", "-c", conf, env=test_plugin.Plugin.preload())
         if wait:
             process.wait_for(r"mosquitto version \S+ running", timeout=90)

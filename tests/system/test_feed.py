@@ -142,6 +142,10 @@ class Feed(door.DoorTest):
         server, north = self.open()
         south = self.broker("south")
         server.process.wait_for("broker_joined name=south")
+        for name in "broker.sock", "broker-south.sock":
+            self.assertTrue((self.run_folder / "imprint" / name).is_socket(), name)
+        for name in "mosquitto.conf", "mosquitto-south.conf":
+            self.assertTrue((self.state / "broker" / name).is_file(), name)
         identity = self.identity(server)
         here, there = self.admitted(identity), self.admitted(identity, broker="south")
         self.until(lambda: sorted((v[0], bool(v[3])) for v in self.visits(identity.device)) ==

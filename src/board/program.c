@@ -274,14 +274,21 @@ static void resolve(struct program *p, uint64_t now)
 	dial(p, now, ECONNREFUSED);
 }
 
-/* Tests need a board that only says so: nobody may believe what a board tells about itself. */
-static bool is_liar(void)
+/* Tests need boards that misbehave. */
+static bool test_wants(const char *hook)
 {
 #ifdef IMPRINT_TEST_HOOKS
-	return getenv("IMPRINT_TEST_LIAR") != NULL;
+	return getenv(hook) != NULL;
 #else
+	(void)hook;
 	return false;
 #endif
+}
+
+/* Says that it is online, and is not: nobody may believe what a board tells about itself. */
+static bool is_liar(void)
+{
+	return test_wants("IMPRINT_TEST_LIAR");
 }
 
 static void lie(struct program *p)
@@ -396,6 +403,8 @@ static void dialogue_publish(void *ctx, enum thing_topic topic, struct slice pay
 	struct program *p = ctx;
 	const char *name = topic == THING_OF_DEVICE ? p->up : p->thing_out;
 
+	if (test_wants("IMPRINT_TEST_MUTE"))
+		return; /* connected, and not a word */
 	if (mqtt_publish(&p->mqtt, text_slice(name), payload) != OK)
 		return;
 	p->counts.said++;

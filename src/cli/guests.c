@@ -22,6 +22,8 @@ struct one {
 	struct guests *all;
 	struct guest show;          /* of the main thread */
 	bool seen;                  /* the end of its setup has been looked at */
+	bool let_in;                /* the server has said ONLINE */
+	bool heard;                 /* and that a message of this run is stored */
 	char forget[UUID_TEXT + 1]; /* its device, which is thrown away; "": none */
 	struct board *board;
 	pthread_t thread;
@@ -289,23 +291,42 @@ static enum err ended(struct one *g, struct errbuf *eb)
 	return OK;
 }
 
-/* The first time it is the end of a step; later it comes and goes, which is not told here. */
-static void told(struct one *g, const struct cloud_device *d)
+/* Let in is not enough: what it said must have come by the topic that is its alone, and be stored. */
+static enum err listen_to(struct one *g, struct cloud *cloud, struct errbuf *eb)
 {
-	bool online =
-	    strcmp(d->status, "ONLINE") == 0 && seconds_of(d->last_activity_at) >= g->since;
+	struct cloud_detail d = { .n_certs = 0 };
 	char detail[160];
+	enum err e = cloud_device_detail(cloud, g->show.device_id, &d, eb);
 
-	memcpy(g->show.status, d->status, sizeof(g->show.status));
-	memcpy(g->show.activity, d->last_activity_at, sizeof(g->show.activity));
-	if (online && g->row >= 0) {
-		snprintf(detail, sizeof(detail), "ONLINE, the broker let it in at %.40s",
-		    d->last_activity_at);
+	if (e != OK)
+		return e;
+	g->heard = seconds_of(d.last_message_at) >= g->since;
+	if (g->heard) {
+		snprintf(detail, sizeof(detail), "ONLINE, and its message of %.40s is stored",
+		    d.last_message_at);
 		steps_end(g->all->o.steps, g->row, CLIENT_DONE, detail);
 		g->row = -1;
 	}
-	g->show.online = online;
+	cloud_detail_clear(&d);
+	return OK;
+}
+
+/* The first time it is the end of a step; later it comes and goes, which is not told here. */
+static enum err told(
+    struct one *g, struct cloud *cloud, const struct cloud_device *d, struct errbuf *eb)
+{
+	bool online =
+	    strcmp(d->status, "ONLINE") == 0 && seconds_of(d->last_activity_at) >= g->since;
+	enum err e = OK;
+
+	memcpy(g->show.status, d->status, sizeof(g->show.status));
+	memcpy(g->show.activity, d->last_activity_at, sizeof(g->show.activity));
+	g->let_in |= online;
+	if (online && !g->heard)
+		e = listen_to(g, cloud, eb);
+	g->show.online = online && g->heard;
 	visitors_asked(g->all->o.visitors, d);
+	return e;
 }
 
 enum err guests_look(struct guests *all, struct cloud *cloud, size_t *missing, struct errbuf *eb)
@@ -321,7 +342,7 @@ enum err guests_look(struct guests *all, struct cloud *cloud, size_t *missing, s
 			e = ended(g, eb);
 		if (e == OK && g->seen &&
 		    (e = cloud_device_get(cloud, g->show.device_id, &d, eb)) == OK) {
-			told(g, &d);
+			e = told(g, cloud, &d, eb);
 			cloud_device_clear(&d);
 		}
 		*missing += !g->show.online;
@@ -355,9 +376,11 @@ enum err guests_late(struct guests *all, long seconds, struct errbuf *eb)
 	}
 	visitors_refused(all->o.visitors, g->show.device_id, refused);
 	return err_set(eb, ERR_TIMEOUT,
-	    "%s: after %ld s no broker has let it in%s%.90s%s; the board itself says: %s%s%.80s",
-	    g->show.name, seconds, refused[0] ? " (" : "", refused, refused[0] ? ")" : "",
-	    status.state, status.step[0] ? ", " : "", status.step);
+	    "%s: after %ld s %s%s%.90s%s; the board itself says: %s%s%.80s", g->show.name, seconds,
+	    g->let_in ? "the broker has let it in, but no message of it has come to the server"
+	              : "no broker has let it in",
+	    refused[0] ? " (" : "", refused, refused[0] ? ")" : "", status.state,
+	    status.step[0] ? ", " : "", status.step);
 }
 
 /* --- starting anew --- */

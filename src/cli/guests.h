@@ -3,9 +3,9 @@
  *
  * A board gets its identity from the server, by the same run as a real one over its serial port, and
  * goes into its program. One that holds an identity already is only switched on, if record, chip and
- * server agree on it. Whether it is ONLINE is what the server says, and nobody else: its status,
- * and a last activity that is younger than the certificate of this run. What the board says of itself
- * and what the broker had against it only serve the text of a failure. All functions are called from
+ * server agree on it. Whether it is ONLINE is what the server says, and nobody else: its status, and
+ * once, that a message is stored which is younger than the certificate of this run. What the board says
+ * of itself and what the broker had against it only serve the text of a failure. All functions are called from
  * one thread.
  *
  *	struct guests *guests = NULL;

@@ -33,7 +33,7 @@ static const struct cli_option options[] = {
 	{ .name = "once",
 	    .kind = CLI_SWITCH,
 	    .flag_only = true,
-	    .help = "end when every board is ONLINE" },
+	    .help = "end when every board is ONLINE and heard" },
 	{ .name = "boards",
 	    .kind = CLI_NUMBER,
 	    .value = "N",
@@ -613,11 +613,12 @@ const struct cli_command up_commands[] = {
 	        "first time: organization, device authority, credentials, certificates of the "
 	        "servers. Then virtual boards, each from its chip to its identity: request, "
 	        "certificate from the server, compare, and into its program, which connects to "
-	        "the broker with the key in its chip. A board is ONLINE when the server says so: "
-	        "it has received a message of this run on the topic that the broker leaves to "
-	        "that board's certificate alone.\n\n"
+	        "the broker with the key in its chip. A board has arrived when the server says "
+	        "so: ONLINE, because the broker has let that board's certificate in, and a "
+	        "message of this run stored, from the topic that the broker leaves to that "
+	        "certificate alone.\n\n"
 	        "It stays until Ctrl-C or `imprint down` and says which boards come and go. With "
-	        "--once it ends when all are ONLINE, with status 0, or with the reason why not. "
+	        "--once it ends when all have arrived, with status 0, or with the reason why not. "
 	        "What it started, it stops; what was made stays in the state folder.\n\n"
 	        "--fresh throws away what belongs to these virtual boards, and nothing else: "
 	        "`imprint reset` throws away all.",

@@ -631,6 +631,8 @@ static enum err detail_take(json_t *in, struct cloud_detail *d, struct errbuf *e
 	if ((e = object_check(in, eb)) != OK || (e = take_uuid(in, "id", d->id, eb)) != OK ||
 	    (e = take(in, "name", true, CLOUD_NAME_MAX, d->name, eb)) != OK ||
 	    (e = take_flag(in, "enabled", true, &d->enabled, eb)) != OK ||
+	    (e = take(in, "last_message_at", false, CLOUD_WORD_MAX, d->last_message_at, eb)) !=
+	        OK ||
 	    (e = brokers_said(in, d, eb)) != OK || (e = presence_take(in, d, eb)) != OK)
 		return e;
 	e = list_take(

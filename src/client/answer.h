@@ -105,7 +105,8 @@ struct cloud_detail {
 	/* When it is asked for: online, offline, unknown or unheard; where and since when it is online. */
 	char presence[CLOUD_WORD_MAX + 1], since[CLOUD_WORD_MAX + 1];
 	char address[CLOUD_ADDRESS_MAX + 1], broker[CLOUD_WORD_MAX + 1];
-	struct cloud_visits visits; /* the last ones */
+	char last_message_at[CLOUD_WORD_MAX + 1]; /* of those that are stored; "": none */
+	struct cloud_visits visits;               /* the last ones */
 };
 void cloud_detail_clear(struct cloud_detail *d);
 

@@ -275,6 +275,8 @@ static void details(void)
 		    "brokers: not an object" },
 		{ "a broker without name", "{" STANDING ",\"brokers\":{\"waiting\":[\"\"]}}",
 		    "waiting[0]: not a name" },
+		{ "a message at no time", "{" STANDING ",\"last_message_at\":1}",
+		    "last_message_at: " },
 		{ "presence without state", "{" STANDING ",\"presence\":{}}",
 		    "presence: state: missing" },
 		{ "an address that is none",
@@ -301,7 +303,8 @@ static void details(void)
 	       text("{" STANDING ",\"certificates\":[{" CERT ",\"level\":1,\"reason\":"
 	            "\"keyCompromise\"}],\"brokers\":{\"reached\":2,\"waiting\":[\"a\",\"b.2\"]},"
 	            "\"presence\":{\"state\":\"online\",\"since\":\"then\",\"address\":\"::1\","
-	            "\"broker\":\"a\"},\"visits\":[{\"admitted\":true,\"began\":\"then\"}],"
+	            "\"broker\":\"a\"},\"last_message_at\":\"then\",\"visits\":[{\"admitted\":true,"
+	            "\"began\":\"then\"}],"
 	            "\"more\":1}"),
 	       &d, NULL) == OK,
 	    "whole");
@@ -309,6 +312,7 @@ static void details(void)
 	        strcmp(d.certs[0].reason, "keyCompromise") == 0 && d.certs[0].level == 1,
 	    "its certificate");
 	ok(d.reached == 2 && d.n_waiting == 2 && strcmp(d.waiting, "a, b.2") == 0, "the brokers");
+	ok(strcmp(d.last_message_at, "then") == 0, "its last message");
 	ok(strcmp(d.presence, "online") == 0 && strcmp(d.address, "::1") == 0 && d.visits.n == 1 &&
 	        d.visits.at[0].admitted && !d.visits.at[0].ended[0],
 	    "presence and visit");

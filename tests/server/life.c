@@ -176,12 +176,18 @@ static void in_detail(struct world *w)
 	        strcmp(text_of(&a, "presence.broker"), "mosquitto") == 0 &&
 	        strcmp(text_of(&a, "status"), "ONLINE") == 0,
 	    "where it is (%s)", a.body);
+	ok(!json_object_get(a.json, "last_message_at"), "let in is not heard");
 	ok(strcmp(text_of(&a, "certificates.0.id"), cert) == 0 &&
 	        strcmp(text_of(&a, "certificates.0.state"), "issued") == 0 &&
 	        strlen(text_of(&a, "certificates.0.fingerprint")) == 64 &&
 	        strlen(text_of(&a, "certificates.0.not_after")) == 20 &&
 	        json_array_size(json_object_get(a.json, "visits")) == 1,
 	    "with certificates and visits");
+	answer_free(&a);
+	seen(w, id, then);
+	a = ask(w, "GET", target, NULL);
+	ok(strcmp(text_of(&a, "last_message_at"), "2030-03-17T17:46:40Z") == 0,
+	    "and when it was heard (%s)", a.body);
 	answer_free(&a);
 	w->presences.presence = PRESENCE_UNHEARD;
 	a = ask(w, "DELETE", path(id, ""), NULL);

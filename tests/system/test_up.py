@@ -266,6 +266,13 @@ class Up(harness.SystemTest):
         self.assertIn("the board itself says: online", done.stderr)
         self.leaves_nothing()
 
+    def test_a_board_that_says_nothing(self):
+        """It is let in, which is not enough."""
+        done = self.run_program("imprint", "up", "--once", "--timeout", "8", env={"IMPRINT_TEST_MUTE": "1"}, timeout=120)
+        self.assertEqual(done.returncode, 9, done)
+        self.assertIn("the broker has let it in, but no message of it has come to the server", done.stderr)
+        self.leaves_nothing()
+
     def test_mosquitto_is_missing(self):
         done = self.run_program("imprint", "up", "--once", "--mosquitto", "/nowhere/mosquitto")
         self.assertEqual(done.returncode, 3, done)

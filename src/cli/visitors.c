@@ -42,7 +42,7 @@ static const struct {
 #define REASON(name, word, text) { word, text },
 #include "reasons.def"
 #undef REASON
-	{ "unseen", "its broker has come back without it, or not at all" },
+	{ "unseen", "its broker has come back without it, or was forgotten" },
 };
 
 static void reason_text(const char *word, char text[128])

@@ -252,7 +252,6 @@ static const char *take_line(void *ctx, const struct words *w)
 	b->heard = r->now - age;
 	b->state.heard = b->state.since = (int64_t)heard;
 	b->lasts = (int64_t)lasts;
-	b->lost = true;
 	return NULL;
 }
 

@@ -25,8 +25,8 @@ struct broker {                    /* changed by brokers.c alone, and under the 
 	struct link *link; /* NULL: it has gone */
 	int64_t heard;     /* last, of a clock that never goes back; 0: before our start */
 	int64_t lasts;     /* so long it goes on without us, milliseconds; FEED_SERVER_FOR_EVER */
-	int place;         /* of presence.h; -1: it has not come since our start */
-	bool lost;         /* for so long that its boards are not known to be there */
+	int place; /* of presence.h; -1: no visit is told, and none lasts from before our start */
+	bool lost; /* for so long that its boards are not known to be there */
 };
 
 struct broker_table {

@@ -52,8 +52,7 @@ struct brokers {
 	struct feed_source source;
 	struct link *link[LINKS_MAX];
 	unsigned links;
-	int64_t began, deaf_until; /* ticks */
-	bool sorted_out;           /* those who did not come in time after the start */
+	int64_t deaf_until; /* ticks */
 	atomic_bool stopping;
 	atomic_ullong seq;
 	struct visit_writer visits;
@@ -158,6 +157,38 @@ static int64_t not_later(const struct brokers *b, int64_t at)
 
 static void link_over(struct link *l, const char *why);
 
+/* --- where boards were --- */
+
+static bool is_known(void *ctx, const char *name, int place, int64_t at)
+{
+	struct brokers *b = ctx;
+
+	(void)place, (void)at;
+	return broker_table_find(&b->table, name) != NULL;
+}
+
+/* A broker has made room for another. */
+static void places_sweep(struct brokers *b)
+{
+	presence_sweep(b->options.presences, is_known, b, wall(b));
+}
+
+/* A broker stays known for its boards, even when it has been away for so long that it lets nobody in. */
+static bool recall_place(void *ctx, const char *name, int place, int64_t at)
+{
+	struct brokers *b = ctx;
+	struct broker *broker = broker_table_find(&b->table, name);
+
+	if (!broker && (broker = broker_table_add(&b->table, name, ticks()))) {
+		broker->heard = ticks() - BROKERS_SILENT_MS - 1;
+		broker->lasts = 0;
+		broker->state.heard = broker->state.since = at;
+	}
+	if (broker)
+		broker->place = place;
+	return broker != NULL;
+}
+
 static const char *on_greeted(void *ctx)
 {
 	struct link *l = ctx;
@@ -174,8 +205,11 @@ static const char *on_greeted(void *ctx)
 	place = presence_greet(b->options.presences, l->feed.name, l->feed.boot, wall(b));
 	if (place < 0)
 		return "too many brokers";
-	if (!broker && !(broker = broker_table_add(&b->table, l->feed.name, ticks())))
-		return "too many brokers";
+	if (!broker) {
+		if (!(broker = broker_table_add(&b->table, l->feed.name, ticks())))
+			return "too many brokers";
+		places_sweep(b);
+	}
 	feed_source_begin(&l->cursor, &l->feed, atomic_load(&b->seq));
 	pthread_mutex_lock(&b->table.lock);
 	broker->link = l;
@@ -506,6 +540,7 @@ static enum err brokers_recall(struct brokers *b, struct errbuf *eb)
 	if (e == OK)
 		broker_table_read(&b->table, text, ticks(), wall(b));
 	free(text);
+	presence_sweep(b->options.presences, recall_place, b, wall(b));
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -520,14 +555,12 @@ static void brokers_look(struct brokers *b, int64_t now)
 		if (broker->link || broker->lost || now - broker->heard <= BROKERS_SILENT_MS)
 			continue;
 		broker->lost = true;
+		if (broker->place < 0)
+			continue;
 		presence_lost(b->options.presences, broker->place, broker->state.heard);
 		pthread_mutex_lock(&b->table.lock);
 		broker->place = -1;
 		pthread_mutex_unlock(&b->table.lock);
-	}
-	if (!b->sorted_out && now - b->began > BROKERS_SILENT_MS) {
-		b->sorted_out = true;
-		presence_never_came(b->options.presences, wall(b));
 	}
 }
 
@@ -652,7 +685,6 @@ enum err brokers_start(
 	b->options = *options;
 	b->socket = LOCAL_CLOSED;
 	b->wake = -1;
-	b->began = ticks();
 	b->visits = (struct visit_writer){ .store = options->store,
 		.tenant = options->tenant,
 		.presences = options->presences,

@@ -20,6 +20,7 @@ struct visit {
 	uint8_t broker;
 	bool admitted, vouched; /* vouched: told since our start */
 	bool told;              /* since the broker's list began */
+	bool passed;            /* by one that began later: where it was last is known better */
 	bool waits, write, check;
 	int64_t began, ended; /* ended 0: it lasts */
 };
@@ -27,8 +28,9 @@ struct visit {
 struct place {
 	char name[STORE_NAME_MAX + 1];
 	uint8_t boot[8];
-	bool came, speaks;
+	bool speaks;
 	bool linked;   /* it is here, or was a moment ago */
+	int64_t lost;  /* silent since then; 0: it is not */
 	size_t visits; /* that it vouches for */
 	size_t held;   /* that name it at all */
 };
@@ -132,8 +134,22 @@ static unsigned present(const struct presences *p, const uint8_t device[16], boo
 	unsigned n = 0;
 
 	for (const struct visit *v = p->by_device[bucket_of(device)]; v; v = v->same_device)
-		n += v->ended == 0 && v->vouched == vouched && memcmp(v->device, device, 16) == 0;
+		n += v->ended == 0 && v->vouched == vouched && !v->passed &&
+		     memcmp(v->device, device, 16) == 0;
 	return n;
+}
+
+/* A board that has come elsewhere since is not looked for at a broker that is silent. */
+static void pass(const struct presences *p, const uint8_t device[16])
+{
+	int64_t last = 0;
+
+	for (struct visit *v = p->by_device[bucket_of(device)]; v; v = v->same_device)
+		if (v->vouched && v->began > last && memcmp(v->device, device, 16) == 0)
+			last = v->began;
+	for (struct visit *v = p->by_device[bucket_of(device)]; v; v = v->same_device)
+		if (!v->vouched && v->began <= last && memcmp(v->device, device, 16) == 0)
+			v->passed = true;
 }
 
 static void vouch(struct presences *p, struct visit *v)
@@ -143,20 +159,36 @@ static void vouch(struct presences *p, struct visit *v)
 	if (present(p, v->device, true) == 0)
 		p->devices++;
 	v->vouched = true;
+	v->passed = false;
 	p->place[v->broker].visits++;
+	pass(p, v->device);
+}
+
+static void unvouch(struct presences *p, struct visit *v)
+{
+	if (!v->vouched)
+		return;
+	v->vouched = false;
+	p->place[v->broker].visits--;
+	if (present(p, v->device, true) == 0)
+		p->devices--;
+	pass(p, v->device);
 }
 
 static void end(struct presences *p, struct visit *v, int64_t at, const char *reason)
 {
-	if (v->vouched) {
-		v->vouched = false;
-		p->place[v->broker].visits--;
-		if (present(p, v->device, true) == 0)
-			p->devices--;
-	}
+	unvouch(p, v);
 	v->ended = at > v->began ? at : v->began > 0 ? v->began : 1;
 	snprintf(v->reason, sizeof(v->reason), "%s", reason);
 	put_off(p, v, true, false);
+}
+
+/* One of which nobody saw the end: it is not known to have lasted when its broker had gone silent. */
+static void end_unseen(struct presences *p, struct visit *v, int64_t now_ms)
+{
+	int64_t lost = p->place[v->broker].lost;
+
+	end(p, v, lost != 0 ? lost : now_ms, unseen);
 }
 
 static int place_of(struct presences *p, const char *name)
@@ -316,11 +348,11 @@ int presence_greet(struct presences *p, const char *name, const uint8_t boot[8],
 	if (place >= 0) {
 		struct place *at = &p->place[place];
 
-		at->came = at->linked = true;
+		at->linked = true;
 		memcpy(at->boot, boot, sizeof(at->boot));
 		for (struct visit *v = p->all; v; v = v->after)
 			if (v->broker == place && v->ended == 0 && memcmp(v->id, boot, 8) != 0)
-				end(p, v, now_ms, unseen);
+				end_unseen(p, v, now_ms);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return place;
@@ -438,7 +470,8 @@ void presence_told(struct presences *p, int broker, int64_t now_ms)
 	pthread_mutex_lock(&p->lock);
 	for (struct visit *v = p->all; v; v = v->after)
 		if (v->broker == broker && v->ended == 0 && !v->told)
-			end(p, v, now_ms, unseen);
+			end_unseen(p, v, now_ms);
+	p->place[broker].lost = 0;
 	speaks(p, broker, true);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -448,19 +481,41 @@ void presence_lost(struct presences *p, int broker, int64_t at)
 	pthread_mutex_lock(&p->lock);
 	for (struct visit *v = p->all; v; v = v->after)
 		if (v->broker == broker && v->ended == 0)
-			end(p, v, at, unseen);
+			unvouch(p, v);
 	speaks(p, broker, false);
+	p->ever = true; /* if not to us: before our start */
+	p->place[broker].lost = at;
 	p->place[broker].linked = false;
 	pthread_mutex_unlock(&p->lock);
 }
 
-void presence_never_came(struct presences *p, int64_t at)
+/* When the newest visit began that lasts there; 0: none does. */
+static int64_t last_at(struct presences *p, int broker)
 {
+	int64_t last = 0;
+
 	pthread_mutex_lock(&p->lock);
-	for (struct visit *v = p->all; v; v = v->after)
-		if (v->ended == 0 && !p->place[v->broker].came)
-			end(p, v, at, unseen);
+	for (const struct visit *v = p->place[broker].held > 0 ? p->all : NULL; v; v = v->after)
+		if (v->broker == broker && v->ended == 0 && v->began > last)
+			last = v->began;
 	pthread_mutex_unlock(&p->lock);
+	return last;
+}
+
+void presence_sweep(struct presences *p,
+    bool (*known)(void *ctx, const char *name, int broker, int64_t at), void *ctx, int64_t now_ms)
+{
+	for (int i = 0; i < (int)p->places; i++) {
+		int64_t last = last_at(p, i);
+
+		if (last == 0 || known(ctx, p->place[i].name, i, last))
+			continue;
+		pthread_mutex_lock(&p->lock);
+		for (struct visit *v = p->all; v; v = v->after)
+			if (v->broker == i && v->ended == 0)
+				end_unseen(p, v, now_ms);
+		pthread_mutex_unlock(&p->lock);
+	}
 }
 
 size_t presence_at(struct presences *p, int broker)

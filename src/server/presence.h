@@ -3,7 +3,8 @@
  *
  * A table in memory of the visits that last: filled from the registry at the start, kept by what the
  * brokers tell (brokers.h), written back by them. A device is present while one of its visits is
- * vouched for by a broker that speaks. Thread-safe.
+ * vouched for by a broker that speaks. A visit at a broker that has gone silent lasts, since nobody
+ * knows better, until that broker speaks again or is forgotten. Thread-safe.
  *
  *	if (presence_of(p, device, &now) == PRESENCE_ONLINE)
  *		... now.since, now.address
@@ -15,7 +16,7 @@
 
 enum presence {
 	PRESENCE_UNHEARD, /* no broker has ever spoken: messages are all that can be gone by */
-	PRESENCE_UNKNOWN, /* the broker where it was, or all of them, have gone silent */
+	PRESENCE_UNKNOWN, /* the broker where it was last, or all of them, have gone silent */
 	PRESENCE_OFFLINE, /* a broker speaks, and it is at none */
 	PRESENCE_ONLINE,
 };
@@ -48,8 +49,8 @@ void presence_limit(struct presences *p, size_t visits);
 #define PRESENCE_BROKERS 128 /* names, of those too that have not come since the start */
 
 /*
- * The broker of this name has come: what another start of it left behind has ended, unseen. Its
- * number for the calls below, or -1: too many names.
+ * The broker of this name has come: what another start of it left behind has ended, unseen, when it
+ * went silent. Its number for the calls below, or -1: too many names.
  */
 int presence_greet(struct presences *p, const char *name, const uint8_t boot[8], int64_t now_ms);
 
@@ -74,8 +75,12 @@ void presence_tells(struct presences *p, int broker);
 void presence_told(struct presences *p, int broker, int64_t now_ms);
 /* It has been silent for too long since `at`: what was there is not known to be. Its number is not its any more. */
 void presence_lost(struct presences *p, int broker, int64_t at);
-/* The same for brokers that have not come since the start. */
-void presence_never_came(struct presences *p, int64_t at);
+/*
+ * Asks about each broker at which visits last; `at`: when the newest of them began. What is at one that
+ * is not known any more has ended, unseen.
+ */
+void presence_sweep(struct presences *p,
+    bool (*known)(void *ctx, const char *name, int broker, int64_t at), void *ctx, int64_t now_ms);
 size_t presence_at(struct presences *p, int broker); /* visits that it vouches for */
 
 /*

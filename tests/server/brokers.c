@@ -829,6 +829,42 @@ static void recalled(void)
 	end(&r);
 }
 
+/* One of which nothing is noted any more, but a visit lasts there: its boards are not known to be gone. */
+static void recalled_for_its_boards(void)
+{
+	struct store_change *c = store_change_new(TENANT);
+	struct answer away = ANSWER;
+	struct plug north, south;
+	struct rig r;
+	uint8_t id[16];
+	uint64_t seq;
+
+	begin(&r);
+	memset(id, 7, sizeof(id));
+	seq = put(&r, 7, true);
+	plug_in(&north, &r, "north");
+	UNTIL(&north, north.feed.synced);
+	say_connected(&north, 1, 7, 0x71);
+	UNTIL(&north, online(&r, 7));
+	brokers_stop(r.brokers);
+	brokers_free(atomic_exchange(&r.brokers, NULL));
+	presences_free(r.presences);
+	store_setting_put(c, "brokers", "");
+	need(store_commit(r.store, c, &r.eb) == OK, r.eb.text);
+	brokers_up(&r);
+	ok(brokers_are(&r, "north silent not 0 0;"), "it is remembered for its boards");
+	brokers_reach(r.brokers, seq, PATIENCE_MS, take_answer, &away);
+	ok(answered(&away, 0, ""), "and not waited for: it lets nobody in any more");
+	plug_in(&south, &r, "south");
+	UNTIL(&south, south.feed.synced && brokers_are(&r, "south speaks synced"));
+	UNTIL(&south, presence_of(r.presences, id, NULL) == PRESENCE_UNKNOWN);
+	ok(presence_of(r.presences, id, NULL) == PRESENCE_UNKNOWN && visits(&r, 7) == 0,
+	    "another speaks: that says nothing of them");
+	plug_out(&south);
+	plug_out(&north);
+	end(&r);
+}
+
 static bool text_is(struct broker_table *t, int64_t now, const char *want)
 {
 	char *text = broker_table_text(t, now);
@@ -1058,6 +1094,7 @@ int main(void)
 	table();
 	crowded();
 	recalled();
+	recalled_for_its_boards();
 	reaching();
 	first_use();
 	refusals();

@@ -184,12 +184,13 @@ static void states(void)
 	        presence_at(r.p, south) == 1,
 	    "it leaves one of them");
 	presence_lost(r.p, south, NOW + 9);
-	ok(of(&r, board) == PRESENCE_OFFLINE && presence_count(r.p) == 0,
-	    "the other is gone, and one still speaks");
+	ok(of(&r, board) == PRESENCE_UNKNOWN && of(&r, stranger) == PRESENCE_OFFLINE &&
+	        presence_count(r.p) == 0 && presence_at(r.p, south) == 0,
+	    "the other is silent, and one still speaks");
 	presence_lost(r.p, north, NOW + 10);
 	ok(of(&r, board) == PRESENCE_UNKNOWN && of(&r, stranger) == PRESENCE_UNKNOWN,
-	    "all are gone: nobody knows");
-	ok(visits_are(&r, board, "south in unseen 9; north in  6"), "and that is in the registry");
+	    "all are silent: nobody knows");
+	ok(visits_are(&r, board, "south in  -1; north in  6"), "whether that visit is over");
 	(void)presence_greet(r.p, "south", another, NOW + 11);
 	presence_tells(r.p, south);
 	ok(of(&r, board) == PRESENCE_UNKNOWN, "one comes again, and has not told all");
@@ -205,8 +206,59 @@ static void states(void)
 	end(&r);
 }
 
+static bool is_at(void *ctx, const char *name, int broker, int64_t at)
+{
+	(void)broker, (void)at;
+	return strcmp(name, ctx) == 0;
+}
+
+/* Of two brokers one falls silent, with a board of its own, and one that comes to the other. */
+static void silent(void)
+{
+	char known[] = "north";
+	int north, south;
+	struct rig r;
+
+	begin(&r);
+	north = presence_greet(r.p, "north", boot, NOW);
+	presence_told(r.p, north, NOW);
+	south = presence_greet(r.p, "south", another, NOW);
+	presence_told(r.p, south, NOW);
+	ok(came(&r, south, 1, board, NOW + 1) && came(&r, south, 2, late, NOW + 2),
+	    "two boards at one of two brokers");
+	presence_lost(r.p, south, NOW + 4);
+	ok(of(&r, board) == PRESENCE_UNKNOWN && of(&r, late) == PRESENCE_UNKNOWN,
+	    "it is silent: they may be there or not");
+	ok(came(&r, north, 1, late, NOW + 5) && of(&r, late) == PRESENCE_ONLINE,
+	    "one comes to the other broker");
+	presence_left(r.p, north, 1, NOW + 6, "");
+	ok(of(&r, late) == PRESENCE_OFFLINE, "and leaves: that is where it was last");
+	ok(visits_are(&r, late, "north in  6; south in  -1"),
+	    "how its first visit ends nobody knows");
+	(void)presence_greet(r.p, "south", another, NOW + 7);
+	presence_tells(r.p, south);
+	ok(came(&r, south, 2, late, NOW + 2), "the broker speaks, and has one of them");
+	presence_told(r.p, south, NOW + 8);
+	ok(of(&r, late) == PRESENCE_ONLINE && of(&r, board) == PRESENCE_OFFLINE &&
+	        visits_are(&r, board, "south in unseen 4"),
+	    "the other has gone, when it is not known: it was there until the silence");
+	ok(came(&r, north, 2, late, NOW + 9), "at both");
+	presence_lost(r.p, south, NOW + 10);
+	presence_left(r.p, north, 2, NOW + 11, "");
+	ok(of(&r, late) == PRESENCE_OFFLINE, "silent again while it was at the other");
+	ok(came(&r, south, 3, board, NOW + 9), "one that is told before all are");
+	presence_lost(r.p, south, NOW + 12);
+	presence_sweep(r.p, is_at, known, NOW + 13);
+	ok(of(&r, board) == PRESENCE_OFFLINE &&
+	        visits_are(&r, board, "south in unseen 12; south in unseen 4") &&
+	        visits_are(&r, late, "north in  11; north in  6; south in unseen 12"),
+	    "it is forgotten: nobody is there");
+	end(&r);
+}
+
 static void restart(void)
 {
+	char known[] = "north";
 	struct rig r;
 	int north;
 
@@ -232,9 +284,13 @@ static void restart(void)
 	presence_told(r.p, presence_greet(r.p, "south", another, NOW), NOW + 3);
 	ok(of(&r, board) == PRESENCE_UNKNOWN && of(&r, late) == PRESENCE_OFFLINE,
 	    "another broker speaks, not the one where it was");
-	presence_never_came(r.p, NOW + 4);
-	ok(of(&r, board) == PRESENCE_OFFLINE && visits_are(&r, board, "north in unseen 4"),
-	    "which does not come");
+	presence_sweep(r.p, is_at, known, NOW + 4);
+	ok(of(&r, board) == PRESENCE_UNKNOWN && visits_are(&r, board, "north in  -1"),
+	    "for as long as that one is known");
+	known[0] = 'N';
+	presence_sweep(r.p, is_at, known, NOW + 5);
+	ok(of(&r, board) == PRESENCE_OFFLINE && visits_are(&r, board, "north in unseen 5"),
+	    "and no longer");
 	end(&r);
 }
 
@@ -286,7 +342,7 @@ static void refusals(void)
 
 static void many(void)
 {
-	char name[16];
+	char name[16], other[] = "broker-6";
 	struct rig r;
 	int last = 0;
 
@@ -300,8 +356,10 @@ static void many(void)
 	    "so many brokers, and no more");
 	ok(came(&r, 5, 1, board, NOW) && written(&r) == 1, "a board at one of them");
 	presence_lost(r.p, 5, NOW + 1);
+	ok(presence_greet(r.p, "more", boot, NOW) == -1, "one that is silent is where it was");
+	presence_sweep(r.p, is_at, other, NOW + 2);
 	ok(presence_greet(r.p, "more", boot, NOW) == -1,
-	    "one that is gone, with visits to be written");
+	    "one that is forgotten, with visits to be written");
 	ok(written(&r) == 1 && presence_greet(r.p, "more", boot, NOW) == 5 &&
 	        presence_greet(r.p, "broker-5", boot, NOW) == -1,
 	    "and then makes room");
@@ -418,6 +476,7 @@ int main(void)
 {
 	first_use();
 	states();
+	silent();
 	restart();
 	order();
 	refusals();

@@ -126,13 +126,44 @@ class Feed(door.DoorTest):
         broker.send(signal.SIGSTOP)
         self.addCleanup(broker.send, signal.SIGCONT)
         server.process.wait_for('broker_left name=mosquitto reason="the broker is silent"', start, timeout=60)
-        self.visits_become(identity.device, (False, "unseen"))
-        self.assertEqual(self.status(server, identity, other), ["UNKNOWN", "UNKNOWN"])
+        self.until(lambda: self.status(server, identity, other) == ["UNKNOWN", "UNKNOWN"],
+            lambda: self.status(server, identity, other))
+        self.visits_become(identity.device, (True, ""))
         broker.send(signal.SIGCONT)
         self.join_again(server, start)
+        self.until(lambda: self.status(server, identity, other) == ["ONLINE", "OFFLINE"],
+            lambda: self.status(server, identity, other))
         self.visits_become(identity.device, (True, ""))
-        self.assertEqual(self.status(server, identity, other), ["ONLINE", "OFFLINE"])
         board.close()
+
+    def test_silent_among_others(self):
+        """A broker speaks, another does not: what was at that one is not known, across a start of the server too,
+        until it comes back, as another start of it, without its boards."""
+        server, _ = self.open()
+        south = self.broker("south")
+        server.process.wait_for("broker_joined name=south")
+        here, there = self.identity(server), self.identity(server)
+        stays, _ = self.admitted(here), self.admitted(there, broker="south")
+        self.visits_become(here.device, (True, ""))
+        self.visits_become(there.device, (True, ""))
+        def status_is(*wanted):
+            self.until(lambda: self.status(server, here, there) == list(wanted), lambda: self.status(server, here, there))
+        status_is("ONLINE", "ONLINE")
+        start = len(server.process.lines)
+        south.stop()
+        server.process.wait_for("broker_left name=south", start)
+        status_is("ONLINE", "UNKNOWN")
+        self.assertEqual(server.process.stop(), 0)
+        server = self.serve()
+        server.process.wait_for("broker_joined name=mosquitto told=everything")
+        status_is("ONLINE", "UNKNOWN")
+        self.visits_become(there.device, (True, ""))
+        start = len(server.process.lines)
+        self.broker("south")
+        self.join_again(server, start, "south")
+        status_is("ONLINE", "OFFLINE")
+        self.visits_become(there.device, (False, "unseen"))
+        stays.close()
 
     @staticmethod
     def status(server, *identities):

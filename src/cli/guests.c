@@ -24,6 +24,7 @@ struct one {
 	bool seen;                  /* the end of its setup has been looked at */
 	bool let_in;                /* the server has said ONLINE */
 	bool heard;                 /* and that a message of this run is stored */
+	bool deleted;               /* its device is not there any more, which has been said */
 	char forget[UUID_TEXT + 1]; /* its device, which is thrown away; "": none */
 	struct board *board;
 	pthread_t thread;
@@ -329,6 +330,35 @@ static enum err told(
 	return e;
 }
 
+/* A board that has arrived is not in the way of others, whatever became of its device. */
+static enum err not_there(struct one *g, struct errbuf *eb)
+{
+	g->show.online = false;
+	if (!g->heard)
+		return err_set(eb, ERR_NOT_FOUND, "%s: its device %s was deleted at the server",
+		    g->show.name, g->show.device_id);
+	if (!g->deleted)
+		steps_say(g->all->o.steps,
+		    "%s: its device %s was deleted at the server, so it is not let in; the next "
+		    "`imprint up` makes it another one",
+		    g->show.name, g->show.device_id);
+	g->deleted = true;
+	return OK;
+}
+
+static enum err look(struct one *g, struct cloud *cloud, struct errbuf *eb)
+{
+	struct cloud_device d = { 0 };
+	enum err e = cloud_device_get(cloud, g->show.device_id, &d, eb);
+
+	if (e == OK) {
+		g->deleted = false;
+		e = told(g, cloud, &d, eb);
+		cloud_device_clear(&d);
+	}
+	return e == ERR_NOT_FOUND ? not_there(g, eb) : e;
+}
+
 enum err guests_look(struct guests *all, struct cloud *cloud, size_t *missing, struct errbuf *eb)
 {
 	enum err e = OK;
@@ -336,15 +366,11 @@ enum err guests_look(struct guests *all, struct cloud *cloud, size_t *missing, s
 	*missing = 0;
 	for (size_t i = 0; e == OK && i < all->n; i++) {
 		struct one *g = &all->at[i];
-		struct cloud_device d = { 0 };
 
 		if (!g->seen && atomic_load(&g->set_up))
 			e = ended(g, eb);
-		if (e == OK && g->seen &&
-		    (e = cloud_device_get(cloud, g->show.device_id, &d, eb)) == OK) {
-			e = told(g, cloud, &d, eb);
-			cloud_device_clear(&d);
-		}
+		if (e == OK && g->seen)
+			e = look(g, cloud, eb);
 		*missing += !g->show.online;
 	}
 	return e;

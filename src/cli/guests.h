@@ -41,7 +41,7 @@ enum err guests_start(
     struct guests *guests, const struct guests_options *o, struct errbuf *eb) MUST_CHECK;
 /*
  * Asks the server for those that are set up. *missing: how many are not ONLINE. The reason why a
- * board's setup failed, or why the server does not answer.
+ * board's setup failed, or why the server does not answer. A device that was deleted is said once.
  */
 enum err guests_look(
     struct guests *guests, struct cloud *cloud, size_t *missing, struct errbuf *eb) MUST_CHECK;

@@ -69,15 +69,18 @@ static void visit_look(struct cloud *cloud, const char *id, char said[160], char
 static void board_add(struct status *s, const struct up_board *b, struct cloud *cloud)
 {
 	struct cloud_device d = { .status = "UNKNOWN" };
-	struct errbuf why = { "no identity yet" };
+	struct errbuf why = { "" };
 	char said[160] = "", reason[64] = "";
-	enum err e = ERR_NOT_FOUND;
+	enum err e = b->device_id[0] ? ERR_IO : ERR_NOT_FOUND;
 	bool online;
 
 	if (b->device_id[0] && cloud && (e = cloud_device_get(cloud, b->device_id, &d, &why)) == OK)
 		visit_look(cloud, b->device_id, said, reason);
 	online = e == OK && strcmp(d.status, "ONLINE") == 0;
-	if (e == OK && !online)
+	if (e == ERR_NOT_FOUND) /* 3 is the status of "nothing runs" */
+		e = err_set(&why, ERR_IO, "%s: %s", b->name,
+		    b->device_id[0] ? "its device was deleted at the server" : "no identity yet");
+	else if (e == OK && !online)
 		e = err_set(
 		    &why, ERR_IO, "%s is %s%s%s", b->name, d.status, reason[0] ? ": " : "", reason);
 	if (!online)
@@ -194,7 +197,7 @@ static void certificates_look(struct status *s)
 		    (e = utc_seconds(&end, &seconds)) != OK) {
 			/* Before the first start there are none. */
 			if (s->runs || e != ERR_NOT_FOUND)
-				wrong(s, e, why.text);
+				wrong(s, e == ERR_NOT_FOUND ? ERR_IO : e, why.text);
 			continue;
 		}
 		utc_text(&end, until);
@@ -339,8 +342,10 @@ const struct cli_command status_commands[] = {
 	{ .name = "status",
 	    .summary = "say what runs, who is let in, which boards are ONLINE",
 	    .about = "Of the `imprint up` that runs with this state folder. The exit status says "
-	             "it too: 0 when all is well and every board ONLINE, 3 when nothing runs, "
-	             "another one for what is wrong. What a board is, the server says, and so "
+	             "it too: 0 when all is well and every board ONLINE, 3 when nothing runs "
+	             "and then alone, 8 when a board is not ONLINE or its device was deleted, or "
+	             "a service does not answer; else the one of `imprint help exit` for what is "
+	             "wrong first. What a board is, the server says, and so "
 	             "whether the broker's list of who is let in is fresh.",
 	    .run = status },
 	{ 0 },

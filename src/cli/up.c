@@ -459,7 +459,9 @@ static enum err watch(struct up *u, struct errbuf *eb)
 		if (e != OK && services_alive(&u->services, eb) != OK)
 			return e;
 		if (e != OK && answered)
-			steps_say(u->steps, "the server does not answer: %s", eb->text);
+			steps_say(u->steps, "%s%s",
+			    e == ERR_IO || e == ERR_TIMEOUT ? "the server does not answer: " : "",
+			    eb->text);
 		answered = e == OK;
 		if (services_renewed(&u->services))
 			steps_say(u->steps, "the broker reads its renewed certificate");

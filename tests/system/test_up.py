@@ -166,6 +166,23 @@ class Up(harness.SystemTest):
         self.assertRegex(self.run_program("imprint", "status").stdout, rf"(?m)^b +OFFLINE +{UUID}, refused \S+Z: revoked$")
         self.assertEqual(sum("refused" in line for line in run.lines), 1, run.output)
 
+    def test_a_device_that_is_deleted(self):
+        """It is said once and clearly, and the boards behind it are still looked at."""
+        run = self.stay("--name", "b", "--boards", "2")
+        device = self.status()[1]["boards"][0]["device_id"]
+        self.change("delete", "b", "--yes")
+        run.wait_for(f"^b: its device {device} was deleted at the server")
+        code, status = self.status()
+        self.assertEqual((code, status["reason"]), (8, "b: its device was deleted at the server"))
+        self.assertEqual([b["device_status"] for b in status["boards"]], ["UNKNOWN", "ONLINE"])
+        self.assertEqual(self.run_program("imprint", "board", "unplug", "b-2").returncode, 0)
+        run.wait_for("^b-2 +OFFLINE ")
+        self.assertEqual(run.stop(), 0, run.output)
+        self.assertEqual(sum("was deleted at the server" in line for line in run.lines), 1, run.output)
+        self.assertNotIn("does not answer", run.output)
+        again = self.once("--name", "b")
+        self.assertNotEqual(again["boards"][0]["device_id"], device)
+
     def test_a_board_that_must_go_for_a_while(self):
         run = self.stay("--name", "b")
         self.change("disable", "b")

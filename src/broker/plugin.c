@@ -12,6 +12,9 @@
  *    so BASIC_AUTH, of which a storm has many, takes in the feed as well.
  *  - Expelling a client id that has only a stored session, and no connection, frees that session twice.
  *    Only what has a record here is expelled, and each record once.
+ *  - A reload (SIGHUP) is RELOAD, then BASIC_AUTH once more for each client that is there, stored sessions
+ *    too, then TICK. Who is refused is disconnected, a session without a connection as badly as by expelling
+ *    it; and nobody may be expelled meanwhile, because the broker goes through its clients.
  */
 #include "admission.h"
 #include "connections.h"
@@ -65,6 +68,7 @@ struct plugin {
 	bool telling;
 	int64_t turned_ms, saved_ms, looked_ms, first_client_ms;
 	bool ticked;
+	bool reloading;
 	int64_t second; /* of which refusals are counted */
 	unsigned long refusals;
 	const void *departed; /* its will may be published still, but by nobody of ours */
@@ -342,8 +346,16 @@ static int on_tick(int event, void *data, void *userdata)
 
 	(void)event, (void)data;
 	p->ticked = true;
+	p->reloading = false;
 	turn(p);
 	return MOSQ_ERR_SUCCESS;
+}
+
+static int on_reload(int event, void *data, void *userdata)
+{
+	(void)event, (void)data;
+	((struct plugin *)userdata)->reloading = true;
+	return MOSQ_ERR_PLUGIN_DEFER; /* with any other answer the next plugin is not told */
 }
 
 static int refuse(
@@ -378,6 +390,56 @@ static enum reason judge(
 	    who, mosquitto_client_id(client), utc_now(), is_stale(p, p->turned_ms), &p->feed);
 }
 
+/* NULL: by itself, or as the server asked. */
+static const char *ended_why(const struct plugin *p, const struct connection *c)
+{
+	if (c->why != REASON_ADMIT)
+		return reason_word(c->why);
+	return connections_taken_over(p->connections, c) ? "taken-over" : NULL;
+}
+
+static void ended(struct plugin *p, const struct connection *c)
+{
+	if (link_is_up(&p->link))
+		feed_disconnected(&p->feed, c->number, utc_now_ms(), ended_why(p, c));
+	connections_remove(p->connections, c->client);
+}
+
+/*
+ * A client that is there is asked about again when the broker reloads: it stays as long as it is wanted,
+ * also with a list that is too old for others, and it has not come anew.
+ */
+static bool is_there(struct plugin *p, const struct mosquitto *client, const struct passport *who)
+{
+	struct connection *c = connections_find(p->connections, client);
+
+	if (!c)
+		return false;
+	if (memcmp(c->passport.print, who->print, sizeof(who->print)) != 0) {
+		ended(p, c); /* the handle is another client's by now */
+		return false;
+	}
+	expel_if_unwanted(p, c);
+	return true;
+}
+
+/*
+ * Who has no certificate is left to others, but for one: a board's session without a connection, which
+ * has no password that they could look at. Its user is the one that we gave it. (WebSockets are served
+ * before TICK: there somebody new may come by then.)
+ */
+static int without_certificate(const struct plugin *p, const struct mosquitto *client)
+{
+	const char *user = mosquitto_client_username(client), *id = mosquitto_client_id(client);
+	uint8_t device[16];
+
+	if (p->reloading && mosquitto_client_protocol(client) == mp_mqtt && user && id &&
+	    strcmp(user, id) == 0 &&
+	    uuid_parse((struct slice){ (const uint8_t *)user, strlen(user) }, device) == OK)
+		return MOSQ_ERR_SUCCESS;
+	return MOSQ_ERR_PLUGIN_DEFER;
+}
+
 /* Any error but MOSQ_ERR_AUTH would close the connection without an answer. */
 static int on_basic_auth(int event, void *data, void *userdata)
 {
@@ -391,14 +453,17 @@ static int on_basic_auth(int event, void *data, void *userdata)
 	enum reason why;
 
 	(void)event;
-	turn(p);
+	if (!p->reloading)
+		turn(p);
 	if (p->first_client_ms == 0)
 		p->first_client_ms = p->turned_ms;
 	else if (!p->ticked && p->turned_ms - p->first_client_ms > TICK_MS)
 		unsafe_set(p, "the broker does not call its plugins; per_listener_settings is set");
 	if (!(certificate = mosquitto_client_certificate(e->client)))
-		return MOSQ_ERR_PLUGIN_DEFER;
+		return without_certificate(p, e->client);
 	why = judge(p, e->client, certificate, &who);
+	if (is_there(p, e->client, &who))
+		return MOSQ_ERR_SUCCESS;
 	if (why == REASON_ADMIT && p->unsafe[0])
 		why = REASON_UNSAFE;
 	if (why != REASON_ADMIT)
@@ -464,14 +529,6 @@ static int on_acl_check(int event, void *data, void *userdata)
 	return may(p, c, e) ? MOSQ_ERR_SUCCESS : MOSQ_ERR_ACL_DENIED;
 }
 
-/* NULL: by itself, or as the server asked. */
-static const char *ended_why(const struct plugin *p, const struct connection *c)
-{
-	if (c->why != REASON_ADMIT)
-		return reason_word(c->why);
-	return connections_taken_over(p->connections, c) ? "taken-over" : NULL;
-}
-
 static int on_disconnect(int event, void *data, void *userdata)
 {
 	const struct mosquitto_evt_disconnect *e = data;
@@ -480,11 +537,8 @@ static int on_disconnect(int event, void *data, void *userdata)
 
 	(void)event;
 	p->departed = e->client;
-	if (!c)
-		return MOSQ_ERR_SUCCESS;
-	if (link_is_up(&p->link))
-		feed_disconnected(&p->feed, c->number, utc_now_ms(), ended_why(p, c));
-	connections_remove(p->connections, e->client);
+	if (c)
+		ended(p, c);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -601,6 +655,7 @@ static const struct {
 	MOSQ_FUNC_generic_callback run;
 } callbacks[] = {
 	{ MOSQ_EVT_TICK, on_tick },
+	{ MOSQ_EVT_RELOAD, on_reload },
 	{ MOSQ_EVT_BASIC_AUTH, on_basic_auth },
 	{ MOSQ_EVT_ACL_CHECK, on_acl_check },
 	{ MOSQ_EVT_DISCONNECT, on_disconnect },

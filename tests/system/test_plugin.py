@@ -413,6 +413,58 @@ class Plugin(harness.SystemTest):
         third.wait_closed()
         server.wait_for(r"^d 3 \d+ disabled$")
 
+    def reload(self):
+        """mosquitto asks once more about everybody who is there; it has when this returns."""
+        start = len(self.broker.lines)
+        self.broker.send(signal.SIGHUP)
+        self.broker.wait_for("Reloading config", start)
+
+    def told(self):
+        """What the server was told of comings and goings, as (verb, number, reason of going)."""
+        words = [line.split() for line in self.server.lines if line[:2] in ("c ", "d ")]
+        return [(w[0], int(w[1]), w[3] if w[0] == "d" else None) for w in words]
+
+    def test_reload(self):
+        """SIGHUP changes nothing for who is connected, nor what is told when they go."""
+        server = self.up("plugin_opt_stale_max 2")
+        ids = [str(uuid.uuid4()) for _ in range(6)]
+        pair = {i: self.leaf(i) for i in ids}
+        rows = {i: self.row(pair[i], device=i) for i in ids}
+        server.apply(*rows.values())
+        boards = [self.connect(pair[i], client_id=i) for i in ids]
+        self.assertEqual([b.code for b in boards], [0] * 6)
+        listener = self.start("stdbuf", "-oL", "mosquitto_sub", "-d", "-v", *self.internal, "-i", "server", "-t", "/a/#")
+        listener.wait_for("^Subscribed")
+        for _ in range(2):
+            self.reload()
+            server.apply()
+        came = [("c", n, None) for n in range(1, 7)]
+        self.assertEqual(self.told(), came, "nobody came anew")
+        for i, board in zip(ids, boards):
+            board.publish(f"/a/d/{i}/c/up", "still here")
+            listener.wait_for(f"^/a/d/{i}/c/up still here$")
+        # By itself, revoked, disabled, removed; a reload comes between the list and the end of the connection, or not.
+        boards[0].close()
+        server.wait_for(r"^d 1 \d+ -$")
+        for n, (line, reason) in enumerate(((self.row(self.leaf(ids[1]), device=ids[1]), "revoked"),
+                (self.row(pair[ids[2]], device=ids[2], enabled=0), "disabled"), (f"r {ids[3]}", "unknown")), start=1):
+            self.broker.send(signal.SIGHUP)
+            server.apply(line)
+            boards[n].wait_closed()
+            server.wait_for(rf"^d {n + 1} \d+ {reason}$")
+            self.assertEqual(self.connect(pair[ids[n]], client_id=ids[n]).code, 5)
+        start = len(server.lines)
+        server.say("n")
+        server.wait_for("^o$", start)
+        self.assertEqual([line.split()[1] for line in server.lines[start:] if line.startswith("c ")], ["5", "6"])
+        # Without the server, and past the time for which its list counts.
+        server.close()
+        self.assertTrue(self.wait_until(lambda: self.connect(pair[ids[0]], client_id=ids[0]).code == 5))
+        self.reload()
+        self.assertEqual(boards[4].subscribe(f"/a/d/{ids[4]}/c/dw"), 0)
+        self.assertEqual(boards[5].subscribe(f"/a/d/{ids[5]}/c/dw"), 0)
+        self.assertNotRegex(self.broker.output, f"refused ({ids[4]}|{ids[5]})")
+
     def test_resumption_and_version_5(self):
         server = self.up()
         good = self.leaf(self.device)
@@ -474,7 +526,7 @@ class Plugin(harness.SystemTest):
         self.assertLess(growth, each * SLICE * (SLICES - SLICES // 2) + at_once, sizes)
 
     def test_stored_session(self):
-        """A device with a session and no connection is revoked: nothing is freed twice (valgrind, else a sanitizer)."""
+        """A device with a session and no connection is revoked, or the broker reloads: nothing is freed twice (valgrind, else a sanitizer)."""
         self.server = self.feed()
         conf = self.configure("plugin_opt_fast_tls false")
         valgrind = not self.preload()
@@ -489,6 +541,8 @@ class Plugin(harness.SystemTest):
             start = len(self.server.lines)
             board.close()
             self.server.wait_for("^d ", start)
+            self.reload()
+            self.server.apply()
             self.server.apply(f"r {self.device}")
             self.server.apply(f"k {self.device}")
             time.sleep(1.5) # the session of version 5 ends after a second

@@ -89,6 +89,26 @@ class RevokeTest(door.DoorTest):
         self.assertEqual(done.returncode, 0, done)
         self.assertRegex(done.stdout, r"(?m)^mosquitto +fresh +0 +0 +2 +1 +20")
 
+    def test_reload(self):
+        """A broker that reloads (SIGHUP) tells no visit twice: who leaves or is revoked afterwards is gone."""
+        first, second, third = (self.identity(self.server) for _ in range(3))
+        boards = [self.admitted(identity) for identity in (first, second, third)]
+        def counted():
+            return self.ask("GET", "/v1/brokers")[2]["brokers"][0]["boards"]
+        self.until(lambda: counted() == 3, counted)
+        start = len(self.mosquitto.lines)
+        self.mosquitto.send(signal.SIGHUP)
+        self.mosquitto.wait_for("Reloading config", start)
+        self.own(third, ":disable", "POST")
+        self.assertEqual(self.own(second, ":revoke", "POST", {})["brokers"], {"reached": 1, "waiting": []})
+        boards[0].close()
+        for board in boards[1:]:
+            board.wait_closed()
+        for identity, reason in ((first, ""), (second, "revoked"), (third, "disabled")):
+            self.visits_become(identity.device, (False, reason))
+            self.status_becomes(identity, "OFFLINE")
+        self.until(lambda: counted() == 0, counted)
+
     # --- a broker that does not hear ---
 
     def test_silent_broker(self):

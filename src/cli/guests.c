@@ -4,6 +4,7 @@
 #include "cloud_issuer.h"
 #include "file.h"
 #include "record.h"
+#include "text.h"
 #include "utc.h"
 
 #include <errno.h>
@@ -190,8 +191,52 @@ static bool chip_holds(const struct one *g, struct slice certificate)
 	return holds;
 }
 
+/* The server's word for the certificate that a board still holds; false: it has none. */
+static bool standing(struct cloud *cloud, const struct client_result *held, char word[160])
+{
+	struct cloud_detail d = { .n_certs = 0 };
+	char serial[33];
+	struct ccert fields;
+	uint8_t q[64];
+
+	if (ccert_from_cert((struct slice){ held->der, held->n }, &fields, q) != OK ||
+	    cloud_device_detail(cloud, held->device_id, &d, NULL) != OK)
+		return false;
+	hex_encode(SLICE(fields.serial), HEX_LOWER, serial);
+	word[0] = 0;
+	for (size_t i = 0; i < d.n_certs; i++) {
+		const struct cloud_standing *c = &d.certs[i];
+
+		if (strcmp(c->id, serial) == 0)
+			snprintf(word, 160, "%.60s%s%.60s%s",
+			    strcmp(c->state, "revoked") == 0 || strcmp(c->state, "superseded") == 0
+			        ? c->state
+			        : "disabled",
+			    c->reason[0] ? " (" : "", c->reason, c->reason[0] ? ")" : "");
+	}
+	cloud_detail_clear(&d);
+	return word[0] != 0;
+}
+
+/* Who took an identity away must hear that `up` gives another one. */
+static void say_lost(const struct one *g, struct cloud *cloud, const struct client_result *held)
+{
+	char word[160];
+
+	if (standing(cloud, held, word))
+		steps_say(g->all->o.steps,
+		    "%s: its certificate was %s; a new key and a new certificate are made",
+		    g->show.name, word);
+	else
+		steps_say(g->all->o.steps,
+		    "%s: the server has no valid certificate for its device %s; a new key and a "
+		    "new "
+		    "certificate are made",
+		    g->show.name, held->device_id);
+}
+
 /* From an earlier `up`: record, chip and server agree, so that the board is only switched on. */
-static bool has_identity(struct one *g, const struct issuer *issuer)
+static bool has_identity(struct one *g, struct cloud *cloud, const struct issuer *issuer)
 {
 	struct client_result held = { .n = 0 };
 	struct slice der;
@@ -199,8 +244,12 @@ static bool has_identity(struct one *g, const struct issuer *issuer)
 
 	recorded(g, &held);
 	der = (struct slice){ held.der, held.n };
-	if (held.n == 0 || !chip_holds(g, der) || !issuer->own(issuer->ctx, der))
+	if (held.n == 0 || !chip_holds(g, der))
 		return false;
+	if (!issuer->own(issuer->ctx, der)) {
+		say_lost(g, cloud, &held);
+		return false;
+	}
 	g->result = held;
 	g->since = utc_now();
 	row = steps_begin(g->all->o.steps, g->show.name, "identity", "Find its identity");
@@ -237,7 +286,7 @@ static enum err come(struct one *g, struct errbuf *eb)
 	if ((e = cloud_open(&to, &signs.cloud, eb)) != OK)
 		return e;
 	issuer = cloud_issuer(&signs);
-	has = has_identity(g, &issuer);
+	has = has_identity(g, signs.cloud, &issuer);
 	if ((e = plug(g, eb)) == OK && !has)
 		e = provision(g, &issuer, eb);
 	cloud_free(signs.cloud);

@@ -166,6 +166,23 @@ class Up(harness.SystemTest):
         self.assertRegex(self.run_program("imprint", "status").stdout, rf"(?m)^b +OFFLINE +{UUID}, refused \S+Z: revoked$")
         self.assertEqual(sum("refused" in line for line in run.lines), 1, run.output)
 
+    def test_revoked_is_not_for_ever(self):
+        """The next `up` gives it another certificate, and says so; what is disabled stays out."""
+        self.once()
+        run = self.stay("--no-board")
+        self.change("revoke", "demo", "--yes", "--reason", "keyCompromise")
+        self.assertEqual(run.stop(), 0, run.output)
+        done = self.run_program("imprint", "up", "--once", *LIMIT, timeout=180)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("demo: its certificate was revoked (keyCompromise); a new key and a new certificate are made", done.stderr)
+        self.assertNotIn("its certificate was", self.run_program("imprint", "up", "--once", *LIMIT, timeout=180).stderr)
+        run = self.stay("--no-board")
+        self.change("disable", "demo")
+        self.assertEqual(run.stop(), 0, run.output)
+        done = self.run_program("imprint", "up", "--once", "--timeout", "8", timeout=120)
+        self.assertEqual(done.returncode, 9, done)
+        self.assertIn("no broker has let it in (disabled: ", done.stderr)
+
     def test_a_device_that_is_deleted(self):
         """It is said once and clearly, and the boards behind it are still looked at."""
         run = self.stay("--name", "b", "--boards", "2")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Runs one file of unittest cases and reports as TAP, one point a test method.
+"""Runs one file of unittest cases, or some of them, and reports as TAP, one point a test method.
 
-	tap.py tests/system/test_something.py
+	tap.py tests/system/test_something.py [CLASS.METHOD...]
 """
 
 import importlib.util
@@ -72,17 +72,19 @@ class TapResult(unittest.TestResult):
         self.said = ("not ok", "passed although marked as expected to fail")
 
 
-def main(path):
+def main(path, *names):
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(Path(path).resolve().parent))
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     result = TapResult()
-    unittest.defaultTestLoader.loadTestsFromModule(module).run(result)
+    loader = unittest.defaultTestLoader
+    tests = loader.loadTestsFromNames(names, module) if names else loader.loadTestsFromModule(module)
+    tests.run(result)
     print(f"1..{result.number}")
     return not result.wasSuccessful() or result.number == 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

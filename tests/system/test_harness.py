@@ -42,15 +42,20 @@ class Programs(harness.SystemTest):
 
 
 class Tap(harness.SystemTest):
-    def tap(self, body):
+    def tap(self, body, *names):
         path = self.folder / "test_body.py"
         path.write_text("import unittest\nclass T(unittest.TestCase):\n" + body, encoding="utf-8")
-        return self.run_program(sys.executable, "-B", harness.SOURCE / "tests/system/tap.py", path)
+        return self.run_program(sys.executable, "-B", harness.SOURCE / "tests/system/tap.py", path, *names)
 
     def test_points(self):
         done = self.tap("    def test_a(self): pass\n    def test_b(self): self.fail('why')\n")
         self.assertEqual(done.returncode, 1, done)
         self.assertRegex(done.stdout, r"(?s)^ok 1 - T.test_a\nnot ok 2 - T.test_b\n# .*why.*\n1\.\.2\n$")
+
+    def test_one_by_its_name(self):
+        body = "    def test_a(self): pass\n    def test_b(self): self.fail('why')\n"
+        self.assertEqual(self.tap(body, "T.test_a").stdout, "ok 1 - T.test_a\n1..1\n")
+        self.assertEqual(self.tap(body, "T.test_c").returncode, 1)
 
     def test_failure_in_clean_up_counts_once(self):
         done = self.tap("    def test_a(self): self.addCleanup(self.fail, 'late')\n")

@@ -172,9 +172,11 @@ def feed_seeds():
     write("feed", "delta", b"v 1 1 0\nb\ne 1\n" + ca + row + b"k " + device + b"\nr " + device + b"\ns 2\nca " + 20 * b"a5" + b" 0\n")
     write("feed", "two-snapshots", b"v 1 1 0\nb\n" + row + b"e 1\nb\n" + ca + b"e 2\nlater verb\n")
     write("feed", "bad", b"v 1 1 1\na " + device + b" 2 - - - 1\n")
-    write("unsafe", "identity", b"# a\nlistener 8885\nrequire_certificate true\n use_identity_as_username  true\r\n")
-    write("unsafe", "two", b"per_listener_settings 1\nuse_username_as_clientid\ttrue")
-    write("unsafe", "none", b"per_listener_settings false\n#use_subject_as_username true\n")
+    write("conf", "identity", b"# a\nlistener 8885\nrequire_certificate true\n use_identity_as_username  true\r\n")
+    write("conf", "two", b"per_listener_settings 1\nuse_username_as_clientid\ttrue")
+    write("conf", "open", b"listener 1\ncafile /ca.pem\nlistener 2\nplugin /x/imprint-mosquitto.so\nplugin_opt_device_ca /ca.pem\n")
+    write("conf", "hosts", b"127.0.0.1\tlocalhost\n\0::1 x\ninclude_dir /etc/conf.d\nplugin_load a b.so\nacl_file x\n")
+    write("conf", "none", b"per_listener_settings false\n#use_subject_as_username true\n")
     write("feed", "other-epoch", b"v 1 9 1\ns 1\n")
 
 

@@ -17,12 +17,11 @@
  *    it; and nobody may be expelled meanwhile, because the broker goes through its clients.
  */
 #include "admission.h"
+#include "conf.h"
 #include "connections.h"
-#include "file.h"
 #include "link.h"
 #include "peer.h"
 #include "saver.h"
-#include "unsafe.h"
 #include "utc.h"
 #include "uuid.h"
 
@@ -45,7 +44,6 @@
 #define SAVE_MS 60000
 #define LOOK_MS 60000 /* for certificates that have ended */
 #define TICK_MS 5000  /* without one after the first client, something keeps them away */
-#define CONFIG_MAX (1u << 20)
 
 struct plugin {
 	mosquitto_plugin_id_t *id;
@@ -94,18 +92,15 @@ static void unsafe_set(struct plugin *p, const char *what)
 	}
 }
 
-struct scanned {
-	struct plugin *plugin;
-	const char *path;
-};
-
-static void unsafe_found(void *ctx, unsigned line, const char *option, const char *why)
+static void unsafe_found(void *ctx, const struct conf_found *f)
 {
-	const struct scanned *s = ctx;
-	char text[sizeof(s->plugin->unsafe)];
+	struct plugin *p = ctx;
+	char text[sizeof(p->unsafe)];
 
-	snprintf(text, sizeof(text), "%s line %u: %s: %s", s->path, line, option, why);
-	unsafe_set(s->plugin, text);
+	if (f->kind != CONF_UNSAFE)
+		return;
+	snprintf(text, sizeof(text), "%s line %u: %s: %s", f->path, f->line, f->option, f->why);
+	unsafe_set(p, text);
 }
 
 /* The broker's configuration, by the arguments it was started with; what it shows later is seen too. */
@@ -114,7 +109,7 @@ static void config_look(struct plugin *p)
 	static const char command_line[] = "/proc/self/cmdline";
 	char arguments[8192];
 	const char *path = NULL;
-	uint8_t *text = NULL;
+	struct conf conf = { .found = unsafe_found, .ctx = p };
 	struct errbuf eb = { "" };
 	FILE *f = fopen(command_line, "re");
 	size_t n = f ? fread(arguments, 1, sizeof(arguments) - 1, f) : 0;
@@ -131,13 +126,9 @@ static void config_look(struct plugin *p)
 	}
 	if (!path)
 		return;
-	if (file_read(path, CONFIG_MAX, &text, &n, &eb) == OK)
-		unsafe_scan((struct slice){ text, n }, unsafe_found,
-		    &(struct scanned){ .plugin = p, .path = path });
-	else
+	if (conf_read(&conf, path, &eb) != OK)
 		mosquitto_log_printf(
 		    MOSQ_LOG_WARNING, "imprint: not looked at for unsafe options: %s", eb.text);
-	free(text);
 }
 
 /* --- who must go --- */

@@ -1,15 +1,14 @@
 /* `imprint broker config` and `broker check`: the configuration of a mosquitto that somebody else starts. */
 #include "broker.h"
 #include "commands.h"
+#include "conf.h"
 #include "file.h"
 #include "process.h"
-#include "unsafe.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PASSWORD_MAX 256
-#define CONFIG_MAX (1u << 20)
 
 /* An absolute form of the state folder, since mosquitto may be started anywhere. */
 static enum err absolute(const char *state, char path[FOLDER_PATH_MAX], struct errbuf *eb)
@@ -184,47 +183,64 @@ static enum err config(struct cli *cli, struct errbuf *eb)
 /* --- check --- */
 
 struct check {
-	const char *path;
-	json_t *found; /* NULL: for people */
-	unsigned n;
+	json_t *found[2]; /* by kind; NULL: for people */
+	unsigned n[2];
 };
 
-static void check_found(void *ctx, unsigned line, const char *option, const char *why)
+static void check_found(void *ctx, const struct conf_found *f)
 {
 	struct check *c = ctx;
 
-	c->n++;
-	if (c->found)
-		json_array_append_new(c->found,
-		    json_pack("{s:i,s:s,s:s}", "line", (int)line, "option", option, "reason", why));
+	c->n[f->kind]++;
+	if (c->found[f->kind])
+		json_array_append_new(
+		    c->found[f->kind], json_pack("{s:s,s:i,s:s,s:s}", "file", f->path, "line",
+		                           (int)f->line, "option", f->option, "reason", f->why));
 	else
-		printf("%s:%u: %s: %s\n", c->path, line, option, why);
+		printf("%s:%u: %s: %s\n", f->path, f->line, f->option, f->why);
+}
+
+static enum err check_judge(
+    const char *path, const struct check *c, const struct conf *conf, struct errbuf *eb)
+{
+	if (c->n[CONF_UNKNOWN] > 0)
+		return err_set(eb, ERR_FORMAT, "%s: no mosquitto would start with it", path);
+	if (!conf->ours)
+		return err_set(eb, ERR_DENIED,
+		    "%s: no line loads %s, so nobody asks it who comes in", path, CONF_PLUGIN);
+	if (c->n[CONF_UNSAFE] > 0)
+		return err_set(eb, ERR_DENIED, "%s: the plugin would let nobody in", path);
+	return OK;
 }
 
 static enum err check(struct cli *cli, struct errbuf *eb)
 {
-	struct check c = { .path = cli->args[0] };
-	uint8_t *text = NULL;
-	size_t n = 0;
-	enum err e = file_read(c.path, CONFIG_MAX, &text, &n, eb);
+	const char *path = cli->args[0];
+	struct check c = { .n = { 0 } };
+	struct conf conf = { .found = check_found, .ctx = &c };
+	enum err e, verdict;
 
-	if (e != OK)
+	if (cli_json(cli)) {
+		c.found[CONF_UNSAFE] = json_array();
+		c.found[CONF_UNKNOWN] = json_array();
+	}
+	if ((e = conf_read(&conf, path, eb)) != OK) {
+		json_decref(c.found[CONF_UNSAFE]);
+		json_decref(c.found[CONF_UNKNOWN]);
 		return e;
-	if (cli_json(cli))
-		c.found = json_array();
-	unsafe_scan((struct slice){ text, n }, check_found, &c);
-	free(text);
-	if (c.found) {
+	}
+	verdict = check_judge(path, &c, &conf, eb);
+	if (cli_json(cli)) {
 		if ((e = cli_json_print(
-		         json_pack("{s:b,s:o}", "ok", c.n == 0, "unsafe", c.found), eb)) != OK)
+		         json_pack("{s:b,s:b,s:o,s:o}", "ok", verdict == OK, "plugin", conf.ours,
+		             "unsafe", c.found[CONF_UNSAFE], "unknown", c.found[CONF_UNKNOWN]),
+		         eb)) != OK)
 			return e;
 		cli->reported = true;
 	}
-	if (c.n == 0)
-		cli_say(cli, "%s: no unsafe option", c.path);
-	else
-		return err_set(eb, ERR_DENIED, "%s: the plugin would let nobody in", c.path);
-	return OK;
+	if (verdict == OK)
+		cli_say(cli, "%s: loads the plugin, and no unsafe option", path);
+	return verdict;
 }
 
 const struct cli_command broker_commands[] = {
@@ -244,7 +260,9 @@ const struct cli_command broker_commands[] = {
 	    .summary = "name a mosquitto.conf's unsafe options",
 	    .about =
 	        "Options with which mosquitto would not ask our plugin who comes in; the plugin "
-	        "then lets nobody in. Files that the configuration includes are not read.",
+	        "then lets nobody in. Words that mosquitto does not know are named too, and "
+	        "whether the plugin is loaded at all. What the file includes is read as well "
+	        "(`include_dir`).",
 	    .args = "FILE",
 	    .args_min = 1,
 	    .args_max = 1,

@@ -671,6 +671,12 @@ class Plugin(harness.SystemTest):
         done = self.run_program("imprint", "broker", "check", self.configure())
         self.assertEqual((done.returncode, done.stdout), (0, ""), done)
         self.assertIn("no unsafe option", done.stderr)
+        for name, text, why in (("hosts", "127.0.0.1 localhost\n", "no mosquitto would start with it"),
+                ("plain.conf", "listener 1883\n", "no line loads imprint-mosquitto.so")):
+            self.put(name, text.encode())
+            done = self.run_program("imprint", "broker", "check", self.state / name)
+            self.assertNotEqual(done.returncode, 0, done)
+            self.assertIn(why, done.stderr)
         done = self.run_program("imprint", "broker", "check", "nowhere.conf")
         self.assertIn("nowhere.conf", done.stderr)
         self.assertNotEqual(done.returncode, 0, done)
@@ -687,8 +693,18 @@ class Plugin(harness.SystemTest):
                 self.assertRegex(done.stdout, rf"^{conf}:\d+: {option}: ")
                 done = self.run_program("imprint", "broker", "check", conf, "--json")
                 self.assertEqual([u["option"] for u in json.loads(done.stdout)["unsafe"]], [option], done)
+                # The same by way of a folder that is included.
+                part = self.folder / "conf.d" / f"{option}.conf"
+                part.parent.mkdir(exist_ok=True)
+                for old in part.parent.glob("*.conf"):
+                    old.unlink()
+                part.write_text(conf.read_text())
+                conf.write_text(f"include_dir {part.parent}\n")
+                done = self.run_program("imprint", "broker", "check", conf)
+                self.assertNotEqual(done.returncode, 0, done)
+                self.assertRegex(done.stdout, rf"^{part}:\d+: {option}: ")
                 self.broker = self.mosquitto(conf)
-                self.broker.wait_for(rf"imprint: nobody is let in: {conf} line \d+: {option}: ")
+                self.broker.wait_for(rf"imprint: nobody is let in: {part} line \d+: {option}: ")
                 with contextlib.suppress(AssertionError, OSError): # without ticks nobody connects to the feed before a board comes
                     self.server.listener.settimeout(1)
                     self.server.accept()
@@ -703,15 +719,11 @@ class Plugin(harness.SystemTest):
                 self.server.close()
 
     def test_unsafe_option_that_is_not_seen_beforehand(self):
-        """The configuration is not where the plugin can find it: what happens shows it."""
+        """More than the plugin reads: what happens shows it."""
         self.server = self.feed()
         conf = self.configure()
-        conf.write_text(f"include_dir {self.folder}/conf.d\n")
-        (self.folder / "conf.d").mkdir()
-        done = self.configure()
-        text = done.read_text().replace("require_certificate true\n", "require_certificate true\nuse_identity_as_username true\n")
-        (self.folder / "conf.d/a.conf").write_text(text)
-        conf.write_text(f"include_dir {self.folder}/conf.d\n")
+        text = conf.read_text().replace("require_certificate true\n", "require_certificate true\nuse_identity_as_username true\n")
+        conf.write_text(1024 * ("#" * 1024 + "\n") + text)
         self.broker = self.mosquitto(conf)
         self.server.accept()
         good = self.leaf(self.device)
@@ -719,6 +731,7 @@ class Plugin(harness.SystemTest):
         board = self.connect(good)
         self.assertEqual(board.code, 0)
         self.assertEqual(board.subscribe(f"/a/d/{self.device}/c/dw"), 0x80)
+        self.broker.wait_for("not looked at for unsafe options: ")
         self.broker.wait_for("nobody is let in: a certificate came in without being asked about")
 
     def test_fast_tls(self):

@@ -128,11 +128,12 @@ class Server:
 class Board:
     """One MQTT connection over TLS, byte by byte. `code` is CONNACK's; None when none came."""
 
-    def __init__(self, port, context, client_id, version=4, session=None, properties=b"", clean=True, will=None):
+    def __init__(self, port, context, client_id, version=4, session=None, properties=b"", clean=True, will=None,
+            keepalive=600):
         plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.port = plain.getsockname()[1]
         self.tls = context.wrap_socket(plain, server_hostname="localhost", session=session)
-        body = self.text("MQTT") + bytes([version, (2 if clean else 0) | (4 if will else 0)]) + struct.pack(">H", 600)
+        body = self.text("MQTT") + bytes([version, (2 if clean else 0) | (4 if will else 0)]) + struct.pack(">H", keepalive)
         if version == 5:
             body += bytes([len(properties)]) + properties
         body += self.text(client_id)

@@ -162,6 +162,21 @@ class RevokeTest(door.DoorTest):
             return [(e["name"], e["value"]) for e in self.ask("GET", f"{DEVICES}/{identity.device}/events")[2]["events"]]
         self.until(lambda: events()[0] == ("REFUSED", "127.0.0.1: disabled"), events)
 
+    def test_half_open(self):
+        """A board that is gone without a word, its connection open, is missed by its keep-alive alone; then it may come again."""
+        identity, other = self.identity(self.server), self.identity(self.server)
+        board, stays = self.admitted(identity, keepalive=1), self.admitted(other)
+        self.visits_become(identity.device, (False, "")) # mosquitto tells its plugins no reason
+        self.status_becomes(identity, "OFFLINE")
+        self.status_becomes(other, "ONLINE")
+        self.assertEqual(stays.subscribe(f"/a/d/{other.device}/c/dw"), 0)
+        board.wait_closed() # only now does it notice
+        self.mosquitto.wait_for(f"{identity.device} has exceeded timeout")
+        self.assertRegex(self.device("history", identity.device).stdout, r"^20\S+Z to 20\S+Z, from 127\.0\.0\.1 at mosquitto\n$")
+        self.admitted(identity)
+        self.visits_become(identity.device, (False, ""), (True, ""))
+        self.status_becomes(identity, "ONLINE")
+
     def test_brokers_and_metrics(self):
         self.admitted(self.identity(self.server))
         def broker():

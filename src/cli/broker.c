@@ -4,11 +4,16 @@
 #include "conf.h"
 #include "file.h"
 #include "process.h"
+#include "utc.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PASSWORD_MAX 256
+#define MADE_S 10  /* for what imprintd makes, without --timeout */
+#define LOOK_MS 50 /* between two looks for it */
 
 /* An absolute form of the state folder, since mosquitto may be started anywhere. */
 static enum err absolute(const char *state, char path[FOLDER_PATH_MAX], struct errbuf *eb)
@@ -158,6 +163,40 @@ static enum err plugin_options(const struct cli *cli, struct broker_config *c,
 	return OK;
 }
 
+/* Who starts both at once is ahead of the first imprintd, which has a key to make first. */
+static enum err made(
+    const struct cli *cli, const char *state, const char *file, int64_t until_ms, struct errbuf *eb)
+{
+	char path[FOLDER_PATH_MAX];
+	bool said = false;
+	enum err e = folder_join(state, file, path, eb);
+
+	while (e == OK && access(path, F_OK) != 0 && errno == ENOENT) {
+		if (utc_now_ms() >= until_ms)
+			return err_set(eb, ERR_NOT_FOUND,
+			    "%s: not there; imprintd makes it at its first start with this state "
+			    "folder",
+			    path);
+		if (!said)
+			cli_say(cli, "waiting for imprintd, which makes %s", path);
+		said = true;
+		usleep(LOOK_MS * 1000);
+	}
+	return e;
+}
+
+static enum err all_made(const struct cli *cli, const char *state, struct errbuf *eb)
+{
+	static const char *const files[] = { "ca/certificate.pem", "tls/broker.key",
+		"tls/broker.pem", "broker/internal.key" };
+	int64_t until_ms = utc_now_ms() + cli_timeout(cli, MADE_S) * 1000;
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < COUNT(files); i++)
+		e = made(cli, state, files[i], until_ms, eb);
+	return e;
+}
+
 static enum err config(struct cli *cli, struct errbuf *eb)
 {
 	char state[FOLDER_PATH_MAX], socket[FOLDER_PATH_MAX], conf[FOLDER_PATH_MAX],
@@ -172,6 +211,7 @@ static enum err config(struct cli *cli, struct errbuf *eb)
 	    (e = plugin_options(cli, &c, plugin, feed, eb)) != OK ||
 	    (e = broker_file(BROKER_SOCKET, c.name, name, eb)) != OK ||
 	    (e = in_run(cli_text(cli, "socket"), name, socket, eb)) != OK ||
+	    (e = all_made(cli, state, eb)) != OK ||
 	    (e = broker_configure(state, &c, conf, eb)) != OK)
 		return e;
 	if (cli_json(cli))
@@ -251,7 +291,8 @@ const struct cli_command broker_commands[] = {
 	             "folder `broker` of the state folder, from the authority and the "
 	             "certificates that imprintd made there; the path of the first is printed. "
 	             "Start it with `mosquitto -c`, as the same user, before imprintd or after "
-	             "it.\n\n"
+	             "it. What the first start of imprintd has still to make is waited for, ten "
+	             "seconds unless --timeout says otherwise.\n\n"
 	             "With --broker-name SOUTH the file is mosquitto-SOUTH.conf, and list and "
 	             "socket are that broker's own; it needs a port of its own as well.",
 	    .options = options,

@@ -236,11 +236,22 @@ class Broker(harness.SystemTest):
 
     def test_nothing_to_configure(self):
         (self.state / "broker/internal.key").unlink()
-        done = self.run_program("imprint", "broker", "config")
+        done = self.run_program("imprint", "broker", "config", "--timeout", "1")
+        self.assertEqual((done.returncode, done.stdout), (3, ""), done)
+        self.assertIn(f"waiting for imprintd, which makes {self.state}/broker/internal.key", done.stderr)
+        self.assertIn("internal.key: not there; imprintd makes it", done.stderr)
+        done = self.run_program("imprint", "broker", "config", "--timeout", "1", "--state", self.folder / "none")
         self.assertEqual(done.returncode, 3, done)
-        self.assertIn("imprintd makes it", done.stderr)
-        done = self.run_program("imprint", "broker", "config", "--listen", "localhost")
-        self.assertEqual(done.returncode, 3, done)
+        self.assertIn("none/ca/certificate.pem: not there", done.stderr)
+
+    def test_what_comes_is_waited_for(self):
+        key = self.state / "broker/internal.key"
+        key.rename(self.folder / "key")
+        run = self.start("imprint", "broker", "config")
+        run.wait_for("^waiting for imprintd")
+        (self.folder / "key").rename(key)
+        self.assertEqual(run.wait(), 0, run.output)
+        self.assertEqual(run.lines[-1], str(self.state / "broker/mosquitto.conf"))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """A mosquitto of one's own, as Debian's service is configured: another user's where that can be, with what we ship for it."""
 
 import os
+import re
 import shutil
 import unittest
-from pathlib import Path
 
 import harness
-import server as imprintd
 import test_broker
 
 ROOT = os.geteuid() == 0
@@ -19,50 +18,86 @@ include_dir {etc}/conf.d
 """
 
 
+def recipe(word):
+    """The commands in docs/broker.md with this word in them."""
+    page = (harness.SOURCE / "docs/broker.md").read_text(encoding="utf-8")
+    (block,) = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if not kind and word in text]
+    return block
+
+
+class Recipes(harness.SystemTest):
+    """The lines of docs/broker.md as they stand there, by a user whose PATH has no servers."""
+
+    def shell(self, text, **env):
+        mosquitto = self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto")
+        return self.start("sh", "-c", text.replace("/usr/sbin/mosquitto", mosquitto),
+            env={"PATH": f"{harness.BUILD}:/usr/local/bin:/usr/bin:/bin", "IMPRINT_PORT": "0", **env})
+
+    def test_the_simplest(self):
+        both = self.shell(recipe("imprintd &\n"), IMPRINT_BROKER_PORT=str(test_broker.Broker.free_port()))
+        both.wait_for(r"mosquitto version \S+ running", timeout=90)
+        both.wait_for("broker_connected")
+        both.wait_for("broker_joined name=mosquitto")
+        line = recipe("--broker-name south")
+        self.assertIn("--broker-port 9102", line)
+        south = self.shell(line.replace("9102", str(test_broker.Broker.free_port())))
+        south.wait_for(r"mosquitto version \S+ running", timeout=90)
+        both.wait_for("broker_joined name=south")
+
+    def test_without_a_server(self):
+        """Nothing is started, and the reason is the last word."""
+        run = self.shell(recipe("imprintd &\n").replace("imprintd &\n", ""), IMPRINT_TIMEOUT="1")
+        self.assertEqual(run.wait(), 3, run.output)
+        self.assertRegex(run.lines[-1], "not there; imprintd makes it at its first start")
+
+
 class OwnMosquitto(harness.SystemTest):
     def setUp(self):
         super().setUp()
         self.folder.chmod(0o755)
-        for name in ("etc/conf.d", "etc/imprint", "run-mosquitto", "lib", "feed"):
+        for name in ("etc/conf.d", "run-mosquitto", "lib"):
             (self.folder / name).mkdir(mode=0o750, parents=True)
         if ROOT:
             (self.folder / "etc").chmod(0o755)
-            for name in ("etc/conf.d", "etc/imprint", "feed"):
-                shutil.chown(self.folder / name, "root", GROUP)
+            shutil.chown(self.folder / "etc/conf.d", "root", GROUP)
             for name in ("run-mosquitto", "lib"):
                 shutil.chown(self.folder / name, "mosquitto", GROUP)
         self.port = test_broker.Broker.free_port()
 
+    def there(self, text, *places):
+        """Written for a whole computer, and now for this test's folders."""
+        for place, here in places:
+            self.assertIn(place, text)
+            text = text.replace(place, str(here))
+        return text
+
     def configure(self):
-        """What docs/broker.md says, in this test's folders."""
+        """What docs/broker.md says, in this test's folders; the server runs then."""
         plugin = self.folder / "imprint-mosquitto.so"
         shutil.copy(harness.program("imprint-mosquitto.so"), plugin)
         plugin.chmod(0o755)
         text = (harness.SOURCE / "packaging/imprint.conf.in").read_text(encoding="utf-8")
-        for there, here in (("@plugin@", plugin), ("/etc/mosquitto", self.folder / "etc"), ("/run/mosquitto", self.folder / "run-mosquitto"),
-            ("/run/imprint-feed", self.folder / "feed"), ("/var/lib/mosquitto", self.folder / "lib"), ("listener 8885", f"listener {self.port} 127.0.0.1")):
-            self.assertIn(there, text)
-            text = text.replace(there, str(here))
-        (self.folder / "etc/conf.d/imprint.conf").write_text(text, encoding="utf-8")
+        places = ("/etc/mosquitto", self.folder / "etc"), ("/run/mosquitto", self.folder / "run-mosquitto"), ("/run/imprint-feed", self.folder / "feed")
+        text = self.there(text, *places, ("@plugin@", plugin), ("/var/lib/mosquitto", self.folder / "lib"),
+            ("listener 8885", f"listener {self.port} 127.0.0.1"))
+        (self.folder / "imprint.conf").write_text(text, encoding="utf-8")
         main = self.folder / "etc/mosquitto.conf"
         main.write_text(MAIN.format(run=self.folder / "run-mosquitto", lib=self.folder / "lib", etc=self.folder / "etc"), encoding="utf-8")
-        done = self.run_program("imprint", "broker", "config")
-        self.assertEqual(done.returncode, 0, done)
-        for name in ("ca/certificate.pem", "tls/broker.pem", "tls/broker.key", "broker/internal.pw"):
-            copy = self.folder / "etc/imprint" / Path(name).name
-            shutil.copy(self.state / name, copy)
-            copy.chmod(0o640)
-            if ROOT:
-                shutil.chown(copy, "root", GROUP)
+        lines = self.there(recipe("systemctl restart mosquitto"), *places, ("/var/lib/imprint", self.state),
+            ("/usr/local/share/doc/imprint/examples/imprint.conf", self.folder / "imprint.conf"))
+        commands = lines.removesuffix("systemctl restart mosquitto\n")
+        self.assertNotEqual(commands, lines)
+        if not ROOT:
+            for part in " -o root", " -g mosquitto", " --broker-user mosquitto":
+                commands = commands.replace(part, "")
+        self.server = self.start("sh", "-ec", commands + "echo done\nwait\n",
+            env={"PATH": f"{harness.BUILD}:{os.environ['PATH']}", "IMPRINT_PORT": "0"})
+        self.server.wait_for("^done$")
         return main
 
-    def serve(self):
-        user = ["--broker-user", "mosquitto"] if ROOT else []
-        return imprintd.Server(self, "--feed", self.folder / "feed/feed.sock", "--broker", self.folder / "run-mosquitto/imprint.sock", *user)
-
     def test_it(self):
-        server = self.serve()
-        broker = self.start(self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto"), "-c", self.configure())
+        main = self.configure()
+        broker = self.start(self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto"), "-c", main)
         broker.wait_for(r"mosquitto version \S+ running", timeout=60)
         board = self.start("imprint", "board", "kitchen", "--broker", f"localhost:{self.port}", "--anchor", self.state / "tls/service-root.pem")
         board.wait_for("/tty/kitchen$")
@@ -73,7 +108,7 @@ class OwnMosquitto(harness.SystemTest):
         self.assertEqual(done.returncode, 0, done)
         broker.wait_for("imprint: expelled .* revoked$")
         broker.wait_for("imprint: refused .* revoked: ")
-        server.process.stop()
+        self.server.stop()
         self.assertEqual(broker.stop(), 0, broker.output)
         self.assertTrue((self.folder / "lib/imprint.list").exists(), "the list is kept for the next start")
         if ROOT:

@@ -28,6 +28,8 @@ TZ_UNTIL = bytes.fromhex("a2 00 6c") + b"tz_dst_until" + b"\x02"
 # What CBOREncoder of the library makes of a bool and a float: an array of no known length, floats of four bytes.
 LED = bytes.fromhex("a2 00 63") + b"led" + bytes.fromhex("04 f5")
 LIGHT = bytes.fromhex("a2 00 6b") + b"temperature" + bytes.fromhex("02 fa 41a8cccd") # 21.1
+UPTIME = bytes.fromhex("a2 00 66") + b"uptime" + bytes.fromhex("02 19")
+TRIES = 11 # of the same question; then the library hangs up
 
 
 class Sketch:
@@ -86,6 +88,35 @@ class Sketch:
         return rest[size:]
 
 
+    def ping(self):
+        self.board.send(0xc0, b"")
+        while (message := self.board.receive())[0] != 0xd0:
+            self.waiting.append(message)
+
+    def lives(self, thing, seconds, heard=lambda pack: pack):
+        """Attached to its thing, by the library's rules and a clock that is ours: how many of the seconds it stays, and how
+        often it asked for its last values. A time zone that has run out is asked for again, after 30 s, out of the same
+        eleven tries. It pings, and a value (the seconds and 1000) leaves each minute."""
+        began, until, tries, asked = int(time.time()), 0, 0, -30
+        for second in range(seconds + 1):
+            if began + second > until and second - asked >= 30:
+                if tries == TRIES:
+                    return second, tries
+                tries, asked = tries + 1, second
+                until = zone_until(heard(self.values()))
+            if second % 30 == 0:
+                self.ping()
+            if second % 60 == 0:
+                self.say(b"\x9f" + UPTIME + struct.pack(">H", 1000 + second) + b"\xff", f"/a/t/{thing}/e/o")
+        return seconds, tries
+
+
+def zone_until(pack):
+    """0 when it is not there, as in the library."""
+    at = pack.find(TZ_UNTIL + b"\x1a")
+    return struct.unpack(">I", pack[at + len(TZ_UNTIL) + 1:][:4])[0] if at >= 0 else 0
+
+
 def update(thing):
     return THING_UPDATE + b"\x78\x24" + thing.encode()
 
@@ -113,9 +144,7 @@ class Things(door.DoorTest):
         self.assertEqual(sketch.subscribe(f"/a/t/{thing}/e/i"), 0, "the broker knows before the board does")
         pack = sketch.values()
         self.assertIn(TZ_OFFSET, pack)
-        until = struct.unpack(">I", pack[pack.index(TZ_UNTIL) + len(TZ_UNTIL) + 1:][:4])[0]
-        self.assertEqual(pack[pack.index(TZ_UNTIL) + len(TZ_UNTIL)], 0x1a)
-        self.assertGreater(until, time.time() + 60)
+        self.assertGreater(zone_until(pack), time.time() + 60)
         return pack
 
     def test_stock_sketch(self):
@@ -160,6 +189,33 @@ class Things(door.DoorTest):
         self.assertEqual(self.server.process.stop(), 0)
         for path in self.state.glob("imprint.db*"):
             self.assertNotIn(b"HomeWiFi", path.read_bytes(), path)
+
+    def test_ten_minutes(self):
+        """Of the library's time, over the real broker: the board is still there. Without its time zone it would not be."""
+        lives, goes, nameless = (self.identity(self.server) for _ in range(3))
+        sketches = {}
+        for identity in (lives, goes):
+            thing = self.thing(device_id=identity.device)
+            sketch = self.sketch(identity)
+            self.assertEqual(sketch.begin(), update(thing))
+            self.assertEqual(sketch.subscribe(f"/a/t/{thing}/e/i"), 0)
+            sketches[identity] = sketch, thing
+        sketch, thing = sketches[goes]
+        self.assertEqual(sketch.lives(thing, 600, lambda pack: pack.replace(TZ_UNTIL, b"")), (330, TRIES))
+        sketch, thing = sketches[lives]
+        self.assertEqual(sketch.lives(thing, 600), (600, 1))
+        self.assertIn(UPTIME + struct.pack(">H", 1600), sketch.values(), "its last value came as well")
+        self.assertNotIn("malformed", self.server.process.output)
+        self.assertEqual(self.call("GET", f"/iot/v2/devices/{lives.device}")["device_status"], "ONLINE")
+        self.visits_become(lives.device, (True, ""))
+        # One that has no thing yet asks after 80, 160 and 320 s.
+        sketch = self.sketch(nameless)
+        for second in range(0, 601, 20):
+            if second in (0, 80, 240, 560):
+                self.assertEqual(sketch.begin(), NO_THING, second)
+            sketch.ping()
+        thing = self.thing(device_id=nameless.device)
+        self.assertEqual(sketch.hear()[1], update(thing))
 
     def test_changed_while_connected(self):
         """Each time a thing is named, the broker admits to its topic at once; what is left is out of reach."""

@@ -51,16 +51,20 @@ static bool is_past(const struct broker *broker, int64_t now)
 	return !broker->link && is_over(now - broker->heard, broker->lasts);
 }
 
-static void forget_one(struct broker_table *t, int64_t now)
+static void take_out(struct broker_table *t, unsigned at)
 {
-	for (unsigned i = 0; i < t->n; i++) {
-		if (!is_past(t->broker[i], now))
-			continue;
-		free(t->broker[i]);
-		memmove(&t->broker[i], &t->broker[i + 1], (t->n - i - 1) * sizeof(struct broker *));
-		t->n--;
-		return;
-	}
+	t->n--;
+	memmove(&t->broker[at], &t->broker[at + 1], (t->n - at) * sizeof(struct broker *));
+}
+
+static void make_room(struct broker_table *t, int64_t now)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (is_past(t->broker[i], now)) {
+			free(t->broker[i]);
+			take_out(t, i);
+			return;
+		}
 }
 
 static struct broker *add(struct broker_table *t, const char *name, int64_t now)
@@ -69,7 +73,7 @@ static struct broker *add(struct broker_table *t, const char *name, int64_t now)
 	unsigned at = 0;
 
 	if (t->n == BROKERS_MAX)
-		forget_one(t, now);
+		make_room(t, now);
 	if (t->n == BROKERS_MAX || !(broker = calloc(1, sizeof(*broker))))
 		return NULL;
 	snprintf(broker->state.name, sizeof(broker->state.name), "%s", name);
@@ -123,7 +127,7 @@ static struct missing missing(const struct broker_table *t, uint64_t seq, int64_
 
 		if (b->state.speaks && b->state.synced && b->state.seq >= seq) {
 			m.reached++;
-		} else if (!is_past(b, now)) {
+		} else if (b->fate != BROKER_GONE && !is_past(b, now)) {
 			m.worth += b->link || now - b->heard <= LOST_MS;
 			name_add(&m, b->state.name);
 		}
@@ -171,14 +175,16 @@ static struct broker_wait *take_over(struct broker_table *t, int64_t now)
 	return over;
 }
 
-/* Nothing that they are told changes meanwhile: it is this thread that changes it. */
 void broker_table_answer(struct broker_table *t, int64_t now)
 {
 	struct broker_wait *next;
 
 	for (struct broker_wait *w = take_over(t, now); w; w = next) {
-		struct missing m = missing(t, w->seq, now);
+		struct missing m;
 
+		pthread_mutex_lock(&t->lock);
+		m = missing(t, w->seq, now);
+		pthread_mutex_unlock(&t->lock);
 		next = w->next;
 		w->done(w->ctx, m.reached, m.names);
 		free(w);
@@ -212,16 +218,74 @@ char *broker_table_text(struct broker_table *t, int64_t now)
 	if (!text)
 		return NULL;
 	text[0] = '\0';
-	pthread_mutex_lock(&t->lock);
 	for (unsigned i = 0; i < t->n; i++) {
 		const struct broker *b = t->broker[i];
 
-		if (!is_past(b, now))
+		if (b->fate == BROKER_STAYS && !is_past(b, now))
 			n += (size_t)snprintf(text + n, LINE_CAP, "%s %" PRId64 " %" PRId64 "\n",
 			    b->state.name, b->state.heard, b->lasts);
 	}
-	pthread_mutex_unlock(&t->lock);
 	return text;
+}
+
+/* --- forgotten --- */
+
+static enum err leave(
+    struct broker_table *t, const char *name, int64_t now, char **text, struct errbuf *eb)
+{
+	struct broker *broker = broker_table_find(t, name);
+
+	if (!broker || broker->fate == BROKER_GONE)
+		return err_set(eb, ERR_NOT_FOUND, "no broker of this name is known");
+	if (broker->link)
+		return err_set(eb, ERR_CONFLICT,
+		    "this broker is connected; only one that has gone can be forgotten");
+	if (broker->fate == BROKER_LEAVES)
+		return err_set(eb, ERR_CONFLICT, "this broker is being forgotten already");
+	broker->fate = BROKER_LEAVES;
+	if (!(*text = broker_table_text(t, now))) {
+		broker->fate = BROKER_STAYS;
+		return err_set(eb, ERR_MEMORY, "no memory for the list of brokers");
+	}
+	t->leaving++;
+	return OK;
+}
+
+enum err broker_table_forget(
+    struct broker_table *t, const char *name, int64_t now, char **text, struct errbuf *eb)
+{
+	enum err e;
+
+	pthread_mutex_lock(&t->lock);
+	e = leave(t, name, now, text, eb);
+	pthread_mutex_unlock(&t->lock);
+	return e;
+}
+
+void broker_table_forgotten(struct broker_table *t, const char *name, bool forgotten)
+{
+	struct broker *broker;
+
+	pthread_mutex_lock(&t->lock);
+	t->leaving--;
+	broker = broker_table_find(t, name);
+	if (broker && broker->fate == BROKER_LEAVES)
+		broker->fate = forgotten ? BROKER_GONE : BROKER_STAYS;
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct broker *broker_table_take_gone(struct broker_table *t)
+{
+	struct broker *gone = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	for (unsigned i = 0; i < t->n && !gone; i++)
+		if (t->broker[i]->fate == BROKER_GONE) {
+			gone = t->broker[i];
+			take_out(t, i);
+		}
+	pthread_mutex_unlock(&t->lock);
+	return gone;
 }
 
 struct reading {

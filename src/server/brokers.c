@@ -137,12 +137,34 @@ void brokers_each(
 		struct broker_state state = b->table.broker[i]->state;
 		int place = b->table.broker[i]->place;
 
+		if (b->table.broker[i]->fate == BROKER_GONE)
+			continue;
 		if (place >= 0)
 			state.boards = presence_at(b->options.presences, place);
 		if (!each(ctx, &state))
 			break;
 	}
 	pthread_mutex_unlock(&b->table.lock);
+}
+
+enum err brokers_forget(
+    struct brokers *b, const char *name, struct store_change *change, struct errbuf *eb)
+{
+	char *text = NULL;
+	enum err e = ERR_NOT_FOUND;
+
+	if (!b)
+		return err_set(eb, e, "there are no brokers");
+	if ((e = broker_table_forget(&b->table, name, ticks(), &text, eb)) == OK)
+		store_setting_put(change, SETTING, text);
+	free(text);
+	return e;
+}
+
+void brokers_forgotten(struct brokers *b, const char *name, enum err e)
+{
+	broker_table_forgotten(&b->table, name, e == OK);
+	wake(b);
 }
 
 /* --- what a broker says --- */
@@ -167,7 +189,7 @@ static bool is_known(void *ctx, const char *name, int place, int64_t at)
 	return broker_table_find(&b->table, name) != NULL;
 }
 
-/* A broker has made room for another. */
+/* A broker has made room for another, or was forgotten. */
 static void places_sweep(struct brokers *b)
 {
 	presence_sweep(b->options.presences, is_known, b, wall(b));
@@ -213,6 +235,7 @@ static const char *on_greeted(void *ctx)
 	feed_source_begin(&l->cursor, &l->feed, atomic_load(&b->seq));
 	pthread_mutex_lock(&b->table.lock);
 	broker->link = l;
+	broker->fate = BROKER_STAYS;
 	broker->heard = l->heard;
 	broker->place = place;
 	broker->lost = false;
@@ -515,12 +538,12 @@ static void noted(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
  * A broker that is away while we begin anew may let in by the list that it has, and must be named as one
  * that has not heard.
  */
-static void brokers_note(struct brokers *b, int64_t now)
+static void note(struct brokers *b, int64_t now)
 {
 	struct store_change *c;
 	char *text;
 
-	if ((b->noted != 0 && now - b->noted < BROKER_TABLE_NOTED_MS) || b->table.n == 0)
+	if (b->table.n == 0 || b->table.leaving > 0)
 		return;
 	b->noted = now;
 	if (!(text = broker_table_text(&b->table, now)))
@@ -530,6 +553,15 @@ static void brokers_note(struct brokers *b, int64_t now)
 	free(text);
 	atomic_fetch_add(&b->unanswered, 1);
 	store_submit(b->options.store, c, noted, b);
+}
+
+static void brokers_note(struct brokers *b, int64_t now)
+{
+	if (b->noted != 0 && now - b->noted < BROKER_TABLE_NOTED_MS)
+		return;
+	pthread_mutex_lock(&b->table.lock);
+	note(b, now);
+	pthread_mutex_unlock(&b->table.lock);
 }
 
 static enum err brokers_recall(struct brokers *b, struct errbuf *eb)
@@ -562,6 +594,23 @@ static void brokers_look(struct brokers *b, int64_t now)
 		broker->place = -1;
 		pthread_mutex_unlock(&b->table.lock);
 	}
+}
+
+static void brokers_sweep(struct brokers *b)
+{
+	struct broker *gone;
+	bool any = false;
+
+	while ((gone = broker_table_take_gone(&b->table)) != NULL) {
+		if (!gone->lost && gone->place >= 0)
+			presence_lost(b->options.presences, gone->place, gone->state.heard);
+		LOG(b->options.log, LOG_LEVEL_INFO, "broker_forgotten",
+		    LOG_TEXT("name", gone->state.name));
+		free(gone);
+		any = true;
+	}
+	if (any)
+		places_sweep(b);
 }
 
 static int limit_of(struct brokers *b, bool busy)
@@ -614,6 +663,7 @@ static void *work(void *ctx)
 			link_write(b->link[i]);
 		}
 		links_sweep(b);
+		brokers_sweep(b);
 		brokers_look(b, ticks());
 		broker_table_answer(&b->table, ticks());
 		brokers_note(b, ticks());

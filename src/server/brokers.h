@@ -64,6 +64,16 @@ typedef void brokers_done(void *ctx, unsigned reached, const char *waiting);
 void brokers_reach(
     struct brokers *b, uint64_t seq, unsigned limit_ms, brokers_done *done, void *ctx);
 
+/*
+ * Forgets a broker that is not connected: nobody waits for it, and no answer names it, once the change
+ * is on the disk, to which what the registry is to remember is added here. ERR_NOT_FOUND; ERR_CONFLICT:
+ * it is connected. After OK the caller submits the change and calls brokers_forgotten once with what
+ * became of it, before anybody is answered. Any thread; never blocks.
+ */
+enum err brokers_forget(
+    struct brokers *b, const char *name, struct store_change *change, struct errbuf *eb) MUST_CHECK;
+void brokers_forgotten(struct brokers *b, const char *name, enum err e);
+
 /* Why it refused; in ADMIT's place those of which it did not say it by a word of the table. */
 enum brokers_reason {
 #define REASON(name, word, text) BROKERS_REASON_##name,

@@ -188,7 +188,9 @@ struct job {
 	struct store_change *change;
 	void (*answer)(
 	    struct job *job); /* after the commit, and after the brokers if they are waited for */
-	struct json_out out;  /* for it: memory that is there before the commit */
+	/* Before that, and also when nothing was committed: what became of it. NULL: nobody asks. */
+	void (*settle)(struct job *job, enum err e);
+	struct json_out out; /* for it: memory that is there before the commit */
 	struct job *next;
 	struct event event;
 	uint8_t event_body[EVENT_BODY_MAX];

@@ -126,6 +126,8 @@ static void done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
 	struct job *job = ctx;
 
 	job->change = NULL; /* the store frees it */
+	if (job->settle)
+		job->settle(job, e);
 	if (e == OK && job->reaches) {
 		reach(job, seq);
 		return;

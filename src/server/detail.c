@@ -1,6 +1,7 @@
 /* What the cloud API has no room for: a device with certificates and visits, and the brokers. */
 #include "call.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,4 +220,30 @@ enum err broker_list(struct call *c)
 	}
 	brokers_reach(brokers, l->seq, SETTLE_MS, list_brokers, l);
 	return OK;
+}
+
+static void settle_forgotten(struct job *job, enum err e)
+{
+	brokers_forgotten(api_parts(job->call.api)->brokers, job->call.param[0], e);
+}
+
+/* The event is about no device: its note has the broker's name. */
+enum err broker_forget(struct call *c)
+{
+	static const uint8_t nothing[16];
+	const char *name = c->param[0];
+	struct job *job = NULL;
+	enum err e;
+
+	if ((e = job_new(c, EVENT_NOTHING, 200, &job)) != OK)
+		return e;
+	e = brokers_forget(api_parts(c->api)->brokers, name, job->change, &c->eb);
+	if (e != OK) {
+		job_drop(job);
+		return e;
+	}
+	snprintf(job->event.note, sizeof(job->event.note), "%s", name);
+	job->settle = settle_forgotten;
+	job->answer = answer_job_empty;
+	return job_submit(job, "broker.forgotten", nothing);
 }

@@ -84,22 +84,26 @@ static bool is_zero(const uint8_t *p, size_t n)
 	return n == 0;
 }
 
-/* What an event is about. */
+/* What an event is about; NULL: its note says it. */
 static const char *subject_of(const char *kind)
 {
-	return strncmp(kind, "token.", 6) == 0   ? "client"
-	       : strncmp(kind, "thing.", 6) == 0 ? "thing"
-	                                         : "device";
+	return strncmp(kind, "token.", 6) == 0    ? "client"
+	       : strncmp(kind, "thing.", 6) == 0  ? "thing"
+	       : strncmp(kind, "broker.", 7) == 0 ? NULL
+	                                          : "device";
 }
 
 static void audit_text(
     struct json_out *j, const struct store_event *row, const struct event *event, const char *name)
 {
+	const char *subject = subject_of(row->kind);
+
 	json_open(j, NULL, '{');
 	json_int(j, "seq", (int64_t)row->seq);
 	json_time(j, "at", row->at);
 	json_text(j, "kind", row->kind);
-	json_uuid(j, subject_of(row->kind), row->subject);
+	if (subject)
+		json_uuid(j, subject, row->subject);
 	text_unless_empty(j, "name", name);
 	if (event) {
 		if (!is_zero(event->certificate, 16))

@@ -198,6 +198,23 @@ static enum store_cert_state state_of(struct rig *r, uint8_t serial)
 	return cert.state;
 }
 
+/* What the server's handler does; the event is about nobody. */
+static enum err forget(struct rig *r, const char *name, struct errbuf *eb)
+{
+	struct store_event event = { .at = NOW, .kind = "broker.forgotten" };
+	struct store_change *c = store_change_new(TENANT);
+	enum err e = brokers_forget(r->brokers, name, c, eb);
+
+	if (e != OK) {
+		store_change_free(c);
+		return e;
+	}
+	store_event_add(c, &event);
+	e = store_commit(r->store, c, eb);
+	brokers_forgotten(r->brokers, name, e);
+	return e;
+}
+
 /* --- a broker --- */
 
 struct plug {
@@ -709,6 +726,7 @@ struct worker {
 	pthread_t thread;
 	uint8_t first;
 	atomic_uint answers;
+	unsigned forgot;
 };
 
 static void count(void *ctx, unsigned reached, const char *waiting)
@@ -720,9 +738,11 @@ static void count(void *ctx, unsigned reached, const char *waiting)
 static void *work(void *ctx)
 {
 	struct worker *w = ctx;
+	struct errbuf eb;
 	uint8_t id[16];
 
 	for (unsigned i = 0; i < EACH; i++) {
+		w->forgot += i > 0 && forget(w->rig, "old", &eb) == OK;
 		uint64_t seq = put(w->rig, (uint8_t)(w->first + i % 8), i % 3 != 0);
 
 		brokers_reach(w->rig->brokers, seq, PATIENCE_MS, count, w);
@@ -736,14 +756,17 @@ static void *work(void *ctx)
 static void many(void)
 {
 	struct worker workers[THREADS];
-	unsigned answers = 0;
-	struct plug north;
+	unsigned answers = 0, forgot = 0;
+	struct plug north, old;
 	uint64_t number = 0;
 	struct rig r;
 
 	begin(&r);
+	plug_in(&old, &r, "old");
+	UNTIL(&old, old.feed.synced);
+	plug_out(&old);
 	plug_in(&north, &r, "north");
-	UNTIL(&north, north.feed.synced);
+	UNTIL(&north, north.feed.synced && brokers_are(&r, "old silent"));
 	for (unsigned i = 0; i < THREADS; i++) {
 		workers[i] = (struct worker){ .rig = &r, .first = (uint8_t)(16 * i + 1) };
 		need(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "a thread");
@@ -759,10 +782,13 @@ static void many(void)
 		for (unsigned k = 0; k < THREADS; k++)
 			answers += atomic_load(&workers[k].answers);
 	}
-	for (unsigned i = 0; i < THREADS; i++)
+	for (unsigned i = 0; i < THREADS; i++) {
 		pthread_join(workers[i].thread, NULL);
+		forgot += workers[i].forgot;
+	}
+	ok(forgot == 1 && !brokers_are(&r, "old"), "many forget a broker, one has done it");
 	UNTIL(&north, north.feed.seq == brokers_seq(r.brokers));
-	ok(north.feed.seq == THREADS * EACH, "changes of many threads: %llu",
+	ok(north.feed.seq == THREADS * EACH + 1, "changes of many threads: %llu",
 	    (unsigned long long)north.feed.seq);
 	brokers_stop(r.brokers);
 	for (unsigned k = answers = 0; k < THREADS; k++)
@@ -860,7 +886,89 @@ static void recalled_for_its_boards(void)
 	UNTIL(&south, presence_of(r.presences, id, NULL) == PRESENCE_UNKNOWN);
 	ok(presence_of(r.presences, id, NULL) == PRESENCE_UNKNOWN && visits(&r, 7) == 0,
 	    "another speaks: that says nothing of them");
+	ok(forget(&r, "north", &r.eb) == OK && !brokers_are(&r, "north"), "it is forgotten");
+	UNTIL(&south, visits(&r, 7) == 1);
+	ok(presence_of(r.presences, id, NULL) == PRESENCE_OFFLINE && visits(&r, 7) == 1,
+	    "then they are gone");
 	plug_out(&south);
+	plug_out(&north);
+	end(&r);
+}
+
+static bool remembered(struct rig *r, const char *want)
+{
+	char *text = NULL;
+	bool same;
+
+	need(store_setting_get(r->store, TENANT, "brokers", &text, &r->eb) == OK, r->eb.text);
+	same = strcmp(text, want) == 0;
+	if (!same)
+		printf("# remembered: %s\n", text);
+	free(text);
+	return same;
+}
+
+/* One that was retired: named until it is forgotten, and then neither here nor after a start. */
+static void forgotten(void)
+{
+	static const char north_line[] = "north 1795392000000 900000\n",
+	                  both_lines[] = "north 1795392000000 900000\n"
+	                                 "old 1795392000000 9223372036854775807\n";
+	struct answer named = ANSWER, later = ANSWER, again = ANSWER;
+	struct plug north, old;
+	struct rig r;
+	uint64_t seq;
+
+	begin(&r);
+	r.log.fd = -1;
+	put(&r, 7, true);
+	plug_in(&north, &r, "north");
+	plug_in(&old, &r, "old");
+	feed_lasts(&old.feed, FEED_FOR_EVER);
+	UNTIL(&north, north.feed.synced);
+	UNTIL(&old, old.feed.synced && brokers_are(&r, "old speaks synced"));
+	say_connected(&old, 1, 7, 7);
+	UNTIL(&old, online(&r, 7));
+	ok(forget(&r, "south", &r.eb) == ERR_NOT_FOUND, "unknown: %s", r.eb.text);
+	ok(forget(&r, "old", &r.eb) == ERR_CONFLICT, "connected: %s", r.eb.text);
+	plug_out(&old);
+	UNTIL(&north, brokers_are(&r, "old silent"));
+	brokers_reach(r.brokers, put(&r, 1, false), PATIENCE_MS, take_answer, &named);
+	atomic_store(&r.full, true);
+	ok(forget(&r, "old", &r.eb) == ERR_SPACE && brokers_are(&r, "old silent") &&
+	        calls(&named) == 0,
+	    "the disk is full: it is known as before");
+	atomic_store(&r.full, false);
+	ok(forget(&r, "old", &r.eb) == OK && !brokers_are(&r, "old"), "it is forgotten: %s",
+	    r.eb.text);
+	UNTIL(&north, calls(&named) > 0);
+	ok(answered(&named, 1, ""), "who has waited meanwhile is not told of it");
+	ok(forget(&r, "old", &r.eb) == ERR_NOT_FOUND, "a second time it is not known");
+	ok(remembered(&r, north_line), "the registry has heard of it too");
+	UNTIL(&north, visits(&r, 7) == 1);
+	ok(!online(&r, 7), "what was there is not known to be");
+	seq = put(&r, 1, true);
+	UNTIL(&north, north.feed.seq == seq);
+	brokers_reach(r.brokers, seq, PATIENCE_MS, take_answer, &later);
+	ok(answered(&later, 1, ""), "nor does anybody later");
+	brokers_stop(r.brokers);
+	brokers_free(atomic_exchange(&r.brokers, NULL));
+	presences_free(r.presences);
+	brokers_up(&r);
+	ok(!brokers_are(&r, "old") && brokers_are(&r, "north silent"), "nor behind a start");
+	plug_in(&old, &r, "old");
+	feed_lasts(&old.feed, FEED_FOR_EVER);
+	UNTIL(&old, old.feed.synced && brokers_are(&r, "old speaks synced"));
+	ok(old.feed.synced, "when it comes again it is welcome");
+	link_close(&old.link);
+	while (!brokers_are(&r, "old silent"))
+		pause_ms(1);
+	brokers_reach(r.brokers, brokers_seq(r.brokers), 50, take_answer, &again);
+	while (calls(&again) == 0)
+		pause_ms(1);
+	UNTIL(&old, remembered(&r, both_lines));
+	ok(answered(&again, 0, "north,old") && remembered(&r, both_lines), "and known again");
+	plug_out(&old);
 	plug_out(&north);
 	end(&r);
 }
@@ -901,7 +1009,7 @@ static void table(void)
 		{ "half", "west 1795392000000 5\nnorth 17953920", "west 1795392000000 5\n" },
 	};
 	struct broker_table t;
-	char name[16];
+	char name[16], *text;
 	unsigned n = 0;
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -922,6 +1030,55 @@ static void table(void)
 	ok(broker_table_add(&t, "c", 6 + FEED_SERVER_LASTS_MS + BROKERS_SILENT_MS) &&
 	        !broker_table_find(&t, "a") && broker_table_find(&t, "b0"),
 	    "one that admits nobody any more makes room");
+	for (unsigned i = 0; i < t.n; i++)
+		t.broker[i]->lasts = FEED_SERVER_FOR_EVER;
+	ok(!broker_table_add(&t, "d", INT64_MAX), "those that go on for ever do not");
+	need(broker_table_forget(&t, "b0", 5, &text, NULL) == OK, "b0");
+	broker_table_forgotten(&t, "b0", true);
+	free(broker_table_take_gone(&t));
+	free(text);
+	ok(broker_table_add(&t, "d", 5), "until one is forgotten");
+	broker_table_free(&t);
+}
+
+/* What comes between a broker's being forgotten and the registry's answer. */
+static void leaving(void)
+{
+	struct errbuf eb = { "" };
+	struct broker_table t;
+	struct broker *north;
+	char *text = NULL;
+
+	broker_table_init(&t);
+	broker_table_read(&t, "north 1795392000000 5\nsouth 1795392000000 5\n", 5, NOW);
+	north = broker_table_find(&t, "north");
+	ok(broker_table_forget(&t, "north", 5, &text, &eb) == OK && t.leaving == 1 &&
+	        strcmp(text, "south 1795392000000 5\n") == 0,
+	    "what is to be remembered");
+	free(text);
+	ok(broker_table_forget(&t, "north", 5, &text, &eb) == ERR_CONFLICT, "twice at once: %s",
+	    eb.text);
+	broker_table_forgotten(&t, "north", false);
+	ok(t.leaving == 0 && !broker_table_take_gone(&t) &&
+	        text_is(&t, 5, "north 1795392000000 5\nsouth 1795392000000 5\n"),
+	    "it could not be written: it stays");
+	need(broker_table_forget(&t, "north", 5, &text, &eb) == OK, eb.text);
+	free(text);
+	north->fate = BROKER_STAYS; /* as when it comes */
+	broker_table_forgotten(&t, "north", true);
+	ok(t.leaving == 0 && !broker_table_take_gone(&t) &&
+	        text_is(&t, 5, "north 1795392000000 5\nsouth 1795392000000 5\n"),
+	    "it has come meanwhile: it stays");
+	need(broker_table_forget(&t, "north", 5, &text, &eb) == OK, eb.text);
+	free(text);
+	broker_table_forgotten(&t, "north", true);
+	ok(broker_table_forget(&t, "north", 5, &text, &eb) == ERR_NOT_FOUND,
+	    "gone, but not taken yet: %s", eb.text);
+	ok(text_is(&t, 5, "south 1795392000000 5\n"), "nor remembered");
+	ok(broker_table_take_gone(&t) == north && !broker_table_take_gone(&t) &&
+	        !broker_table_find(&t, "north") && broker_table_find(&t, "south"),
+	    "and then it is");
+	free(north);
 	broker_table_free(&t);
 }
 
@@ -1095,6 +1252,8 @@ int main(void)
 	crowded();
 	recalled();
 	recalled_for_its_boards();
+	forgotten();
+	leaving();
 	reaching();
 	first_use();
 	refusals();

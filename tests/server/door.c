@@ -414,6 +414,53 @@ static void listed(struct world *w)
 	answer_free(&a);
 }
 
+static void asked_to_forget(struct world *w, const char *name, int want, const char *what)
+{
+	size_t before = count_events(w);
+	char target[64];
+	struct answer a;
+
+	snprintf(target, sizeof(target), "/v1/brokers/%s", name);
+	a = ask(w, "DELETE", target, NULL);
+	ok(a.status == want && count_events(w) == before && w->brokers.forgets[0] == '\0',
+	    "%s (%s)", what, a.body);
+	answer_free(&a);
+}
+
+static void forgotten(struct world *w)
+{
+	struct answer a, b;
+	struct last l;
+	char *kept = NULL;
+
+	world_brokers(w);
+	w->brokers.at[0] = (struct broker_state){ .name = "north", .speaks = true };
+	w->brokers.at[1] = (struct broker_state){ .name = "south" };
+	w->brokers.n = 2;
+	asked_to_forget(w, "west", 404, "a broker that is not known");
+	asked_to_forget(w, "north", 409, "one that is connected");
+	a = ask_with(w, "DELETE", "/v1/brokers/south", "", (struct slice){ NULL, 0 });
+	ok(a.status == 401 && w->brokers.forgotten == 0, "not by everybody");
+	answer_free(&a);
+	a = keyed(w, "DELETE", "/v1/brokers/south", "retired", "");
+	l = last_event(w);
+	ok(a.status == 200 && a.n == 0 && strcmp(l.kind, "broker.forgotten") == 0 &&
+	        strcmp(l.note, "south") == 0,
+	    "one that has gone is, and the event says which (%s)", l.kind);
+	ok(w->brokers.forgotten == 1 && w->brokers.kept == 0 && w->brokers.asked == 0,
+	    "that is said when it is on the disk, and waits for nobody");
+	ok(store_setting_get(w->store, 1, "brokers", &kept, NULL) == OK &&
+	        strcmp(kept, "those that are left\n") == 0,
+	    "what is remembered is written with it");
+	w->brokers.n = 1;
+	b = keyed(w, "DELETE", "/v1/brokers/south", "retired", "");
+	ok(b.status == 200 && w->brokers.forgotten == 1, "asked again it is answered again (%s)",
+	    b.body);
+	free(kept);
+	answer_free(&a);
+	answer_free(&b);
+}
+
 int main(void)
 {
 	struct world w;
@@ -424,6 +471,7 @@ int main(void)
 	revoked(&w);
 	listed(&w);
 	brokers(&w);
+	forgotten(&w);
 	world_close(&w);
 	return done_testing();
 }

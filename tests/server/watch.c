@@ -113,6 +113,24 @@ static bool becomes(struct world *w, unsigned n)
 	return watchers_count(w->watchers) == n;
 }
 
+/* What is about no device names none. */
+static void test_broker(struct world *w)
+{
+	struct answer a, b;
+
+	world_brokers(w);
+	w->brokers.at[0] = (struct broker_state){ .name = "old" };
+	w->brokers.n = 1;
+	a = watch(w, EVENTS, "");
+	b = ask(w, "DELETE", "/v1/brokers/old", NULL);
+	ok(b.status == 200 &&
+	        stream_says(a.stream, "\"kind\":\"broker.forgotten\",\"note\":\"old\","),
+	    "a broker that was forgotten");
+	stream_leave(a.stream);
+	answer_free(&a);
+	answer_free(&b);
+}
+
 static void test_refusals(struct world *w)
 {
 	struct answer a = ask_with(w, "GET", EVENTS, "", (struct slice){ NULL, 0 });
@@ -333,6 +351,7 @@ int main(void)
 	test_one_device(&w);
 	test_slow(&w);
 	test_many(&w);
+	test_broker(&w);
 	a = watch(&w, EVENTS, "");
 	world_stop(&w);
 	ok(stream_ended(a.stream), "the end of the server is that of its streams");

@@ -263,6 +263,31 @@ void brokers_each(
 			break;
 }
 
+enum err brokers_forget(
+    struct brokers *b, const char *name, struct store_change *change, struct errbuf *eb)
+{
+	size_t i = 0;
+
+	while (b && i < b->n && strcmp(b->at[i].name, name) != 0)
+		i++;
+	if (!b || i == b->n)
+		return err_set(eb, ERR_NOT_FOUND, "unknown");
+	if (b->at[i].speaks)
+		return err_set(eb, ERR_CONFLICT, "connected");
+	need(b->forgets[0] == '\0', "the one before is settled");
+	snprintf(b->forgets, sizeof(b->forgets), "%s", name);
+	store_setting_put(change, "brokers", "those that are left\n");
+	return OK;
+}
+
+void brokers_forgotten(struct brokers *b, const char *name, enum err e)
+{
+	need(strcmp(b->forgets, name) == 0, "settled once");
+	b->forgets[0] = '\0';
+	b->forgotten += e == OK;
+	b->kept += e != OK;
+}
+
 uint64_t brokers_seq(struct brokers *b)
 {
 	return b ? 4711 : 0;

@@ -27,6 +27,8 @@ struct brokers {
 	/* What was asked last. */
 	uint64_t seq;
 	unsigned asked;
+	char forgets[STORE_NAME_MAX + 1]; /* "": nothing is on its way */
+	unsigned forgotten, kept;
 };
 struct presences { /* every device is so */
 	enum presence presence;

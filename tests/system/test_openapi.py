@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import unittest
 
 import yaml
@@ -244,6 +245,15 @@ class LiveTest(harness.SystemTest):
         events.close()
         self.seen.add("event_stream")
 
+    def broker(self, name):
+        """One that comes and goes."""
+        with socket.socket(socket.AF_UNIX) as broker:
+            broker.connect(str(self.run_folder / "imprint/feed.sock"))
+            broker.sendall(f"v 1 0011223344556677 0 0\ni {name}\n".encode())
+            self.server.process.wait_for(f"broker_joined name={name}")
+            self.ask(409, "DELETE", f"/v1/brokers/{name}")
+        self.server.process.wait_for(f"broker_left name={name}")
+
     def test_every_operation(self):
         device = self.ask(201, "PUT", "/iot/v2/devices", {"type": "opta", "name": "shape"})["id"]
         path, nobody = f"/iot/v2/devices/{device}", "/iot/v2/devices/00000000-0000-4000-8000-000000000000"
@@ -288,7 +298,10 @@ class LiveTest(harness.SystemTest):
         self.ask(200, "GET", own)
         self.ask(200, "GET", own + "/visits?limit=5")
         self.ask(404, "GET", "/v1/devices/x")
+        self.broker("north.1")
         self.ask(200, "GET", "/v1/brokers")
+        self.ask(200, "DELETE", "/v1/brokers/north.1")
+        self.ask(404, "DELETE", "/v1/brokers/north.1")
         self.ask(401, "GET", "/metrics", token=False)
         prometheus(self, self.ask(200, "GET", "/metrics"))
         self.watch(device)

@@ -1,4 +1,4 @@
-/* `imprint device disable|enable|revoke|history`, `imprint broker list`: who is let in, and by whom. */
+/* `imprint device disable|enable|revoke|history`, `imprint broker list|forget`: who is let in, and by whom. */
 #include "door.h"
 #include "commands.h"
 #include "remote.h"
@@ -203,7 +203,7 @@ enum err door_unanswered(struct errbuf *eb)
 {
 	return err_set(eb, ERR_TIMEOUT,
 	    "the server has done it, but not every broker has answered: until one hears of it, or "
-	    "for 15 minutes at most, it goes on as before");
+	    "for 15 minutes unless its configuration says otherwise, it goes on as before");
 }
 
 /* Everything is found and asked for before anything is changed. */
@@ -376,6 +376,16 @@ static enum err brokers_check(const struct cloud_brokers *list, struct errbuf *e
 	return list->n ? OK : err_set(eb, ERR_NOT_FOUND, "no broker has spoken to the server");
 }
 
+static void brokers_hint(const struct cli *cli, const struct cloud_brokers *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->at[i].state, "silent") == 0) {
+			cli_say(cli, "when %s never comes again: imprint broker forget %s",
+			    list->at[i].name, list->at[i].name);
+			return;
+		}
+}
+
 static enum err list(struct cli *cli, struct errbuf *eb)
 {
 	struct cloud_brokers brokers = { 0, NULL, 0 };
@@ -384,11 +394,37 @@ static enum err list(struct cli *cli, struct errbuf *eb)
 
 	if ((e = remote_open(cli, &cloud, eb)) == OK &&
 	    (e = cloud_brokers(cloud, &brokers, eb)) == OK &&
-	    (e = brokers_print(cli, &brokers, eb)) == OK && cli_on(cli, "check"))
-		e = brokers_check(&brokers, eb);
+	    (e = brokers_print(cli, &brokers, eb)) == OK) {
+		brokers_hint(cli, &brokers);
+		e = cli_on(cli, "check") ? brokers_check(&brokers, eb) : OK;
+	}
 	cloud_brokers_clear(&brokers);
 	cloud_free(cloud);
 	return e;
+}
+
+static const struct cli_option forget_options[] = { REMOTE_OPTIONS, { 0 } };
+
+static enum err forget(struct cli *cli, struct errbuf *eb)
+{
+	const char *name = cli->args[0];
+	struct cloud *cloud = NULL;
+	char question[224];
+	enum err e;
+
+	snprintf(question, sizeof(question),
+	    "Forget the broker %.64s? One that still runs goes on admitting those who were revoked "
+	    "until it hears of the server again.",
+	    name);
+	if ((e = remote_open(cli, &cloud, eb)) == OK && (e = cli_confirm(cli, question, eb)) == OK)
+		e = cloud_broker_forget(cloud, name, eb);
+	cloud_free(cloud);
+	if (e != OK)
+		return e;
+	if (cli_json(cli))
+		return cli_json_print(json_pack("{s:s}", "forgotten", name), eb);
+	cli_say(cli, "forgot %s", name);
+	return OK;
 }
 
 const struct cli_command door_commands[] = {
@@ -438,5 +474,18 @@ const struct cli_command broker_list_commands[] = {
 	             "unless it is configured otherwise.",
 	    .options = list_options,
 	    .run = list },
+	{ .name = "broker forget",
+	    .args = "NAME",
+	    .args_min = 1,
+	    .args_max = 1,
+	    .summary = "have the server forget a broker that was retired",
+	    .about = "Of no use for one that is connected, which is refused. A broker that is "
+	             "configured with `plugin_opt_stale admit` goes on without the server for "
+	             "ever, so each revocation names it as one that has not answered, also when "
+	             "it is gone for good; from now on none does. A broker that still runs goes "
+	             "on admitting those who were revoked until it hears of the server again; "
+	             "then it is known again too.",
+	    .options = forget_options,
+	    .run = forget },
 	{ 0 },
 };

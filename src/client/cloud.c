@@ -180,6 +180,7 @@ static bool options_set(struct call *call, const char *url, struct curl_slist *h
 	curl_easy_reset(h); /* connections and sessions stay */
 #define SET(option, value) fine = fine && curl_easy_setopt(h, option, value) == CURLE_OK
 	SET(CURLOPT_URL, url);
+	SET(CURLOPT_PATH_AS_IS, 1L); /* a name may be ".." */
 	SET(CURLOPT_CUSTOMREQUEST, call->method);
 	SET(CURLOPT_PROTOCOLS_STR, "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -810,6 +811,20 @@ enum err cloud_brokers(struct cloud *c, struct cloud_brokers *out, struct errbuf
 		e = cloud_answered(&call, answer_brokers(cloud_answer(&call), out, eb), eb);
 	free(call.answer);
 	return e;
+}
+
+enum err cloud_broker_forget(struct cloud *c, const char *name, struct errbuf *eb)
+{
+	char path[256], *escaped;
+	struct call call = { .cloud = c, .method = "DELETE", .path = path };
+
+	if (strlen(name) == 0 || strlen(name) > CLOUD_WORD_MAX)
+		return err_set(eb, ERR_ARG, "broker: 1 to %d characters", CLOUD_WORD_MAX);
+	if (!(escaped = curl_easy_escape(c->curl, name, 0)))
+		return err_set(eb, ERR_MEMORY, "no memory for a request");
+	snprintf(path, sizeof(path), "/v1/brokers/%s", escaped);
+	curl_free(escaped);
+	return done(&call, eb);
 }
 
 /* --- certificates --- */

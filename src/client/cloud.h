@@ -135,6 +135,8 @@ enum err cloud_device_detail(
 enum err cloud_visits(struct cloud *c, const char *id, unsigned limit, struct cloud_visits *out,
     struct errbuf *eb) MUST_CHECK;
 enum err cloud_brokers(struct cloud *c, struct cloud_brokers *out, struct errbuf *eb) MUST_CHECK;
+/* The server forgets a broker. ERR_NOT_FOUND; ERR_CONFLICT: it is connected. */
+enum err cloud_broker_forget(struct cloud *c, const char *name, struct errbuf *eb) MUST_CHECK;
 
 /* Has a request signed. The certificate is for its key and this device, or ERR_FORMAT. */
 enum err cloud_cert_create(struct cloud *c, const char *device, struct slice csr,

@@ -139,6 +139,46 @@ class RevokeTest(door.DoorTest):
         status, headers, _ = self.ask("POST", f"{DEVICES}/{other.device}", {"soft_deleted": False})
         self.assertEqual((status, headers["Imprint-Brokers"]), (200, None))
 
+    def broker_command(self, *argv, want=0):
+        done = self.run_program("imprint", "broker", *argv)
+        self.assertEqual(done.returncode, want, done)
+        return done
+
+    def join(self, name):
+        start = len(self.server.process.lines)
+        broker = self.broker(name, ["plugin_opt_stale admit"])
+        self.server.process.wait_for(f"broker_joined name={name}", start)
+        return broker
+
+    def silent(self, name):
+        hint = f"when {name} never comes again: imprint broker forget {name}\n"
+        self.until(lambda: self.broker_command("list").stderr == hint, f"{name} is not silent")
+
+    def test_retired_broker(self):
+        """One that goes on for ever is named for ever, behind a start of the server too, until it is forgotten."""
+        identity = self.identity(self.server, name="kitchen")
+        admitted = {"reached": 1, "waiting": []}
+        for name in ("south", ".."):
+            self.join(name).stop()
+            self.silent(name)
+            self.assertEqual(self.own(identity, ":disable", "POST")["brokers"], {"reached": 1, "waiting": [name]})
+            done = self.broker_command("forget", name, want=4)
+            self.assertIn("goes on admitting those who were revoked", done.stderr)
+            self.assertIn("give --yes", done.stderr)
+            self.assertEqual(self.broker_command("forget", name, "--yes").stderr, f"forgot {name}\n")
+            self.assertEqual(self.own(identity, ":enable", "POST")["brokers"], admitted)
+            self.broker_command("forget", name, "--yes", want=3)
+        self.assertIn("is connected", self.broker_command("forget", "mosquitto", "--yes", want=6).stderr)
+        self.broker_command("list", "--check")
+        self.assertEqual([(row[0], row[1]) for row in self.rows("SELECT kind, subject FROM event WHERE kind LIKE 'broker.%'")],
+            [("broker.forgotten", bytes(16))] * 2)
+        self.server.process.kill()
+        self.server = self.serve()
+        self.server.process.wait_for("broker_joined name=mosquitto")
+        self.until(lambda: self.own(identity, ":disable", "POST")["brokers"] == admitted, "somebody is waited for")
+        self.join("south")
+        self.until(lambda: self.own(identity, ":enable", "POST")["brokers"] == {"reached": 2, "waiting": []}, "not known again")
+
     # --- what is known ---
 
     def test_presence(self):

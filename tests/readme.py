@@ -30,7 +30,7 @@ BUILD = Path(os.environ.get("IMPRINT_BUILD", SOURCE / "build/host")).resolve()
 PAGES = ("README.md", "docs/broker.md")
 MARK = "<!-- made by tests/readme.py -->\n```console\n"
 # The last line of the rule, which runs what the lines before it have built.
-MAKE_UP = re.search(r"^up:\n(?:\t.*\n)*\tbuild/host/(.*)\n\n", (SOURCE / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+MAKE_UP = re.search(r"^up:\n(?:\t.*\n)*\t(build/host/.*)\n\n", (SOURCE / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 STAYS = {"make up": MAKE_UP.group(1)}
 LAST_LINE = "end  " # of a command that stays
 SINCE = "# in the terminal of make up"
@@ -161,6 +161,8 @@ def main(write):
             XDG_CONFIG_HOME=f"{folder}/.config", NO_COLOR="1", LC_ALL="C.UTF-8")
         env.update(harness.mosquitto(folder))
         os.mkdir(f"{folder}/run", 0o700)
+        os.mkdir(f"{folder}/build") # what `make up` calls, and says how to call
+        os.symlink(BUILD, f"{folder}/build/host")
         try:
             for name in PAGES:
                 made, pairs = page((SOURCE / name).read_text(encoding="utf-8"), (env, folder, stays))

@@ -157,7 +157,8 @@ static enum err reset(struct cli *cli, struct errbuf *eb)
 	if (e == OK)
 		e = up_file_lock(state, &lock, eb);
 	if (e == ERR_CONFLICT)
-		e = err_set(eb, e, "`imprint up` runs with %s; `imprint down` first", state);
+		e = err_set(
+		    eb, e, "`imprint up` runs with %s; `%s down` first", state, cli->called);
 	if (e == OK && (e = server_rests(state, &server, eb)) == OK)
 		e = away(cli, state, eb);
 	file_unlock(&server);

@@ -127,10 +127,11 @@ static enum err runs_already(const struct up *u, enum err e, struct errbuf *eb)
 
 	if (other && e == ERR_CONFLICT && up_file_read(u->state, other, NULL) == OK)
 		err_set(eb, e,
-		    "runs already, as process %ld: server %s, broker %s:%u, %zu board%s; `imprint "
-		    "status` shows it, `imprint down` ends it",
+		    "runs already, as process %ld: server %s, broker %s:%u, %zu board%s; `%s "
+		    "status` "
+		    "shows it, `%s down` ends it",
 		    other->pid, other->server, other->host, other->broker_port, other->n_boards,
-		    other->n_boards == 1 ? "" : "s");
+		    other->n_boards == 1 ? "" : "s", u->cli->called, u->cli->called);
 	free(other);
 	return e;
 }
@@ -490,6 +491,7 @@ static enum err report(struct up *u, struct errbuf *eb)
 {
 	size_t n = strlen(u->state);
 	bool flagged = cli_flagged(u->cli, "state");
+	const char *called = u->cli->called;
 	const char *again = flagged ? " --state " : "", *place = flagged ? u->state : "";
 	/* The user's own credentials are of another server, and stay so. */
 	bool other =
@@ -517,10 +519,10 @@ static enum err report(struct up *u, struct errbuf *eb)
 		    cli_ink(u->cli, stdout, CLI_PLAIN), g->device_id);
 	}
 	if (!cli_on(u->cli, "once"))
-		printf("look         imprint status%s%s; imprint device list%s%s\n"
-		       "end          Ctrl-C, or imprint down%s%s\n",
-		    again, place, other ? " --credentials " : "",
-		    other ? u->services.credentials : "", again, place);
+		printf("look         %s status%s%s; %s device list%s%s\n"
+		       "end          Ctrl-C, or %s down%s%s\n",
+		    called, again, place, called, other ? " --credentials " : "",
+		    other ? u->services.credentials : "", called, again, place);
 	fflush(stdout);
 	return OK;
 }

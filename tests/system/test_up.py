@@ -356,7 +356,8 @@ class Up(harness.SystemTest):
         other = self.once("--no-board", "--state", self.folder / "other")
         self.assertEqual((other["credentials"], own.read_text()), (str(self.folder / "other/credentials.json"), before))
         run = self.stay("--no-board", "--state", self.folder / "other")
-        self.assertRegex(run.output, rf"(?m)^look +imprint status --state {self.folder}/other; .*\nend +Ctrl-C, or imprint down --state {self.folder}/other$")
+        program = harness.program("imprint") # as it was called
+        self.assertRegex(run.output, rf"(?m)^look +{program} status --state {self.folder}/other; {program} device .*\nend +Ctrl-C, or {program} down --state {self.folder}/other$")
         run.wait_for(f"^look .* --credentials {other['credentials']}$")
         self.assertEqual(run.stop(), 0, run.output)
         done = self.run_program("imprint", "up", "--no-board", "--boards", "2")

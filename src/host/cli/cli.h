@@ -86,6 +86,7 @@ struct cli {                            /* fields are private, except args */
 	const char *args[CLI_ARGS_MAX]; /* what remains after the command's name */
 	unsigned n_args;
 	const struct cli_program *program;
+	const char *called; /* as the shell found it, so that what we advise can be typed */
 	const struct cli_command *command;
 	const char *group; /* when only the name of a group was given, for help */
 	const char *values[2 * CLI_OPTIONS_MAX]; /* global options, then the command's */

@@ -588,6 +588,7 @@ enum err cli_parse(
 
 	memset(cli, 0, sizeof(*cli));
 	cli->program = program;
+	cli->called = argc > 0 && argv[0][0] ? argv[0] : program->name;
 	if ((e = parse(cli, argc, argv, eb)) != OK)
 		rescue_switches(cli, argc, argv);
 	return e;

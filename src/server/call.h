@@ -162,7 +162,9 @@ struct life {
 	enum presence presence;
 	struct presence_now now; /* when it is ONLINE */
 	const char *status;      /* as Arduino's API calls it */
-	int64_t last;            /* message, connection or its end, whatever was last; 0: never */
+	int64_t
+	    last; /* message, connection or its end, whatever was last; 0: never, or nobody knows */
+	int64_t message; /* the last one; 0: none, or nobody knows when */
 };
 void life_of(struct call *c, const struct store_device *d, struct life *life);
 /* The library's version in a board's first message. */

@@ -117,8 +117,8 @@ static void put_device(struct call *c, const struct store_device *d, struct json
 	json_text(w, "status", life.status);
 	if (life.last)
 		json_time(w, "last_activity_at", life.last);
-	if (d->seen)
-		json_time(w, "last_message_at", d->seen);
+	if (life.message)
+		json_time(w, "last_message_at", life.message);
 	put_presence(&life, w);
 }
 

@@ -25,29 +25,44 @@ bool library_version(const struct store_device *d, struct slice *version)
 
 /* --- is it there --- */
 
+struct last {
+	int64_t now;
+	int64_t at; /* 0: nobody knows */
+	bool ever;
+};
+
+/* A time that has not come yet is of a clock that was wrong: it was then, and nobody knows when. */
+static void last_put(struct last *last, int64_t at)
+{
+	last->ever |= at != 0;
+	if (at - last->now <= STORE_AHEAD_MS && at > last->at)
+		last->at = at;
+}
+
 /* The last time that a broker let it in or saw it go: attempts that were refused may be anybody's. */
 static bool take_last(void *ctx, const struct store_visit *visit)
 {
-	int64_t *last = ctx;
+	struct last *last = ctx;
 
-	if (visit->admitted)
-		*last = visit->ended ? visit->ended : visit->began;
-	return !visit->admitted;
+	if (visit->admitted) {
+		last_put(last, visit->began);
+		last_put(last, visit->ended);
+	}
+	return last->at == 0;
 }
 
 /* Without a broker that tells us, a board is there while its messages come. */
-static const char *status_of(
-    const struct call *c, const struct store_device *d, const struct life *life)
+static const char *status_of(const struct life *life, const struct last *last)
 {
 	switch (life->presence) {
 	case PRESENCE_ONLINE:
 		return "ONLINE";
 	case PRESENCE_OFFLINE:
-		return life->last ? "OFFLINE" : "UNKNOWN";
+		return last->ever ? "OFFLINE" : "UNKNOWN";
 	case PRESENCE_UNHEARD:
-		if (d->seen && api_now(c->api) - d->seen < ONLINE_MS)
+		if (life->message && last->now - life->message < ONLINE_MS)
 			return "ONLINE";
-		return life->last ? "OFFLINE" : "UNKNOWN";
+		return last->ever ? "OFFLINE" : "UNKNOWN";
 	default:
 		return "UNKNOWN";
 	}
@@ -55,17 +70,20 @@ static const char *status_of(
 
 void life_of(struct call *c, const struct store_device *d, struct life *life)
 {
-	int64_t visited = 0;
-	enum err e = OK;
+	struct last last = { .now = api_now(c->api) };
 
 	memset(life, 0, sizeof(*life));
 	life->presence = presence_of(api_parts(c->api)->presences, d->id, &life->now);
 	/* Who never had a certificate was never let in. */
-	if (!ct_zero(d->cert, sizeof(d->cert)))
-		e = store_visit_list(
-		    api_registry(c->api), c->tenant, d->id, take_last, &visited, NULL);
-	life->last = e == OK && visited > d->seen ? visited : d->seen;
-	life->status = status_of(c, d, life);
+	if (!ct_zero(d->cert, sizeof(d->cert)) &&
+	    store_visit_list(api_registry(c->api), c->tenant, d->id, take_last, &last, NULL) != OK)
+		last = (struct last){ .now = last.now };
+	last_put(&last, d->seen);
+	life->last = last.at;
+	life->message = d->seen - last.now <= STORE_AHEAD_MS ? d->seen : 0;
+	if (life->now.since > last.now) /* it was there already */
+		life->now.since = last.now;
+	life->status = status_of(life, &last);
 }
 
 /* --- what happened on its connections --- */

@@ -175,10 +175,21 @@ static void unvouch(struct presences *p, struct visit *v)
 	pass(p, v->device);
 }
 
+/* One that began in the future did so by a clock that has been set since. */
+static bool begins_again(struct visit *v, int64_t at)
+{
+	if (v->began - at <= STORE_AHEAD_MS)
+		return false;
+	v->began = at;
+	return true;
+}
+
 static void end(struct presences *p, struct visit *v, int64_t at, const char *reason)
 {
+	at = at > 0 ? at : 1;
 	unvouch(p, v);
-	v->ended = at > v->began ? at : v->began > 0 ? v->began : 1;
+	(void)begins_again(v, at);
+	v->ended = at > v->began ? at : v->began;
 	snprintf(v->reason, sizeof(v->reason), "%s", reason);
 	put_off(p, v, true, false);
 }
@@ -188,7 +199,7 @@ static void end_unseen(struct presences *p, struct visit *v, int64_t now_ms)
 {
 	int64_t lost = p->place[v->broker].lost;
 
-	end(p, v, lost != 0 ? lost : now_ms, unseen);
+	end(p, v, lost >= v->began && lost < now_ms ? lost : now_ms, unseen);
 }
 
 static int place_of(struct presences *p, const char *name)
@@ -377,6 +388,8 @@ static enum err came(struct presences *p, int broker, const struct presence_visi
 		v->admitted = true;
 		v->ended = 0;
 		v->reason[0] = '\0';
+	} else if (begins_again(v, visit->began > 0 ? visit->began : 1)) {
+		put_off(p, v, true, false);
 	}
 	if (!v->vouched)
 		put_off(p, v, new, true);

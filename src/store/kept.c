@@ -104,7 +104,7 @@ static void see(void *kept, void *with)
 	struct store_device *d = kept;
 	const struct row_seen *seen = with;
 
-	if (d->seen > seen->at)
+	if (d->seen > seen->at && d->seen <= seen->at + STORE_AHEAD_MS)
 		return;
 	d->seen = seen->at;
 	if (!seen->said)

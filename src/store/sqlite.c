@@ -588,10 +588,10 @@ static int write_seen(struct connection *c, struct row *r)
 {
 	const struct row_seen *seen = r->data;
 	struct value args[] = { number(r->change->tenant), bytes(seen->id, 16), number(seen->at),
-		bytes(seen->message, seen->n) };
+		number(STORE_AHEAD_MS), bytes(seen->message, seen->n) };
 
 	if (!seen->said)
-		args[3].type = VALUE_NULL;
+		args[4].type = VALUE_NULL;
 	return run(c, SQL_device_seen, args, COUNT(args), NULL, NULL);
 }
 
@@ -645,7 +645,8 @@ static int write_visit(struct connection *c, struct row *r)
 {
 	struct store_visit *v = r->data;
 	struct value trim[] = { number(r->change->tenant), bytes(v->device, 16),
-		number(STORE_VISITS_KEPT) };
+		number(STORE_VISITS_KEPT), number(v->began) };
+	struct value began[] = { number(r->change->tenant), bytes(v->id, 16), number(v->began) };
 	int64_t n = 0;
 	int rc = run(c, SQL_visit_number, trim, 1, NULL, &n);
 
@@ -656,8 +657,11 @@ static int write_visit(struct connection *c, struct row *r)
 		return SQLITE_OK;
 	}
 	v->change = (uint64_t)n;
-	rc = insert(c, SQL_visit_put, &noun_visit, r);
-	return rc == SQLITE_OK ? run(c, SQL_visit_trim, trim, COUNT(trim), NULL, NULL) : rc;
+	if ((rc = insert(c, SQL_visit_put, &noun_visit, r)) != SQLITE_OK ||
+	    (rc = run(c, SQL_visit_began, began, COUNT(began), NULL, NULL)) != SQLITE_OK ||
+	    (rc = run(c, SQL_visit_trim_later, trim, COUNT(trim), NULL, NULL)) != SQLITE_OK)
+		return rc;
+	return run(c, SQL_visit_trim, trim, 3, NULL, NULL);
 }
 
 static int write_row(struct connection *c, struct row *r)

@@ -31,6 +31,8 @@
 #define STORE_FILTER_TAGS 8
 #define STORE_WAITING_MAX 65536
 #define STORE_VISITS_KEPT 100 /* of a device */
+/* What is so much later than now was told by a clock that was wrong; less is an order that was lost. */
+#define STORE_AHEAD_MS INT64_C(60000)
 #define STORE_REASON_MAX 24
 #define STORE_JSON_MAX 512
 
@@ -287,8 +289,8 @@ void store_device_put(struct store_change *c, const struct store_device *device)
 /* Removes the row with its tags and certificates' rows kept: a serial is never forgotten. */
 void store_device_remove(struct store_change *c, const uint8_t id[16], uint32_t version);
 /*
- * A message came: seen, and message unless its p is NULL. Never older than what is there; no version is
- * needed or raised.
+ * A message came: seen, and message unless its p is NULL. Never older than what is there, unless that
+ * is so much later (STORE_AHEAD_MS) that a clock was wrong then; no version is needed or raised.
  */
 void store_device_seen(
     struct store_change *c, const uint8_t id[16], int64_t at, struct slice message);
@@ -304,8 +306,9 @@ void store_cert_put(struct store_change *c, const struct store_cert *cert);
 void store_authority_put(struct store_change *c, const struct store_authority *authority);
 void store_event_add(struct store_change *c, const struct store_event *event);
 /*
- * Made, or ended: of one that is there only ended and reason change. Its device must be there
- * (ERR_NOT_FOUND), and takes its visits with it when it goes; only the newest STORE_VISITS_KEPT are kept.
+ * Made, or ended: of one that is there only began, ended and reason change. Its device must be there
+ * (ERR_NOT_FOUND), and takes its visits with it when it goes; only the newest STORE_VISITS_KEPT are
+ * kept, those that were put last when a clock has been set back.
  */
 void store_visit_put(struct store_change *c, const struct store_visit *visit);
 /* As store_device_put. Of one that is there, id, user and created stay. */

@@ -28,6 +28,22 @@ static bool says(struct world *w, const char *target, const char *holds, const c
 	return right;
 }
 
+static void says_not(struct world *w, const char *target, const char *holds, const char *name)
+{
+	struct answer a = ask(w, "GET", target, NULL);
+
+	ok(a.status == 200 && !strstr(a.body, holds), "%s (%s)", name, a.body);
+	answer_free(&a);
+}
+
+static const char *detail(const char *id)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "/v1/devices/%s", id);
+	return text;
+}
+
 static void uuid_of(const char *id, uint8_t uuid[16])
 {
 	if (uuid_parse((struct slice){ (const uint8_t *)id, 36 }, uuid) != OK)
@@ -104,6 +120,32 @@ static void statuses(struct world *w)
 	seen(w, visited, then);
 	says(w, path(visited, ""), "\"last_activity_at\":\"2030-03-17T17:46:40Z\"",
 	    "a later message is");
+	w->presences.presence = PRESENCE_UNHEARD;
+}
+
+/* The clock was ahead: what was noted then is no time, until there is one. */
+static void future(struct world *w)
+{
+	const int64_t year = 31536000000;
+	char id[37], cert[33];
+
+	make_device(w, "future", id);
+	make_cert(w, id, cert);
+	visit(w, id, true, then + year, then + year + 1000, "");
+	seen(w, id, then + year);
+	says(w, path(id, ""), "\"device_status\":\"OFFLINE\"", "it was there, and is not");
+	says_not(w, path(id, ""), "last_activity_at", "nobody knows when");
+	says_not(w, detail(id), "last_message_at", "nor when it said something last");
+	visit(w, id, true, then - 5000, then + year, "");
+	says(w, path(id, ""), "\"last_activity_at\":\"2030-03-17T17:46:35Z\"",
+	    "one came when the clock was right");
+	seen(w, id, then - 1000);
+	says(w, path(id, ""), "\"last_activity_at\":\"2030-03-17T17:46:39Z\"",
+	    "the next message is believed");
+	says(w, path(id, ""), "\"device_status\":\"ONLINE\"", "it is there, as no broker speaks");
+	w->presences.presence = PRESENCE_ONLINE;
+	w->presences.now.since = then + year;
+	says(w, detail(id), "\"since\":\"2030-03-17T17:46:40Z\"", "it has been there by now");
 	w->presences.presence = PRESENCE_UNHEARD;
 }
 
@@ -210,6 +252,7 @@ int main(void)
 	world_login(&w);
 	world_brokers(&w);
 	statuses(&w);
+	future(&w);
 	histories(&w);
 	in_detail(&w);
 	world_close(&w);

@@ -206,6 +206,45 @@ static void states(void)
 	end(&r);
 }
 
+/* When its last visit began, or -1 when it lasts. */
+static int64_t since(struct rig *r, const uint8_t device[16])
+{
+	struct presence_now now = { .since = -1 };
+
+	return presence_of(r->p, device, &now) == PRESENCE_ONLINE ? now.since - NOW : -1;
+}
+
+/* The server's clock was a day ahead, and its brokers'. */
+static void future(void)
+{
+	const int64_t day = 86400000;
+	struct rig r;
+	int north;
+
+	begin(&r);
+	north = presence_greet(r.p, "north", boot, NOW + day);
+	presence_told(r.p, north, NOW + day);
+	ok(came(&r, north, 1, board, NOW + day) && came(&r, north, 2, late, NOW + day + 1) &&
+	        written(&r) == 2 && since(&r, board) == day,
+	    "two come");
+	presence_left(r.p, north, 2, NOW + 5, "");
+	ok(visits_are(&r, late, "north in  5"), "one leaves, and the clock is right again");
+	presences_free(r.p);
+	need(presences_new(r.store, TENANT, &r.p, &r.eb) == OK, r.eb.text);
+	north = presence_greet(r.p, "north", boot, NOW + 6);
+	presence_tells(r.p, north);
+	ok(came(&r, north, 1, board, NOW + 7), "the other is told again");
+	presence_told(r.p, north, NOW + 8);
+	ok(since(&r, board) == 7 && written(&r) == 1, "and has been there since now");
+	ok(came(&r, north, 1, board, NOW + 9) && written(&r) == 0 && since(&r, board) == 7,
+	    "which stays so");
+	presence_lost(r.p, north, NOW + day);
+	(void)presence_greet(r.p, "north", another, NOW + 10);
+	ok(visits_are(&r, board, "north in unseen 10"),
+	    "a broker is lost at a time that has not come: whoever was there had gone by now");
+	end(&r);
+}
+
 static bool is_at(void *ctx, const char *name, int broker, int64_t at)
 {
 	(void)broker, (void)at;
@@ -477,6 +516,7 @@ int main(void)
 	first_use();
 	states();
 	silent();
+	future();
 	restart();
 	order();
 	refusals();

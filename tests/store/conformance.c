@@ -113,6 +113,7 @@ static void nouns(struct rig *r)
 struct sights {
 	unsigned n, ended;
 	uint64_t first, last;
+	int64_t began; /* of the last */
 	char text[200];
 };
 
@@ -123,6 +124,7 @@ static bool see_visit(void *ctx, const struct store_visit *v)
 	if (s->n++ == 0)
 		s->first = v->change;
 	s->last = v->change;
+	s->began = v->began;
 	s->ended += v->ended != 0;
 	snprintf(s->text, sizeof(s->text), "%s %s %s", v->broker, v->address, v->reason);
 	return true;
@@ -217,6 +219,23 @@ static void visits(struct rig *r)
 	ok(store_visit_list(r->store, 1, d.id, see_visit, &s, &r->eb) == OK &&
 	        s.n == STORE_VISITS_KEPT + 1,
 	    "old ones go: %u", s.n);
+	v = visit_of(1, &d);
+	v.ended = v.began + 1;
+	c = store_change_new(1);
+	store_visit_put(c, &v);
+	memset(&s, 0, sizeof(s));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_visit_list(r->store, 1, d.id, see_visit, &s, &r->eb) == OK &&
+	        s.n == STORE_VISITS_KEPT + 1 && s.began == NOW + 1,
+	    "not one that was put now, when its clock was set back: %u", s.n);
+	v.began = NOW + 2;
+	c = store_change_new(1);
+	store_visit_put(c, &v);
+	memset(&s, 0, sizeof(s));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_visit_list(r->store, 1, d.id, see_visit, &s, &r->eb) == OK &&
+	        s.n == STORE_VISITS_KEPT + 1 && s.began == NOW + 2,
+	    "which may say that it began at another time");
 	v = visit_of(900, &d);
 	memset(v.device, 9, 16);
 	c = store_change_new(1);
@@ -397,6 +416,15 @@ static void versions(struct rig *r)
 	        d2.message_n == 5,
 	    "nothing but a sign of life leaves the message as it is");
 
+	c = store_change_new(1);
+	store_device_seen(c, d2.id, NOW + 700 + STORE_AHEAD_MS, TEXT("the clock was wrong"));
+	store_device_seen(c, d2.id, NOW + 699, TEXT("it is right"));
+	store_device_seen(c, d2.id, NOW + 698, TEXT("earlier"));
+	ok(store_commit(r->store, c, &r->eb) == OK &&
+	        store_device_get(r->store, 1, d2.id, &d2, &r->eb) == OK && d2.seen == NOW + 699 &&
+	        d2.message_n == 11,
+	    "a message of the future says nothing any more when the next one comes");
+
 	c = issuance(1, &d2, 1, 700);
 	ok(store_commit(r->store, c, &r->eb) == ERR_CONFLICT, "a serial twice: %s", r->eb.text);
 	c = issuance(1, &d2, 700, 1);
@@ -521,11 +549,12 @@ static void kept(struct rig *r)
 	store_device_seen(c, d.id, NOW + 20, TEXT("a longer message"));
 	store_device_seen(c, d.id, NOW + 30, TEXT("short"));
 	store_device_seen(c, d.id, NOW + 25, TEXT("late"));
+	store_device_seen(c, d.id, NOW + 32 + STORE_AHEAD_MS, (struct slice){ NULL, 0 });
 	store_device_seen(c, d.id, NOW + 31, (struct slice){ NULL, 0 });
 	ok(store_commit(r->store, c, &r->eb) == OK && as_listed(r, d.id) &&
 	        store_device_get(r->store, 1, d.id, &d, &r->eb) == OK && d.seen == NOW + 31 &&
 	        d.message_n == 5,
-	    "three messages and a sign of life in one transaction");
+	    "three messages and two signs of life in one transaction, one of the future");
 	c = store_change_new(1);
 	store_device_put(c, &d);
 	d2 = d;

@@ -129,6 +129,26 @@ class Messages(InboxTest):
         clock.write_text("100")
         self.assertEqual(self.seen(server, device)[0], "OFFLINE")
 
+    @unittest.skipUnless(HOOKS, "needs a build whose clock can be set")
+    def test_clock_set_back(self):
+        """A message of the future is no activity when the clock is right again, and the next one is."""
+        clock = self.folder / "clock"
+        clock.write_text("0")
+        server = self.server(env={"IMPRINT_TEST_CLOCK": str(clock)})
+        self.start_broker(self.password)
+        self.connected(server)
+        device = server.device()
+        clock.write_text("200")
+        self.publish(device, "m")
+        self.wait_seen(server, device, "ONLINE")
+        clock.write_text("0")
+        self.assertEqual(self.seen(server, device), ("OFFLINE", None))
+        server.process.stop()
+        server = self.server(env={"IMPRINT_TEST_CLOCK": str(clock)})
+        self.connected(server)
+        self.publish(device, "m")
+        self.wait_seen(server, device, "ONLINE")
+
 
 class Trouble(InboxTest):
     def test_broker_comes_and_goes(self):

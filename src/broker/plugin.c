@@ -69,8 +69,8 @@ struct plugin {
 	bool reloading;
 	int64_t second; /* of which refusals are counted */
 	unsigned long refusals;
-	const void *departed; /* its will may be published still, but by nobody of ours */
-	char unsafe[160];     /* why nobody is let in; "" */
+	bool alone;       /* nobody else judges topics */
+	char unsafe[160]; /* why nobody is let in; "" */
 };
 
 /* Goes on while the computer sleeps, and never back. */
@@ -104,13 +104,11 @@ static void unsafe_found(void *ctx, const struct conf_found *f)
 }
 
 /* The broker's configuration, by the arguments it was started with; what it shows later is seen too. */
-static void config_look(struct plugin *p)
+static bool config_path(char path[FOLDER_PATH_MAX])
 {
 	static const char command_line[] = "/proc/self/cmdline";
 	char arguments[8192];
-	const char *path = NULL;
-	struct conf conf = { .found = unsafe_found, .ctx = p };
-	struct errbuf eb = { "" };
+	bool found = false;
 	FILE *f = fopen(command_line, "re");
 	size_t n = f ? fread(arguments, 1, sizeof(arguments) - 1, f) : 0;
 
@@ -122,13 +120,31 @@ static void config_look(struct plugin *p)
 
 		if ((strcmp(a, "-c") == 0 || strcmp(a, "--config-file") == 0) &&
 		    next < arguments + n)
-			path = next;
+			found = snprintf(path, FOLDER_PATH_MAX, "%s", next) < FOLDER_PATH_MAX;
 	}
-	if (!path)
+	return found;
+}
+
+/* Where nobody else judges, mosquitto by itself would let its users do everything. */
+static void config_look(struct plugin *p, bool at_start)
+{
+	struct conf conf = { .found = at_start ? unsafe_found : NULL, .ctx = p };
+	char path[FOLDER_PATH_MAX];
+	struct errbuf eb = { "" };
+
+	p->alone = false;
+	if (!config_path(path))
 		return;
-	if (conf_read(&conf, path, &eb) != OK)
+	if (conf_read(&conf, path, &eb) != OK) {
 		mosquitto_log_printf(
 		    MOSQ_LOG_WARNING, "imprint: not looked at for unsafe options: %s", eb.text);
+		return;
+	}
+	p->alone = !conf.judges;
+	if (p->alone)
+		mosquitto_log_printf(MOSQ_LOG_NOTICE,
+		    "imprint: no acl_file: clients without a certificate may use all topics but "
+		    "the boards'");
 }
 
 /* --- who must go --- */
@@ -346,6 +362,7 @@ static int on_reload(int event, void *data, void *userdata)
 {
 	(void)event, (void)data;
 	((struct plugin *)userdata)->reloading = true;
+	config_look(userdata, false); /* an acl_file may have come */
 	return MOSQ_ERR_PLUGIN_DEFER; /* with any other answer the next plugin is not told */
 }
 
@@ -414,20 +431,29 @@ static bool is_there(struct plugin *p, const struct mosquitto *client, const str
 	return true;
 }
 
+/* The user of a board is the device id that we gave it; nobody else's has that form. */
+static bool is_id(const char *text, uint8_t id[16])
+{
+	return text && uuid_parse((struct slice){ (const uint8_t *)text, strlen(text) }, id) == OK;
+}
+
 /*
- * Who has no certificate is left to others, but for one: a board's session without a connection, which
- * has no password that they could look at. Its user is the one that we gave it. (WebSockets are served
- * before TICK: there somebody new may come by then.)
+ * Who has no certificate is left to others, but for two. A board's session without a connection has
+ * no password that they could look at. (WebSockets are served before TICK: there somebody new may come
+ * by then.) And whoever took a device's client id would throw its board out.
  */
-static int without_certificate(const struct plugin *p, const struct mosquitto *client)
+static int without_certificate(struct plugin *p, const struct mosquitto *client)
 {
 	const char *user = mosquitto_client_username(client), *id = mosquitto_client_id(client);
+	struct passport nobody = { .has_id = false };
+	struct roster_device d;
 	uint8_t device[16];
 
 	if (p->reloading && mosquitto_client_protocol(client) == mp_mqtt && user && id &&
-	    strcmp(user, id) == 0 &&
-	    uuid_parse((struct slice){ (const uint8_t *)user, strlen(user) }, device) == OK)
+	    strcmp(user, id) == 0 && is_id(user, device))
 		return MOSQ_ERR_SUCCESS;
+	if (!p->reloading && is_id(id, device) && roster_get(p->roster, device, &d))
+		return refuse(p, REASON_CLIENT_ID, &nobody, mosquitto_client_address(client));
 	return MOSQ_ERR_PLUGIN_DEFER;
 }
 
@@ -466,8 +492,6 @@ static int on_basic_auth(int event, void *data, void *userdata)
 	    !(c = connections_add(p->connections, e->client, &who, address,
 	          (unsigned)mosquitto_client_protocol_version(e->client), utc_now_ms())))
 		return MOSQ_ERR_AUTH;
-	if (p->departed == e->client)
-		p->departed = NULL;
 	if (link_is_up(&p->link))
 		feed_connected(
 		    &p->feed, c->number, who.id, who.print, c->address, c->protocol, c->since_ms);
@@ -487,6 +511,23 @@ static bool may(
 	return admission_topic(c->passport.id, e->topic, ADMISSION_READ, p->roster);
 }
 
+/* A board that has gone: its session is there still, and so may its will be. */
+static bool was_board(const struct plugin *p, const struct mosquitto *client)
+{
+	const char *user = mosquitto_client_username(client);
+	struct roster_device d;
+	uint8_t id[16];
+
+	return is_id(user, id) ||
+	       (!user && is_id(mosquitto_client_id(client), id) && roster_get(p->roster, id, &d));
+}
+
+/* Filters too: what a wider one would bring is asked about message by message. */
+static bool is_boards_topic(const char *topic)
+{
+	return strncmp(topic, "/a/d/", 5) == 0 || strncmp(topic, "/a/t/", 5) == 0;
+}
+
 /* No certificate, or one that nobody has asked us about. */
 static int stranger(struct plugin *p, const struct mosquitto_evt_acl_check *e)
 {
@@ -495,17 +536,20 @@ static int stranger(struct plugin *p, const struct mosquitto_evt_acl_check *e)
 	void *certificate;
 	size_t n;
 
-	if (e->client == p->departed)
-		return MOSQ_ERR_ACL_DENIED;
 	if ((certificate = mosquitto_client_certificate(e->client))) {
 		if (peer_take(p->peer, certificate, der, &n, sha256) == OK)
 			unsafe_set(p, "a certificate came in without being asked about; "
 			              "use_identity_as_username or use_subject_as_username is set");
 		return MOSQ_ERR_ACL_DENIED;
 	}
-	if (!user || strcmp(user, p->service_user) != 0)
+	if (was_board(p, e->client))
+		return MOSQ_ERR_ACL_DENIED;
+	if (user && strcmp(user, p->service_user) == 0)
+		return e->topic[0] == '$' ? MOSQ_ERR_ACL_DENIED : MOSQ_ERR_SUCCESS;
+	if (!p->alone)
 		return MOSQ_ERR_PLUGIN_DEFER;
-	return e->topic[0] == '$' ? MOSQ_ERR_ACL_DENIED : MOSQ_ERR_SUCCESS;
+	return e->access != MOSQ_ACL_UNSUBSCRIBE && is_boards_topic(e->topic) ? MOSQ_ERR_ACL_DENIED
+	                                                                      : MOSQ_ERR_SUCCESS;
 }
 
 static int on_acl_check(int event, void *data, void *userdata)
@@ -527,7 +571,6 @@ static int on_disconnect(int event, void *data, void *userdata)
 	const struct connection *c = connections_find(p->connections, e->client);
 
 	(void)event;
-	p->departed = e->client;
 	if (c)
 		ended(p, c);
 	return MOSQ_ERR_SUCCESS;
@@ -668,7 +711,7 @@ static enum err start(struct plugin *p, const struct mosquitto_opt *given, int n
 		return e;
 	feed_lasts(&p->feed, p->admit_stale ? FEED_FOR_EVER : p->stale_max_s);
 	link_init(&p->link, p->feed_path);
-	config_look(p);
+	config_look(p, true);
 	saved_load(p);
 	p->looked_ms = now_ms();
 	for (size_t i = 0; i < COUNT(callbacks); i++)

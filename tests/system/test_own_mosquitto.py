@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import unittest
 
 import harness
@@ -71,18 +72,23 @@ class OwnMosquitto(harness.SystemTest):
             text = text.replace(place, str(here))
         return text
 
-    def configure(self):
-        """What docs/broker.md says, in this test's folders; the server runs then."""
+    def configure(self, existing="", passwords=False):
+        """
+        What docs/broker.md says, in this test's folders; the server runs then. `existing` is what that mosquitto was for
+        before, with passwords of its own or without.
+        """
         plugin = self.folder / "imprint-mosquitto.so"
         shutil.copy(harness.program("imprint-mosquitto.so"), plugin)
         plugin.chmod(0o755)
         text = (harness.SOURCE / "packaging/imprint.conf.in").read_text(encoding="utf-8")
         places = ("/etc/mosquitto", self.folder / "etc"), ("/run/mosquitto", self.folder / "run-mosquitto"), ("/run/imprint-feed", self.folder / "feed")
+        if passwords:
+            text = self.there(text, ("\npassword_file ", "\n#password_file "))
         text = self.there(text, *places, ("@plugin@", plugin), ("/var/lib/mosquitto", self.folder / "lib"),
             ("listener 8885", f"listener {self.port} 127.0.0.1"))
         (self.folder / "imprint.conf").write_text(text, encoding="utf-8")
         main = self.folder / "etc/mosquitto.conf"
-        main.write_text(MAIN.format(run=self.folder / "run-mosquitto", lib=self.folder / "lib", etc=self.folder / "etc"), encoding="utf-8")
+        main.write_text(existing + MAIN.format(run=self.folder / "run-mosquitto", lib=self.folder / "lib", etc=self.folder / "etc"), encoding="utf-8")
         lines = self.there(recipe("systemctl restart mosquitto"), *places, ("/var/lib/imprint", self.state),
             ("/usr/local/share/doc/imprint/examples/imprint.conf", self.folder / "imprint.conf"))
         commands = lines.removesuffix("systemctl restart mosquitto\n")
@@ -113,6 +119,31 @@ class OwnMosquitto(harness.SystemTest):
         self.assertTrue((self.folder / "lib/imprint.list").exists(), "the list is kept for the next start")
         if ROOT:
             self.assertEqual((self.folder / "lib/imprint.list").owner(), "mosquitto")
+
+    def test_other_clients_go_on(self):
+        """Where there are listeners, users and retained messages already; and then with an acl_file."""
+        port = test_broker.Broker.free_port()
+        passwords, acl = self.folder / "etc/passwd", self.folder / "etc/acl"
+        main = self.configure(f"listener {port} 127.0.0.1\npassword_file {passwords}\n", passwords=True)
+        subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, "home", "secret"], check=True, timeout=60)
+        subprocess.run(self.there(recipe(">> /etc/mosquitto/passwd"), ("/etc/mosquitto", self.folder / "etc")), shell=True, check=True, timeout=60)
+        acl.write_text("user home\ntopic readwrite home/#\n")
+        for path in (passwords, acl):
+            path.chmod(0o640)
+            if ROOT:
+                shutil.chown(path, "root", GROUP)
+        self.assertEqual(self.run_program("imprint", "broker", "check", main).returncode, 0)
+        where = ["-h", "127.0.0.1", "-p", port, "-u", "home", "-P", "secret"]
+        for more in ("", f"acl_file {acl}\n"):
+            with self.subTest(more):
+                main.write_text(more + main.read_text())
+                broker = self.start(self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto"), "-c", main)
+                broker.wait_for(r"mosquitto version \S+ running", timeout=60)
+                subprocess.run([str(w) for w in ("mosquitto_pub", *where, "-t", "home/light", "-m", "on" + more[:3], "-r", "-q", "1")], check=True, timeout=60)
+                done = subprocess.run([str(w) for w in ("mosquitto_sub", *where, "-t", "home/#", "-C", "1", "-W", "30")], check=True, timeout=60,
+                    capture_output=True, text=True)
+                self.assertEqual(done.stdout, "on" + more[:3] + "\n")
+                broker.stop()
 
 
 if __name__ == "__main__":

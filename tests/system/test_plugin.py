@@ -129,7 +129,7 @@ class Board:
     """One MQTT connection over TLS, byte by byte. `code` is CONNACK's; None when none came."""
 
     def __init__(self, port, context, client_id, version=4, session=None, properties=b"", clean=True, will=None,
-            keepalive=600):
+            will_properties=b"", keepalive=600):
         plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.port = plain.getsockname()[1]
         self.tls = context.wrap_socket(plain, server_hostname="localhost", session=session)
@@ -138,6 +138,7 @@ class Board:
             body += bytes([len(properties)]) + properties
         body += self.text(client_id)
         if will:
+            body += bytes([len(will_properties)]) + will_properties if version == 5 else b""
             body += self.text(will) + self.text("gone")
         self.send(0x10, body)
         self.code = None
@@ -196,6 +197,26 @@ class Board:
 
     def close(self):
         self.tls.close()
+
+
+class Plain(Board):
+    """The same without TLS, by user and password or by nothing."""
+
+    def __init__(self, port, client_id, user=None, password=None, will=None):
+        self.tls = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        flags = 2 | (4 if will else 0) | (0xc0 if user else 0)
+        body = self.text("MQTT") + bytes([4, flags]) + struct.pack(">H", 600) + self.text(client_id)
+        for text in ((will, "gone") if will else ()) + ((user, password) if user else ()):
+            body += self.text(text)
+        self.send(0x10, body)
+        self.code = self.receive()[1][1]
+
+    def next(self):
+        """The next message's topic and text."""
+        kind, body = self.receive()
+        assert kind == 0x30, kind
+        n = struct.unpack(">H", body[:2])[0]
+        return body[2:2 + n].decode(), body[2 + n:].decode()
 
 
 class Plugin(harness.SystemTest):
@@ -771,6 +792,93 @@ class Plugin(harness.SystemTest):
                     listener.stop()
                 self.broker.stop()
                 self.server.close()
+
+    def others(self, *more):
+        """A broker that has a listener, a user and something to say about topics for others as well."""
+        self.server = self.feed()
+        self.plain_port = broker.Broker.free_port()
+        conf = self.configure(f"listener {self.plain_port} 127.0.0.1", *more)
+        subprocess.run(["mosquitto_passwd", "-b", self.state / "broker/internal.pw", "home", "secret"], check=True, timeout=PATIENCE)
+        self.broker = self.mosquitto(conf)
+        self.server.accept()
+        self.good = self.leaf(self.device)
+        self.server.snapshot(self.row(self.good))
+        return conf
+
+    def plain(self, client_id, user="home", password="secret", **how):
+        self.boards.append(Plain(self.plain_port, client_id, user, password, **how))
+        return self.boards[-1]
+
+    def test_other_clients(self):
+        """Who has no certificate keeps what mosquitto alone would give, but for the boards' topics and their names."""
+        self.others()
+        board = self.connect(self.good)
+        up, down = (f"/a/d/{self.device}/c/{end}" for end in ("up", "dw"))
+        self.assertEqual(board.subscribe(down), 0)
+        home, other = self.plain("home"), self.plain("other", will="home/will")
+        self.assertEqual((home.code, other.code), (0, 0))
+        self.assertEqual([home.subscribe(t) for t in ("home/#", "#", up, "/a/d/+/c/up", "/a/t/+/e/o")], [0, 0, 0x80, 0x80, 0x80])
+        board.publish(up, "secret")
+        other.publish(down, "forged")
+        other.publish(f"/a/d/{self.device}/c/up", "forged")
+        other.publish("home/light", "on")
+        self.assertEqual(home.next(), ("home/light", "on"), "and nothing before it")
+        other.tls.shutdown(socket.SHUT_RDWR) # without a word of farewell
+        self.assertEqual(home.next(), ("home/will", "gone"))
+        self.server.apply(f"k {self.device}")
+        with self.assertRaises((EOFError, OSError)): # nothing was published to it
+            board.receive()
+        self.assertEqual(self.plain(self.device).code, 5, "a client id that is a device's")
+        self.broker.wait_for("imprint: refused a client from 127.0.0.1: client-id")
+        self.assertEqual(self.plain("third", password="wrong").code, 5)
+        self.assertEqual(self.plain("third", None).code, 5, "anonymous")
+
+    def test_board_that_has_gone(self):
+        """Its session and its will are a board's still, also where others may do everything."""
+        self.others()
+        home = self.plain("home")
+        self.assertEqual(home.subscribe("#"), 0)
+        for version, delay in ((4, b""), (5, b"\x18" + struct.pack(">I", 1))):
+            board = self.connect(self.good, version=version, will="home/will", will_properties=delay,
+                properties=b"\x11" + struct.pack(">I", 60) if version == 5 else b"", clean=False)
+            self.assertEqual(board.code, 0)
+            start = len(self.server.lines)
+            board.tls.shutdown(socket.SHUT_RDWR)
+            self.server.wait_for("^d ", start)
+        time.sleep(2.5) # longer than the will's delay
+        self.plain("other").publish("home/light", "on")
+        self.assertEqual(home.next(), ("home/light", "on"))
+
+    def test_acl_file_for_others(self):
+        """It decides, from the broker's start or from a reload on; for boards it says nothing."""
+        up = f"/a/d/{self.device}/c/up"
+        acl = self.put("acl", f"user home\ntopic home/#\ntopic read {up}\n".encode())
+        conf = self.others()
+        home = self.plain("home")
+        self.assertEqual([home.subscribe(t) for t in ("elsewhere", "home/#")], [0, 0])
+        other = self.plain("other")
+        other.publish("elsewhere", "x")
+        self.assertEqual(home.next(), ("elsewhere", "x"))
+        conf.write_text(conf.read_text() + f"acl_file {acl}\n")
+        self.reload()
+        other.publish("elsewhere", "x")
+        other.publish("home/light", "on")
+        self.assertEqual(home.next(), ("home/light", "on"))
+        self.assertEqual(home.subscribe(up), 0)
+        board = self.connect(self.good)
+        self.assertEqual([board.subscribe(t) for t in ("home/#", f"/a/d/{self.device}/c/dw")], [0x80, 0])
+        other.publish(up, "forged")
+        board.publish(up, "hello")
+        self.assertEqual(home.next(), (up, "hello"))
+        self.broker.stop()
+        self.server.close()
+        self.others(f"acl_file {acl}")
+        home = self.plain("home")
+        self.assertEqual(home.subscribe("#"), 0)
+        other = self.plain("other")
+        other.publish("elsewhere", "x")
+        other.publish("home/light", "off")
+        self.assertEqual(home.next(), ("home/light", "off"))
 
     def test_wrong_options(self):
         for line, why in (("plugin_opt_fed x", "plugin_opt_fed x"), ("plugin_opt_stale_max -1", "stale_max"),

@@ -9,21 +9,36 @@
 #include <openssl/core_names.h>
 #include <openssl/provider.h>
 
-#define KEPT_MAX 32
+#define KEPT_MAX 40
+#define NAMES_MAX 32
 #define DISPATCH_MAX 64
+
+/*
+ * Those of TLS, of keys in encrypted PEM, and of random numbers (CTR). Each key that is read looks through every
+ * algorithm that was ever loaded, whatever it is for, and with one cipher all of them are loaded.
+ */
+#define CIPHERS                                                                                    \
+	"AES-128-GCM", "AES-256-GCM", "AES-128-CCM", "AES-256-CCM", "ChaCha20-Poly1305",           \
+	    "AES-128-CBC", "AES-192-CBC", "AES-256-CBC", "AES-128-CBC-HMAC-SHA1",                  \
+	    "AES-256-CBC-HMAC-SHA1", "AES-128-CBC-HMAC-SHA256", "AES-256-CBC-HMAC-SHA256",         \
+	    "AES-128-CTR", "AES-192-CTR", "AES-256-CTR", "AES-128-ECB", "AES-192-ECB",             \
+	    "AES-256-ECB", "ChaCha20", "CAMELLIA-128-CBC", "CAMELLIA-256-CBC", "ARIA-128-GCM",     \
+	    "ARIA-256-GCM", "DES-EDE3-CBC", "NULL"
 
 /* What is kept of these operations; of all others everything is. DER: PEM, and what SubjectPublicKeyInfo holds. */
 static const struct few {
 	int operation;
-	const char *names[6];
+	const char *names[NAMES_MAX];
 } curves[] = {
 	{ OSSL_OP_DECODER, { "EC", "DER" } },
 	{ OSSL_OP_ENCODER, { "EC" } },
 	{ OSSL_OP_KEYMGMT, { "EC", "X25519", "HMAC" } }, /* HMAC: TLS 1.3 binds sessions by it */
+	{ OSSL_OP_CIPHER, { CIPHERS } },
 }, keys[] = {
 	{ OSSL_OP_DECODER, { "EC", "DER", "RSA" } },
 	{ OSSL_OP_ENCODER, { "EC", "RSA" } },
 	{ OSSL_OP_KEYMGMT, { "EC", "RSA", "RSA-PSS", "X25519", "DH", "HMAC" } }, /* PSS: a way to sign, of any RSA key */
+	{ OSSL_OP_CIPHER, { CIPHERS } },
 };
 
 /* Decoders for what others read as well, or what only Windows writes: every one more is asked about every key. */
@@ -57,7 +72,7 @@ static bool is_named(const OSSL_ALGORITHM *a, const struct few *by)
 {
 	size_t n = strcspn(a->algorithm_names, ":");
 
-	for (size_t i = 0; i < COUNT(by->names) && by->names[i]; i++) {
+	for (size_t i = 0; i < NAMES_MAX && by->names[i]; i++) {
 		if (strlen(by->names[i]) == n && memcmp(by->names[i], a->algorithm_names, n) == 0)
 			return true;
 	}

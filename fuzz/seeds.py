@@ -176,6 +176,11 @@ def feed_seeds():
     write("conf", "two", b"per_listener_settings 1\nuse_username_as_clientid\ttrue")
     write("conf", "open", b"listener 1\ncafile /ca.pem\nlistener 2\nplugin /x/imprint-mosquitto.so\nplugin_opt_device_ca /ca.pem\n")
     write("conf", "hosts", b"127.0.0.1\tlocalhost\n\0::1 x\ninclude_dir /etc/conf.d\nplugin_load a b.so\nacl_file x\n")
+    own = b"00010203-0405-0607-0809-0a0b0c0d0e0f"
+    write("topics", "device", b"mill/{device}/count\nmill/" + own + b"/count")
+    write("topics", "both", b"{thing}/{device}\n" + own + b"/" + own)
+    write("topics", "fixed", b"x{device}\n/a/d/" + own + b"/c/up")
+    write("topics", "none", b"mill/+/{device\n")
     write("conf", "none", b"per_listener_settings false\n#use_subject_as_username true\n")
     write("feed", "other-epoch", b"v 1 9 1\ns 1\n")
 

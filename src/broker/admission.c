@@ -113,26 +113,11 @@ enum reason admission_again(const struct passport *p, int64_t now, const struct 
 
 /* --- where it may speak --- */
 
-static bool is_topic(const char *topic, const char *begin, const uint8_t id[16], const char *end)
+bool admission_topic(const uint8_t id[16], const char *topic, enum topic_access access,
+    const struct roster *roster, const struct topics *topics)
 {
-	size_t n = strlen(begin);
-	char text[UUID_TEXT];
-
-	uuid_text(id, text);
-	return strncmp(topic, begin, n) == 0 && strncmp(topic + n, text, UUID_TEXT) == 0 &&
-	       strcmp(topic + n + UUID_TEXT, end) == 0;
-}
-
-bool admission_topic(const uint8_t id[16], const char *topic, enum admission_access access,
-    const struct roster *roster)
-{
-	bool write = access == ADMISSION_WRITE;
 	struct roster_device d;
 
-	if (!roster_get(roster, id, &d) || !d.enabled)
-		return false;
-	if (is_topic(topic, "/a/d/", id, write ? "/c/up" : "/c/dw"))
-		return true;
-	return !ct_zero(d.thing, sizeof(d.thing)) &&
-	       is_topic(topic, "/a/t/", d.thing, write ? "/e/o" : "/e/i");
+	return roster_get(roster, id, &d) && d.enabled &&
+	       topics_allow(topics, access, id, d.thing, topic);
 }

@@ -6,12 +6,13 @@
  *
  *	admission_read(der, &p);
  *	reason = admission_judge(&p, client_id, now, &feed, roster);
- *	allowed = admission_topic(&p.id, topic, ADMISSION_WRITE, roster);
+ *	allowed = admission_topic(&p.id, topic, TOPIC_WRITE, roster, topics);
  */
 #ifndef IMPRINT_ADMISSION_H
 #define IMPRINT_ADMISSION_H
 
 #include "feed.h"
+#include "topics.h"
 
 #define REASON(name, word, text) REASON_##name,
 enum reason {
@@ -43,12 +44,11 @@ enum reason admission_judge(const struct passport *p, const char *client_id, int
 /* The last rules once more, for a connection that is there: still wanted, still live, not over. */
 enum reason admission_again(const struct passport *p, int64_t now, const struct feed *feed);
 
-enum admission_access { ADMISSION_WRITE, ADMISSION_READ };
 /*
- * Whether a device may publish to the topic, or receive from it and subscribe to it: exactly its own
- * two, and those of the thing that is attached to it now. No wildcards.
+ * Whether a device may publish to the topic, or receive from it and subscribe to it: exactly its own,
+ * and those of the thing that is attached to it now. No wildcards.
  */
-bool admission_topic(const uint8_t id[16], const char *topic, enum admission_access access,
-    const struct roster *roster);
+bool admission_topic(const uint8_t id[16], const char *topic, enum topic_access access,
+    const struct roster *roster, const struct topics *topics);
 
 #endif

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define TEXT_MAX 16384
+#define TEXT_MAX 32768
 #define AUTHORITY_MAX 16384
 
 /* As mosquitto_passwd writes them: "$7$", PBKDF2 with SHA-512. The password is random: few will do. */
@@ -163,15 +163,36 @@ static enum err write_text(
 	return file_write(path, (struct slice){ (const uint8_t *)text, (size_t)n }, 0600, eb);
 }
 
+/* Lines for the plugin; they were checked when they were added. */
+static enum err topic_lines(const struct topics *t, char *text, size_t cap, struct errbuf *eb)
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; t && i < t->n; i++) {
+		int n = snprintf(text + at, cap - at, "plugin_opt_%s %.*s\n",
+		    t->row[i].access == TOPIC_WRITE ? "publish" : "subscribe",
+		    (int)t->row[i].text.n, (const char *)t->row[i].text.p);
+
+		if (n < 0 || (size_t)n >= cap - at)
+			return err_set(
+			    eb, ERR_SPACE, "%s: topics that are too long", BROKER_CONFIG);
+		at += (size_t)n;
+	}
+	return OK;
+}
+
 static enum err conf_write(
     const struct broker_config *c, const char *user, char text[TEXT_MAX], struct errbuf *eb)
 {
-	char who[TEXT_MAX / 2], conf[BROKER_FILE_MAX], list[BROKER_FILE_MAX];
+	char who[TEXT_MAX - 2 * FOLDER_PATH_MAX], more[TOPICS_MAX * (TOPIC_TEMPLATE_MAX + 24)],
+	    conf[BROKER_FILE_MAX], list[BROKER_FILE_MAX];
 	enum err e;
 	int n;
 
 	if ((e = broker_file(BROKER_CONFIG, c->name, conf, eb)) != OK ||
-	    (e = broker_file(BROKER_LIST, c->name, list, eb)) != OK)
+	    (e = broker_file(BROKER_LIST, c->name, list, eb)) != OK ||
+	    (e = topic_lines(c->topics, more, sizeof(more), eb)) != OK)
 		return e;
 	n = c->plugin ? snprintf(who, sizeof(who),
 	                    "\n"
@@ -182,10 +203,11 @@ static enum err conf_write(
 	                    "plugin_opt_saved %s/%s\n"
 	                    "%s%s%s"
 	                    "plugin_opt_service_user %s\n"
-	                    "plugin_opt_fast_tls true\n",
+	                    "plugin_opt_fast_tls true\n"
+	                    "%s",
 	                    c->plugin, c->feed, c->authority, c->folder, list,
 	                    c->name ? "plugin_opt_name " : "", c->name ? c->name : "",
-	                    c->name ? "\n" : "", BROKER_USER)
+	                    c->name ? "\n" : "", BROKER_USER, more)
 	              : snprintf(who, sizeof(who), "acl_file %s/acl\n", c->folder);
 
 	if (n < 0 || (size_t)n >= sizeof(who))

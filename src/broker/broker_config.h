@@ -22,6 +22,7 @@
 #define IMPRINT_BROKER_CONFIG_H
 
 #include "errbuf.h"
+#include "topics.h"
 
 #define BROKER_NAME "mosquitto" /* unless it is given another */
 #define BROKER_CONFIG "mosquitto.conf"
@@ -42,7 +43,9 @@ struct broker_config {         /* paths are absolute */
 	const char *plugin;    /* imprint-mosquitto.so; NULL: without it */
 	const char *feed;      /* with it: the Unix socket where the server's feed is */
 	const char *name;      /* with it: what the server calls this broker; NULL: BROKER_NAME */
-	const char *user;      /* whom a mosquitto that root starts becomes; NULL: who runs this */
+	const struct topics
+	    *topics;      /* with it: what boards have besides their own; NULL: nothing */
+	const char *user; /* whom a mosquitto that root starts becomes; NULL: who runs this */
 };
 
 /*

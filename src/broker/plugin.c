@@ -52,6 +52,7 @@ struct plugin {
 	int64_t stale_max_s;
 	bool admit_stale;
 	bool fast_tls;
+	struct topics topics;
 
 	struct roster *roster;
 	struct feed feed;
@@ -506,9 +507,9 @@ static bool may(
 	if (e->access == MOSQ_ACL_UNSUBSCRIBE)
 		return true;
 	if (e->access == MOSQ_ACL_WRITE)
-		return !e->retain &&
-		       admission_topic(c->passport.id, e->topic, ADMISSION_WRITE, p->roster);
-	return admission_topic(c->passport.id, e->topic, ADMISSION_READ, p->roster);
+		return !e->retain && admission_topic(c->passport.id, e->topic, TOPIC_WRITE,
+		                         p->roster, &p->topics);
+	return admission_topic(c->passport.id, e->topic, TOPIC_READ, p->roster, &p->topics);
 }
 
 /* A board that has gone: its session is there still, and so may its will be. */
@@ -522,10 +523,14 @@ static bool was_board(const struct plugin *p, const struct mosquitto *client)
 	       (!user && is_id(mosquitto_client_id(client), id) && roster_get(p->roster, id, &d));
 }
 
-/* Filters too: what a wider one would bring is asked about message by message. */
-static bool is_boards_topic(const char *topic)
+/*
+ * Of topics that a configuration adds, what boards say is nobody else's to say. Filters too: what a wider
+ * one would bring is asked about message by message.
+ */
+static bool is_boards_topic(const struct plugin *p, const struct mosquitto_evt_acl_check *e)
 {
-	return strncmp(topic, "/a/d/", 5) == 0 || strncmp(topic, "/a/t/", 5) == 0;
+	return strncmp(e->topic, "/a/d/", 5) == 0 || strncmp(e->topic, "/a/t/", 5) == 0 ||
+	       (e->access == MOSQ_ACL_WRITE && topics_have(&p->topics, TOPIC_WRITE, e->topic));
 }
 
 /* No certificate, or one that nobody has asked us about. */
@@ -548,8 +553,8 @@ static int stranger(struct plugin *p, const struct mosquitto_evt_acl_check *e)
 		return e->topic[0] == '$' ? MOSQ_ERR_ACL_DENIED : MOSQ_ERR_SUCCESS;
 	if (!p->alone)
 		return MOSQ_ERR_PLUGIN_DEFER;
-	return e->access != MOSQ_ACL_UNSUBSCRIBE && is_boards_topic(e->topic) ? MOSQ_ERR_ACL_DENIED
-	                                                                      : MOSQ_ERR_SUCCESS;
+	return e->access != MOSQ_ACL_UNSUBSCRIBE && is_boards_topic(p, e) ? MOSQ_ERR_ACL_DENIED
+	                                                                  : MOSQ_ERR_SUCCESS;
 }
 
 static int on_acl_check(int event, void *data, void *userdata)
@@ -595,7 +600,8 @@ static bool one_of(const char *text, const char *no, const char *yes, bool *out)
 	return *out || strcmp(text, no) == 0;
 }
 
-static bool option(struct plugin *p, const char *key, const char *value)
+/* False: err_set by whoever knows more than that. */
+static bool option(struct plugin *p, const char *key, const char *value, struct errbuf *eb)
 {
 	const struct {
 		const char *key, **value;
@@ -612,6 +618,9 @@ static bool option(struct plugin *p, const char *key, const char *value)
 			*texts[i].value = value;
 			return value[0] != '\0';
 		}
+	if (strcmp(key, "publish") == 0 || strcmp(key, "subscribe") == 0)
+		return topics_add(&p->topics, key[0] == 'p' ? TOPIC_WRITE : TOPIC_READ,
+		           (struct slice){ (const uint8_t *)value, strlen(value) }, eb) == OK;
 	if (strcmp(key, "stale_max") == 0)
 		return whole_number(value, &p->stale_max_s);
 	if (strcmp(key, "stale") == 0)
@@ -624,12 +633,14 @@ static bool option(struct plugin *p, const char *key, const char *value)
 static enum err options(
     struct plugin *p, const struct mosquitto_opt *given, int n, struct errbuf *eb)
 {
+	struct errbuf why = { "" };
+
 	p->service_user = "imprint";
 	p->stale_max_s = FEED_LASTS_S;
 	for (int i = 0; i < n; i++)
-		if (!option(p, given[i].key, given[i].value))
-			return err_set(
-			    eb, ERR_ARG, "plugin_opt_%s %s", given[i].key, given[i].value);
+		if (!option(p, given[i].key, given[i].value, &why))
+			return err_set(eb, ERR_ARG, "plugin_opt_%s %s%s%s", given[i].key,
+			    given[i].value, why.text[0] ? ": " : "", why.text);
 	if (!p->feed_path || !p->authority_path)
 		return err_set(eb, ERR_ARG, "plugin_opt_feed and plugin_opt_device_ca are needed");
 	return OK;

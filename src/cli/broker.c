@@ -62,6 +62,7 @@ enum err broker_configure(const char *state, const struct broker_config *wanted,
 	                            .plugin = wanted->plugin,
 	                            .feed = wanted->feed,
 	                            .name = wanted->name,
+	                            .topics = wanted->topics,
 	                            .password = { password, n } },
 	    eb);
 	wipe(password, n);
@@ -118,6 +119,19 @@ static const struct cli_option options[] = {
 	    .value = "NAME",
 	    .help = "what the server calls this broker, when there are several; mosquitto unless "
 	            "given" },
+	{ .name = "publish",
+	    .kind = CLI_TEXT,
+	    .many = true,
+	    .flag_only = true,
+	    .value = "TOPIC",
+	    .help = "a topic to which boards may publish besides their own, with {device} or "
+	            "{thing} in it: 'mill/{device}/count'; several behind commas" },
+	{ .name = "subscribe",
+	    .kind = CLI_TEXT,
+	    .many = true,
+	    .flag_only = true,
+	    .value = "TOPIC",
+	    .help = "a topic to which they may subscribe, written likewise" },
 	{ .name = "no-plugin",
 	    .kind = CLI_SWITCH,
 	    .flag_only = true,
@@ -139,24 +153,48 @@ static enum err in_run(
 	return folder_join(folder, name, path, eb);
 }
 
+static enum err topic_options(const struct cli *cli, struct topics *topics, struct errbuf *eb)
+{
+	static const char *const names[] = {
+		[TOPIC_WRITE] = "publish", [TOPIC_READ] = "subscribe"
+	};
+	struct errbuf why = { "" };
+
+	for (enum topic_access a = TOPIC_WRITE; a <= TOPIC_READ; a++) {
+		struct slice s;
+
+		for (unsigned i = 0; (s = cli_nth(cli, names[a], i)).n > 0; i++) {
+			enum err e = topics_add(topics, a, s, &why);
+
+			if (e != OK)
+				return err_set(eb, ERR_ARG, "--%s %.*s: %s", names[a], (int)s.n,
+				    (const char *)s.p, why.text);
+		}
+	}
+	return OK;
+}
+
 /* What only a configuration with the plugin has. */
 static enum err plugin_options(const struct cli *cli, struct broker_config *c,
-    char plugin[FOLDER_PATH_MAX], char feed[FOLDER_PATH_MAX], struct errbuf *eb)
+    struct topics *topics, char plugin[FOLDER_PATH_MAX], char feed[FOLDER_PATH_MAX],
+    struct errbuf *eb)
 {
+	static const char *const alone[] = { "plugin", "feed", "broker-name", "publish",
+		"subscribe" };
 	const char *given = cli_text(cli, "plugin");
 	enum err e;
 
 	if (cli_on(cli, "no-plugin")) {
-		for (size_t i = 0; i < 3; i++)
-			if (cli_text(
-			        cli, (const char *const[]){ "plugin", "feed", "broker-name" }[i]))
-				return err_set(eb, ERR_ARG,
-				    "--no-plugin excludes --plugin, --feed and --broker-name");
+		for (size_t i = 0; i < COUNT(alone); i++)
+			if (cli_text(cli, alone[i]))
+				return err_set(eb, ERR_ARG, "--no-plugin excludes --%s", alone[i]);
 		return OK;
 	}
 	if ((e = given ? folder_join("", given, plugin, eb) : broker_plugin(plugin, eb)) != OK ||
-	    (e = in_run(cli_text(cli, "feed"), BROKER_FEED, feed, eb)) != OK)
+	    (e = in_run(cli_text(cli, "feed"), BROKER_FEED, feed, eb)) != OK ||
+	    (e = topic_options(cli, topics, eb)) != OK)
 		return e;
+	c->topics = topics;
 	c->plugin = plugin;
 	c->feed = feed;
 	c->name = cli_text(cli, "broker-name");
@@ -205,10 +243,11 @@ static enum err config(struct cli *cli, struct errbuf *eb)
 	struct broker_config c = { .address = strcmp(listen, "all") == 0 ? NULL : listen,
 		.port = (uint16_t)cli_number(cli, "broker-port"),
 		.socket = socket };
+	struct topics topics = { .n = 0 };
 	enum err e;
 
 	if ((e = folder_state(cli_text(cli, "state"), state, eb)) != OK ||
-	    (e = plugin_options(cli, &c, plugin, feed, eb)) != OK ||
+	    (e = plugin_options(cli, &c, &topics, plugin, feed, eb)) != OK ||
 	    (e = broker_file(BROKER_SOCKET, c.name, name, eb)) != OK ||
 	    (e = in_run(cli_text(cli, "socket"), name, socket, eb)) != OK ||
 	    (e = all_made(cli, state, eb)) != OK ||

@@ -298,30 +298,31 @@ static const struct {
 static void places(void)
 {
 	struct roster_device row = device(ID);
+	const struct topics none = { .n = 0 };
 	unsigned bare = 0, off = 0;
 	struct desk d;
 
 	begin(&d);
 	for (size_t i = 0; i < COUNT(topics); i++)
-		bare += admission_topic(row.id, topics[i].topic, ADMISSION_WRITE, d.roster) +
-		        admission_topic(row.id, topics[i].topic, ADMISSION_READ, d.roster);
+		bare += admission_topic(row.id, topics[i].topic, TOPIC_WRITE, d.roster, &none) +
+		        admission_topic(row.id, topics[i].topic, TOPIC_READ, d.roster, &none);
 	ok(bare == 2, "without a thing: its own two");
 	if (uuid_parse(text(THING), row.thing) != OK || roster_put(d.roster, &row) != OK)
 		exit(1);
 	for (size_t i = 0; i < COUNT(topics); i++)
-		ok(admission_topic(row.id, topics[i].topic, ADMISSION_WRITE, d.roster) ==
+		ok(admission_topic(row.id, topics[i].topic, TOPIC_WRITE, d.roster, &none) ==
 		            topics[i].write &&
-		        admission_topic(row.id, topics[i].topic, ADMISSION_READ, d.roster) ==
+		        admission_topic(row.id, topics[i].topic, TOPIC_READ, d.roster, &none) ==
 		            topics[i].read,
 		    "'%s'", topics[i].topic);
 	row.enabled = false;
 	if (roster_put(d.roster, &row) != OK)
 		exit(1);
 	for (size_t i = 0; i < COUNT(topics); i++)
-		off += admission_topic(row.id, topics[i].topic, ADMISSION_WRITE, d.roster) +
-		       admission_topic(row.id, topics[i].topic, ADMISSION_READ, d.roster);
+		off += admission_topic(row.id, topics[i].topic, TOPIC_WRITE, d.roster, &none) +
+		       admission_topic(row.id, topics[i].topic, TOPIC_READ, d.roster, &none);
 	ok(off == 0 && roster_remove(d.roster, row.id) &&
-	        !admission_topic(row.id, "/a/d/" ID "/c/up", ADMISSION_WRITE, d.roster),
+	        !admission_topic(row.id, "/a/d/" ID "/c/up", TOPIC_WRITE, d.roster, &none),
 	    "disabled or removed: none");
 	end(&d);
 }

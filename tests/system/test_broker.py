@@ -212,7 +212,7 @@ class Broker(harness.SystemTest):
             f"plugin_opt_device_ca {self.state}/ca/certificate.pem", "plugin_opt_name hall-2", "per_listener_settings false"):
             self.assertIn(line, lines)
         self.assertEqual(self.run_program("imprint", "broker", "check", done.stdout.strip()).returncode, 0)
-        for option in ("--plugin", "--feed", "--broker-name"):
+        for option in ("--plugin", "--feed", "--broker-name", "--publish", "--subscribe"):
             done = self.run_program("imprint", "broker", "config", "--no-plugin", option, "x")
             self.assertEqual(done.returncode, 2, done)
             self.assertIn("--no-plugin excludes", done.stderr)

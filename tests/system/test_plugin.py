@@ -251,9 +251,9 @@ class Plugin(harness.SystemTest):
         self.addCleanup(server.close)
         return server
 
-    def configure(self, *more, without=""):
+    def configure(self, *more, without="", options=()):
         done = self.run_program("imprint", "broker", "config", "--broker-port", self.port, "--socket",
-            self.run_folder / "broker.sock", "--plugin", PLUGIN, "--feed", self.feed_path)
+            self.run_folder / "broker.sock", "--plugin", PLUGIN, "--feed", self.feed_path, *options)
         self.assertEqual(done.returncode, 0, done)
         conf = self.state / "broker/mosquitto.conf"
         text = conf.read_text() + "".join(line + "\n" for line in more)
@@ -385,6 +385,44 @@ class Plugin(harness.SystemTest):
         self.assertNotIn("not mine", listener.output)
         self.assertNotIn("gone", listener.output)
         self.assertNotIn("nobody is let in", self.broker.output)
+
+    def test_more_topics(self):
+        """Of a product: those that the configuration names, each board's its own and its thing's."""
+        self.others("plugin_opt_subscribe line/{thing}/speed", without="^retain_available false$",
+            options=("--publish", "mill/{device}/count,line/{thing}/load", "--subscribe", "mill/{device}/set"))
+        self.assertEqual(re.findall("^plugin_opt_(publish|subscribe) (.*)$", (self.state / "broker/mosquitto.conf").read_text(), re.MULTILINE),
+            [("publish", "mill/{device}/count"), ("publish", "line/{thing}/load"), ("subscribe", "mill/{device}/set"), ("subscribe", "line/{thing}/speed")])
+        thing, stranger = str(uuid.uuid4()), str(uuid.uuid4())
+        count, order = f"mill/{self.device}/count", f"mill/{self.device}/set"
+        load, speed = f"line/{thing}/load", f"line/{thing}/speed"
+        board, home = self.connect(self.good), self.plain("home")
+        self.assertEqual(home.subscribe("#"), 0)
+        for topic in (speed, count, f"mill/{stranger}/set", "mill/+/set", "mill/#", f"$share/g/{order}", "mill/{device}/set"):
+            self.assertEqual(board.subscribe(topic), 0x80, topic)
+        self.assertEqual(board.subscribe(order), 0)
+        for topic in (load, order, f"mill/{stranger}/count", f"mill/{self.device}/other", "mill/{device}/count"):
+            board.publish(topic, "not mine")
+        board.publish(count, "7", retain=True)
+        board.publish(count, "8")
+        self.assertEqual(home.next(), (count, "8"))
+        self.server.apply(self.row(self.good, thing=thing))
+        self.assertEqual(board.subscribe(speed), 0, "the thing that is attached now")
+        board.publish(load, "9")
+        self.assertEqual(home.next(), (load, "9"))
+        other = self.plain("other")
+        other.publish(count, "forged")
+        other.publish(speed, "fast")
+        self.assertEqual(home.next(), (speed, "fast"))
+        self.assertIn(b"fast", board.receive()[1])
+        self.server.apply(self.row(self.good))
+        self.assertEqual(board.subscribe(speed), 0x80, "and no longer")
+        board.publish(load, "not mine")
+        board.publish(count, "10")
+        self.assertEqual(home.next(), (count, "10"))
+        for topic, why in (("mill/count", "names {device} or {thing}"), ("mill/{device}/#", "no wildcards"), ("/a/d/{device}/c/up", "begins with neither")):
+            done = self.run_program("imprint", "broker", "config", "--publish", topic)
+            self.assertEqual(done.returncode, 2, done)
+            self.assertIn(why, done.stderr)
 
     def test_expelled(self):
         """Among many: by disabling, revoking, removing, by the authority and by hand. The others stay."""
@@ -793,11 +831,11 @@ class Plugin(harness.SystemTest):
                 self.broker.stop()
                 self.server.close()
 
-    def others(self, *more):
+    def others(self, *more, **how):
         """A broker that has a listener, a user and something to say about topics for others as well."""
         self.server = self.feed()
         self.plain_port = broker.Broker.free_port()
-        conf = self.configure(f"listener {self.plain_port} 127.0.0.1", *more)
+        conf = self.configure(f"listener {self.plain_port} 127.0.0.1", *more, **how)
         subprocess.run(["mosquitto_passwd", "-b", self.state / "broker/internal.pw", "home", "secret"], check=True, timeout=PATIENCE)
         self.broker = self.mosquitto(conf)
         self.server.accept()
@@ -883,7 +921,8 @@ class Plugin(harness.SystemTest):
     def test_wrong_options(self):
         for line, why in (("plugin_opt_fed x", "plugin_opt_fed x"), ("plugin_opt_stale_max -1", "stale_max"),
                 ("plugin_opt_stale maybe", "stale maybe"), ("plugin_opt_name a b", "plugin_opt_name a b"), (f"plugin_opt_device_ca {self.state}/tls/broker.key", "no certificate in it"),
-                ("plugin_opt_device_ca /nowhere.pem", "cannot be opened")):
+                ("plugin_opt_device_ca /nowhere.pem", "cannot be opened"),
+                ("plugin_opt_publish mill/{device}/#", "no wildcards"), ("plugin_opt_subscribe mill", "names {device} or {thing}")):
             with self.subTest(line):
                 done = self.start("/usr/sbin/mosquitto", "-c", self.configure(line), env=self.preload())
                 done.wait_for(f"imprint: .*{why}")

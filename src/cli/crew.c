@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS 32
-#define MAKERS 8                 /* what they wait for is the server's disk, */
-#define REMOVERS 32              /* and these for the broker's next turn */
+#define THREADS 32               /* what they wait for is the broker's next turn */
 #define BOARD_TYPE "mkrwifi1010" /* a board with such a chip, as the server knows them */
 
 struct crew {
@@ -95,9 +93,9 @@ static void *thread(void *arg)
 	return NULL;
 }
 
-static enum err threads_start(struct crew *c, unsigned most, struct errbuf *eb)
+static enum err threads_start(struct crew *c, struct errbuf *eb)
 {
-	size_t wanted = c->o.n < most ? c->o.n : most;
+	size_t wanted = c->o.n < THREADS ? c->o.n : THREADS;
 	sigset_t all, before;
 	int error = 0;
 
@@ -248,7 +246,7 @@ enum err crew_start(struct crew *c, struct crowd *crowd, struct errbuf *eb)
 	c->crowd = crowd;
 	c->work = board_make;
 	c->goes_on = false;
-	return threads_start(c, MAKERS, eb);
+	return threads_start(c, eb);
 }
 
 static enum err device_remove(struct crew *c, struct cloud *to, size_t i, struct errbuf *eb)
@@ -270,7 +268,7 @@ enum err crew_remove(struct crew *c, struct errbuf *eb)
 
 	c->work = device_remove;
 	c->goes_on = true;
-	if ((e = threads_start(c, REMOVERS, eb)) == OK)
+	if ((e = threads_start(c, eb)) == OK)
 		e = threads_join(c, eb);
 	return e;
 }

@@ -196,8 +196,8 @@ struct job {
 	struct job *next;
 	struct event event;
 	uint8_t event_body[EVENT_BODY_MAX];
-	bool issues;
-	bool reaches;     /* the answer waits for the brokers */
+	bool issues;      /* a certificate: the answer waits a moment for the brokers */
+	bool reaches;     /* the answer waits for the brokers, and says which have not answered */
 	unsigned reached; /* of them */
 	const char
 	    *waiting; /* names of those that have not applied it, with commas; lent to `answer` */

@@ -281,6 +281,25 @@ static void waits(struct world *w, const char *method, const char *target, const
 	answer_free(&a);
 }
 
+/* A certificate is given when brokers know it, or have had time to; that is all that it waits for. */
+static void issued(struct world *w, const char *id, bool later)
+{
+	unsigned before = w->brokers.asked;
+	char csr[2048], body[2300];
+	struct answer a;
+
+	w->brokers.waiting = "a,b.2";
+	w->brokers.later = later;
+	make_csr(id, csr);
+	snprintf(body, sizeof(body), "{\"csr\":\"%s\",\"enabled\":true}", csr);
+	a = ask(w, "PUT", path(id, "/certs", ""), body);
+	ok(a.status == 201 && text_of(&a, "pem")[0] && w->brokers.asked == before + 1 &&
+	        w->brokers.seq == last_event(w).seq && w->brokers.limit_ms <= 250,
+	    "a certificate waits for the brokers, a moment (%d)", a.status);
+	ok(a.headers[0] == '\0', "and does not say which know it (%s)", a.headers);
+	answer_free(&a);
+}
+
 static void brokers(struct world *w)
 {
 	char id[37], cert[33], other[37];
@@ -291,8 +310,12 @@ static void brokers(struct world *w)
 	world_brokers(w);
 	make_device(w, "reached", id);
 	make_device(w, "other", other);
-	asked = w->brokers.asked;
+	issued(w, id, false);
+	issued(w, id, true);
+	w->brokers.waiting = "";
+	w->brokers.later = false;
 	make_cert(w, id, cert);
+	asked = w->brokers.asked;
 	a = ask(w, "POST", path(id, "", ""), "{\"wifi_fw_version\":\"1\"}");
 	answer_free(&a);
 	ok(w->brokers.asked == asked, "what keeps nobody out waits for nobody");

@@ -245,6 +245,7 @@ void brokers_reach(
 	}
 	b->seq = seq;
 	b->asked++;
+	b->limit_ms = limit_ms;
 	if (!b->later) {
 		done(ctx, b->reached, b->waiting);
 		return;

@@ -26,7 +26,7 @@ struct brokers {
 	size_t n;
 	/* What was asked last. */
 	uint64_t seq;
-	unsigned asked;
+	unsigned asked, limit_ms;
 	char forgets[STORE_NAME_MAX + 1]; /* "": nothing is on its way */
 	unsigned forgotten, kept;
 };

@@ -46,9 +46,10 @@ static bool is_over(int64_t age, int64_t lasts)
 	return lasts != FEED_SERVER_FOR_EVER && age - BROKERS_SILENT_MS > lasts;
 }
 
+/* Who was connected there when it fell silent may be so still, whatever has become of him. */
 static bool is_past(const struct broker *broker, int64_t now)
 {
-	return !broker->link && is_over(now - broker->heard, broker->lasts);
+	return !broker->link && !broker->holds && is_over(now - broker->heard, broker->lasts);
 }
 
 static void take_out(struct broker_table *t, unsigned at)

@@ -31,8 +31,9 @@ struct broker { /* changed under the lock; by brokers.c alone, but for its fate 
 	struct link *link; /* NULL: it has gone */
 	int64_t heard;     /* last, of a clock that never goes back; 0: before our start */
 	int64_t lasts;     /* so long it goes on without us, milliseconds; FEED_SERVER_FOR_EVER */
-	int place; /* of presence.h; -1: no visit is told, and none lasts from before our start */
-	bool lost; /* for so long that its boards are not known to be there */
+	int place;  /* of presence.h; -1: no visit is told, and none lasts from before our start */
+	bool lost;  /* for so long that its boards are not known to be there */
+	bool holds; /* some may be connected there still, wanted or not */
 	enum broker_fate fate;
 };
 

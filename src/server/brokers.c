@@ -204,6 +204,7 @@ static bool recall_place(void *ctx, const char *name, int place, int64_t at)
 	if (!broker && (broker = broker_table_add(&b->table, name, ticks()))) {
 		broker->heard = ticks() - BROKERS_SILENT_MS - 1;
 		broker->lasts = 0;
+		broker->holds = true;
 		broker->state.heard = broker->state.since = at;
 	}
 	if (broker)
@@ -238,7 +239,7 @@ static const char *on_greeted(void *ctx)
 	broker->fate = BROKER_STAYS;
 	broker->heard = l->heard;
 	broker->place = place;
-	broker->lost = false;
+	broker->lost = broker->holds = false;
 	broker->lasts = l->feed.lasts_ms;
 	memcpy(broker->boot, l->feed.boot, FEED_BOOT);
 	broker->state.speaks = true;
@@ -591,6 +592,7 @@ static void brokers_look(struct brokers *b, int64_t now)
 			continue;
 		presence_lost(b->options.presences, broker->place, broker->state.heard);
 		pthread_mutex_lock(&b->table.lock);
+		broker->holds = presence_lasts(b->options.presences, broker->place);
 		broker->place = -1;
 		pthread_mutex_unlock(&b->table.lock);
 	}

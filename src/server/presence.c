@@ -515,6 +515,11 @@ static int64_t last_at(struct presences *p, int broker)
 	return last;
 }
 
+bool presence_lasts(struct presences *p, int broker)
+{
+	return last_at(p, broker) != 0;
+}
+
 void presence_sweep(struct presences *p,
     bool (*known)(void *ctx, const char *name, int broker, int64_t at), void *ctx, int64_t now_ms)
 {

@@ -75,6 +75,8 @@ void presence_tells(struct presences *p, int broker);
 void presence_told(struct presences *p, int broker, int64_t now_ms);
 /* It has been silent for too long since `at`: what was there is not known to be. Its number is not its any more. */
 void presence_lost(struct presences *p, int broker, int64_t at);
+/* Whether any visit lasts there, as far as it is known. */
+bool presence_lasts(struct presences *p, int broker);
 /*
  * Asks about each broker at which visits last; `at`: when the newest of them began. What is at one that
  * is not known any more has ended, unseen.

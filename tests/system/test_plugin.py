@@ -440,7 +440,9 @@ class Plugin(harness.SystemTest):
                 (ids[2], [f"r {ids[2]}"]), (ids[3], [f"k {ids[3]}"])):
             server.apply(*lines)
             boards[gone].wait_closed()
+        start = len(server.lines)
         self.assertEqual([self.connect(pair[i], client_id=i).code for i in ids[:4]], [5, 5, 5, 0])
+        server.wait_for(rf"^c \d+ {ids[3]} ", start) # or it counts among those that are told below
         # A snapshot that does not mention a device removes it.
         server.say("b", *[self.row(pair[i], device=i) for i in ids[5:] if i in pair])
         server.say(f"e {server.seq + 1}")

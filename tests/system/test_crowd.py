@@ -91,6 +91,7 @@ class Crowd(CrowdTest):
         self.online(crowd, count=3)
         crowd.send(signal.SIGTERM)
         crowd.wait()
+        boards.wait_until(lambda: all(d["device_status"] == "OFFLINE" for d in self.devices().values()))
         kept = self.devices()
         self.assertEqual(sorted(kept), ["lot-1", "lot-2", "lot-3"])
         # They may be somebody's.

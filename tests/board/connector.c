@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <termios.h>
 
-static size_t slave_read(int fd, char *out, size_t cap)
+enum { NOTHING_MS = 50, SOMETHING_MS = 10000 }; /* how long is waited for what is expected */
+
+static size_t slave_read(int fd, char *out, size_t cap, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	ssize_t n = poll(&p, 1, 50) == 1 ? read(fd, out, cap) : 0;
+	ssize_t n = poll(&p, 1, ms) == 1 ? read(fd, out, cap) : 0;
 
 	return n < 0 ? 0 : (size_t)n;
 }
@@ -31,6 +33,7 @@ static void test_terminal(void)
 	struct errbuf eb = { "" };
 	char link[64], got[64];
 	struct stat st;
+	unsigned patience = SOMETHING_MS;
 	size_t n;
 	int fd;
 
@@ -43,28 +46,33 @@ static void test_terminal(void)
 
 	fd = open(link, O_RDWR | O_NOCTTY);
 	ok(fd >= 0 && look(&t) == TERMINAL_OPENED, "opened");
-	ok(slave_read(fd, got, sizeof(got)) == 0, "what was said before is lost");
+	ok(slave_read(fd, got, sizeof(got), NOTHING_MS) == 0, "what was said before is lost");
 	ok(tcgetattr(fd, &line) == 0 && (line.c_lflag & (ECHO | ICANON)) == 0 &&
 	        (line.c_oflag & OPOST) == 0 && cfgetospeed(&line) == B9600,
 	    "the line is raw at 9600 baud");
 	terminal_write(&t, "heard\r\n", 7);
-	n = slave_read(fd, got, sizeof(got));
+	n = slave_read(fd, got, sizeof(got), SOMETHING_MS);
 	is_bytes(got, n, "heard\r\n", 7, "what is said now arrives unchanged");
 	terminal_write(&t, "unread", 6);
 	line.c_lflag |= ECHO | ICANON;
 	must(tcsetattr(fd, TCSANOW, &line) == 0 && write(fd, "typed\n", 6) == 6, "host");
 	close(fd);
 	ok(look(&t) == TERMINAL_CLOSED, "closed");
-	n = terminal_read(&t, (uint8_t *)got, sizeof(got));
+	/* It goes from one end of a pseudo-terminal to the other by a thread of the kernel. */
+	for (n = 0; n == 0 && patience > 0; patience--) {
+		poll(NULL, 0, 1);
+		n = terminal_read(&t, (uint8_t *)got, sizeof(got));
+	}
 	ok(n >= 5 && memcmp(got, "typed", 5) == 0, "what was typed last is read");
 
 	fd = open(link, O_RDWR | O_NOCTTY);
 	ok(fd >= 0 && look(&t) == TERMINAL_OPENED, "opened again");
-	ok(slave_read(fd, got, sizeof(got)) == 0, "what the last host did not read is gone");
+	ok(slave_read(fd, got, sizeof(got), NOTHING_MS) == 0,
+	    "what the last host did not read is gone");
 	ok(tcgetattr(fd, &line) == 0 && (line.c_lflag & (ECHO | ICANON)) == 0,
 	    "the line is raw again");
 	terminal_unplug(&t);
-	ok(slave_read(fd, got, sizeof(got)) == 0 && lstat(link, &st) != 0,
+	ok(slave_read(fd, got, sizeof(got), NOTHING_MS) == 0 && lstat(link, &st) != 0,
 	    "unplugged: the link is gone");
 	close(fd);
 	terminal_unplug(&t);

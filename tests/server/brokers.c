@@ -6,6 +6,7 @@
 #include "faults.h"
 #include "live.h"
 #include "link.h"
+#include "registry.h"
 #include "tap.h"
 
 #include <pthread.h>
@@ -21,14 +22,6 @@
 
 enum { TENANT = 1, THREADS = 4, EACH = 25, PATIENCE_MS = 30000 };
 #define NOW INT64_C(1795392000000)
-
-static void need(bool what, const char *why)
-{
-	if (what)
-		return;
-	printf("Bail out! %s\n", why);
-	exit(1);
-}
 
 static int64_t ticks(void)
 {
@@ -50,8 +43,7 @@ struct rig {
 	struct store *store;
 	struct presences *presences;
 	_Atomic(struct brokers *) brokers;
-	atomic_bool full;    /* the disk */
-	atomic_uint refused; /* changes, since it is */
+	struct disk disk;
 	struct log log;
 	struct errbuf eb;
 };
@@ -74,11 +66,7 @@ static void prepare(void *ctx, struct store_change **changes, size_t n)
 {
 	struct rig *r = ctx;
 
-	if (!atomic_load(&r->full))
-		return;
-	for (size_t i = 0; i < n; i++)
-		store_change_fail(changes[i], ERR_SPACE, "the disk is full");
-	atomic_fetch_add(&r->refused, (unsigned)n);
+	disk_prepare(&r->disk, changes, n);
 }
 
 static struct brokers_options options_of(struct rig *r)
@@ -188,14 +176,9 @@ static void issue(struct rig *r, uint8_t device, uint8_t serial)
 	need(store_commit(r->store, c, &r->eb) == OK, r->eb.text);
 }
 
-static enum store_cert_state state_of(struct rig *r, uint8_t serial)
+static enum store_cert_state state_of(struct rig *r, uint8_t n)
 {
-	struct store_cert cert;
-	uint8_t key[16];
-
-	memset(key, serial, sizeof(key));
-	need(store_cert_get(r->store, TENANT, key, &cert, &r->eb) == OK, r->eb.text);
-	return cert.state;
+	return cert_state(r->store, TENANT, n);
 }
 
 /* What the server's handler does; the event is about nobody. */
@@ -538,13 +521,13 @@ static void used_while_full(void)
 	say_connected(&north, 1, 7, 0x71);
 	UNTIL(&north, state_of(&r, 0x71) == STORE_ACTIVE);
 	issue(&r, 7, 0x72);
-	atomic_store(&r.full, true);
+	atomic_store(&r.disk.full, true);
 	say_connected(&north, 2, 7, 0x72);
 	feed_disconnected(&north.feed, 1, NOW - 4, "taken-over");
 	feed_disconnected(&north.feed, 2, NOW - 3, NULL);
-	UNTIL(&north, atomic_load(&r.refused) >= 3);
+	UNTIL(&north, atomic_load(&r.disk.refused) >= 3);
 	ok(!online(&r, 7) && state_of(&r, 0x72) == STORE_ISSUED, "the disk is full");
-	atomic_store(&r.full, false);
+	atomic_store(&r.disk.full, false);
 	UNTIL(&north, state_of(&r, 0x72) == STORE_ACTIVE);
 	ok(!online(&r, 7) && state_of(&r, 0x72) == STORE_ACTIVE &&
 	        state_of(&r, 0x71) == STORE_SUPERSEDED,
@@ -935,11 +918,11 @@ static void forgotten(void)
 	plug_out(&old);
 	UNTIL(&north, brokers_are(&r, "old silent"));
 	brokers_reach(r.brokers, put(&r, 1, false), PATIENCE_MS, take_answer, &named);
-	atomic_store(&r.full, true);
+	atomic_store(&r.disk.full, true);
 	ok(forget(&r, "old", &r.eb) == ERR_SPACE && brokers_are(&r, "old silent") &&
 	        calls(&named) == 0,
 	    "the disk is full: it is known as before");
-	atomic_store(&r.full, false);
+	atomic_store(&r.disk.full, false);
 	ok(forget(&r, "old", &r.eb) == OK && !brokers_are(&r, "old"), "it is forgotten: %s",
 	    r.eb.text);
 	UNTIL(&north, calls(&named) > 0);

@@ -2,6 +2,7 @@
  * Who is there, as the brokers say it: at the start, at one that speaks, when one is gone; what is written of it, and
  * what when the disk is full.
  */
+#include "registry.h"
 #include "tap.h"
 #include "visit_writer.h"
 
@@ -17,21 +18,12 @@ struct rig {
 	char folder[32];
 	struct store *store;
 	struct presences *p;
-	atomic_bool full;    /* the disk */
-	atomic_uint refused; /* changes, since it is */
+	struct disk disk;
 	struct errbuf eb;
 };
 
 static const uint8_t boot[8] = { 1, 2, 3 }, another[8] = { 9 };
 static const uint8_t board[16] = { 0xb0 }, stranger[16] = { 0xcc }, late[16] = { 0xdd };
-
-static void need(bool what, const char *why)
-{
-	if (what)
-		return;
-	printf("Bail out! %s\n", why);
-	exit(1);
-}
 
 static void device_add(struct rig *r, const uint8_t id[16])
 {
@@ -47,11 +39,7 @@ static void prepare(void *ctx, struct store_change **changes, size_t n)
 {
 	struct rig *r = ctx;
 
-	if (!atomic_load(&r->full))
-		return;
-	for (size_t i = 0; i < n; i++)
-		store_change_fail(changes[i], ERR_SPACE, "the disk is full");
-	atomic_fetch_add(&r->refused, (unsigned)n);
+	disk_prepare(&r->disk, changes, n);
 }
 
 static void begin(struct rig *r)
@@ -440,12 +428,7 @@ static void issue(struct rig *r, uint8_t n)
 
 static enum store_cert_state state_of(struct rig *r, uint8_t n)
 {
-	struct store_cert cert;
-	uint8_t serial[16];
-
-	memset(serial, n, sizeof(serial));
-	need(store_cert_get(r->store, TENANT, serial, &cert, &r->eb) == OK, r->eb.text);
-	return cert.state;
+	return cert_state(r->store, TENANT, n);
 }
 
 /* The registry has answered whatever this turn asks of it. */
@@ -458,10 +441,10 @@ static void turn(struct visit_writer *w, int64_t now)
 /* How many changes the registry has refused in this turn. */
 static unsigned refused_at(struct rig *r, struct visit_writer *w, int64_t now)
 {
-	unsigned before = atomic_load(&r->refused);
+	unsigned before = atomic_load(&r->disk.refused);
 
 	turn(w, now);
-	return atomic_load(&r->refused) - before;
+	return atomic_load(&r->disk.refused) - before;
 }
 
 /* A first use that cannot be written is tried again, once in a while, until it can. */
@@ -483,7 +466,7 @@ static void first_use(void)
 	turn(&w, 5);
 	ok(state_of(&r, 1) == STORE_ACTIVE, "its certificate is active from then on");
 	issue(&r, 2);
-	atomic_store(&r.full, true);
+	atomic_store(&r.disk.full, true);
 	ok(came(&r, north, 2, board, NOW + 1), "it comes with the next one, and the disk is full");
 	presence_left(r.p, north, 2, NOW + 2, "");
 	ok(refused_at(&r, &w, 10) == 2, "neither its visit nor its use can be written");
@@ -496,14 +479,14 @@ static void first_use(void)
 	ok(came(&r, north, 2, board, NOW + 3) &&
 	        refused_at(&r, &w, 12 + VISIT_WRITER_AGAIN_MS) == 2,
 	    "when it comes again, its visits alone are written: its use waits already");
-	atomic_store(&r.full, false);
+	atomic_store(&r.disk.full, false);
 	turn(&w, 12 + VISIT_WRITER_AGAIN_MS);
 	ok(state_of(&r, 2) == STORE_ISSUED, "there is room again");
 	turn(&w, 11 + 2 * VISIT_WRITER_AGAIN_MS);
 	ok(state_of(&r, 2) == STORE_ACTIVE && state_of(&r, 1) == STORE_SUPERSEDED,
 	    "and the older certificate is retired");
 	issue(&r, 3);
-	atomic_store(&r.full, true);
+	atomic_store(&r.disk.full, true);
 	ok(came(&r, north, 3, board, NOW + 4) && refused_at(&r, &w, 20000) == 2 &&
 	        refused_at(&r, &w, 20000) == 0,
 	    "one waits when it ends");

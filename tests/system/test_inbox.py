@@ -44,6 +44,15 @@ class InboxTest(harness.SystemTest):
         self.password = (self.state / "broker/internal.key").read_text()
         return server
 
+    def clocked(self):
+        """The file that says how far the clock is ahead, a server by that clock, and a device of its."""
+        clock = self.folder / "clock"
+        clock.write_text("0")
+        server = self.server(env={"IMPRINT_TEST_CLOCK": str(clock)})
+        self.start_broker(self.password)
+        self.connected(server)
+        return clock, server, server.device()
+
     def connected(self, server, start=0):
         server.process.wait_for(rf"info broker_connected socket={self.socket}", start=start)
 
@@ -116,12 +125,7 @@ class Messages(InboxTest):
 
     @unittest.skipUnless(HOOKS, "needs a build whose clock can be set")
     def test_offline(self):
-        clock = self.folder / "clock"
-        clock.write_text("0")
-        server = self.server(env={"IMPRINT_TEST_CLOCK": str(clock)})
-        self.start_broker(self.password)
-        self.connected(server)
-        device = server.device()
+        clock, server, device = self.clocked()
         self.publish(device, "m")
         self.wait_seen(server, device, "ONLINE")
         clock.write_text("80")
@@ -132,12 +136,7 @@ class Messages(InboxTest):
     @unittest.skipUnless(HOOKS, "needs a build whose clock can be set")
     def test_clock_set_back(self):
         """A message of the future is no activity when the clock is right again, and the next one is."""
-        clock = self.folder / "clock"
-        clock.write_text("0")
-        server = self.server(env={"IMPRINT_TEST_CLOCK": str(clock)})
-        self.start_broker(self.password)
-        self.connected(server)
-        device = server.device()
+        clock, server, device = self.clocked()
         clock.write_text("200")
         self.publish(device, "m")
         self.wait_seen(server, device, "ONLINE")

@@ -34,6 +34,7 @@ struct inbox {
 	bool thread_runs;
 	unsigned retry_ms;
 	int refused;        /* CONNACK's code, when it was not 0 */
+	bool not_granted;   /* SUBACK's answer */
 	char complaint[96]; /* the last one; empty: none since it was connected */
 	atomic_bool stopping, connected;
 	atomic_uint unanswered;
@@ -156,14 +157,26 @@ static void on_connect(struct mosquitto *client, void *ctx, int code)
 {
 	struct inbox *in = ctx;
 
-	static const char *const topics[] = { "/a/d/+/c/up", "/a/t/+/e/o" };
+	static char *const topics[] = { "/a/d/+/c/up", "/a/t/+/e/o" };
 
 	in->refused = code;
-	if (code != 0)
+	if (code == 0)
+		(void)mosquitto_subscribe_multiple(
+		    client, NULL, COUNT(topics), topics, 0, 0, NULL);
+}
+
+/* Connected is said when the broker carries: what a board publishes before that is not heard. */
+static void on_subscribe(
+    struct mosquitto *client, void *ctx, int id, int count, const int *granted)
+{
+	struct inbox *in = ctx;
+
+	(void)client;
+	(void)id;
+	for (int i = 0; i < count; i++)
+		in->not_granted |= granted[i] > 2;
+	if (in->not_granted)
 		return;
-	for (size_t i = 0; i < COUNT(topics); i++)
-		if (mosquitto_subscribe(client, NULL, topics[i], 0) != MOSQ_ERR_SUCCESS)
-			return;
 	in->retry_ms = RETRY_FIRST_MS;
 	in->complaint[0] = '\0';
 	atomic_store(&in->connected, true);
@@ -187,9 +200,12 @@ static void connection_lost(struct inbox *in, int code)
 	atomic_store(&in->connected, false);
 	if (in->refused != 0)
 		complain(in, mosquitto_connack_string(in->refused));
+	else if (code == MOSQ_ERR_ACL_DENIED)
+		complain(in, "the broker lets " INBOX_USER " subscribe to no board's topics");
 	else
 		complain(in, code == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(code));
 	in->refused = 0;
+	in->not_granted = false;
 }
 
 /* Waits for the broker, the store or the time; then lets libmosquitto work. */
@@ -216,6 +232,10 @@ static void wait_for_work(struct inbox *in, int limit_ms)
 		code = mosquitto_loop_write(in->client, 1);
 	if (code == MOSQ_ERR_SUCCESS)
 		code = mosquitto_loop_misc(in->client);
+	if (code == MOSQ_ERR_SUCCESS && in->not_granted) {
+		mosquitto_disconnect(in->client);
+		code = MOSQ_ERR_ACL_DENIED;
+	}
 	if (code != MOSQ_ERR_SUCCESS)
 		connection_lost(in, code);
 }
@@ -274,6 +294,7 @@ static enum err client_make(struct inbox *in, struct errbuf *eb)
 	    mosquitto_username_pw_set(in->client, INBOX_USER, in->password) != MOSQ_ERR_SUCCESS)
 		return err_set(eb, ERR_MEMORY, "no memory for the client of the broker");
 	mosquitto_connect_callback_set(in->client, on_connect);
+	mosquitto_subscribe_callback_set(in->client, on_subscribe);
 	mosquitto_message_callback_set(in->client, on_message);
 	return OK;
 }

@@ -173,6 +173,21 @@ class Trouble(InboxTest):
         server.process.wait_for(r"warning broker_away .*reason=\".*(?i:not authori[sz]ed).*\"")
         self.assertEqual(server.request("GET", "/healthz")[0], 200)
 
+    def test_not_granted(self):
+        """A broker that lets the server in, but hear only some of the boards' topics, is away."""
+        server = self.server()
+        listener = self.start("python3", "-c", "import socket\n"
+            f"s = socket.socket(socket.AF_UNIX); s.bind({str(self.socket)!r}); s.listen()\n"
+            "while True:\n"
+            " c = s.accept()[0]; c.recv(1000); c.sendall(bytes.fromhex('20020000'))\n"
+            " said = c.recv(1000); c.sendall(bytes.fromhex('9004') + said[2:4] + bytes.fromhex('0080'))\n"
+            " print('said', said[:1].hex(), 'then', c.recv(1000).hex(), flush=True)")
+        listener.wait_for("said 82 then e000")
+        server.process.wait_for(r"warning broker_away .*reason=\"the broker lets imprint subscribe")
+        self.assertNotIn("broker_connected", "".join(server.process.lines))
+        listener.wait_for("said", start=len(listener.lines)) # it tries again
+        self.assertEqual(server.request("GET", "/healthz")[0], 200)
+
     def test_not_a_broker(self):
         """Something else behind the socket, which says nothing, or rubbish."""
         server = self.server()

@@ -33,6 +33,14 @@ static void handle(void *ctx, struct http_exchange *x)
 	(void)ctx, (void)x;
 }
 
+/* Of whom it is known must not depend on how the bytes come. */
+static void refuse(void *ctx, const char *path, const char *reason, struct http_response *response)
+{
+	(void)ctx, (void)reason;
+	response->body = (uint8_t *)strdup(path);
+	response->n = response->body ? strlen(path) : 0;
+}
+
 static const struct http_options options = {
 	.limits = { .target_max = 128,
 	    .headers_max = 256,
@@ -40,6 +48,7 @@ static const struct http_options options = {
 	    .pipeline_max = IN_WORK_MAX },
 	.handle = handle,
 	.tolerant = tolerant,
+	.refuse = refuse,
 };
 
 static void say(struct side *s, struct slice bytes)

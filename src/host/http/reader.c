@@ -25,10 +25,28 @@ void reader_refuse(struct reader *r, int status, const char *reason)
 	r->reason = reason;
 }
 
+/* Of a head that is refused: its path, as far as it came, since it says which form the answer has. */
+static void find_path(struct exchange *x)
+{
+	static const uint8_t end[] = { '\0' };
+	char *path, *p;
+
+	x->headers_n = 0; /* the head may move */
+	if (bytes_add(&x->head, SLICE(end)) != OK || !(path = strchr((char *)x->head.p, ' ')) ||
+	    *++path != '/')
+		return;
+	for (p = path; syntax_is_visible((uint8_t)*p) && *p != '?';)
+		p++;
+	*p = '\0';
+	x->request.path = path;
+}
+
 struct exchange *reader_hand_over(struct reader *r)
 {
 	struct exchange *x = r->x;
 
+	if (x && r->at == READER_REFUSED && !*x->request.path)
+		find_path(x);
 	r->x = NULL;
 	r->expects = false;
 	if (r->at == READER_DONE) {
@@ -374,7 +392,8 @@ static size_t take_head(struct reader *r, const uint8_t *p, size_t n)
 
 	while (i < n && !end && r->at == READER_HEAD)
 		end = take_line_byte(r, p[i++]);
-	if (r->at == READER_HEAD && bytes_add(&r->x->head, (struct slice){ p, i }) != OK)
+	/* Also what is refused: who asked for what is told by it. */
+	if (bytes_add(&r->x->head, (struct slice){ p, i }) != OK && r->at == READER_HEAD)
 		reader_refuse(r, 503, "out of memory");
 	if (end && r->at == READER_HEAD)
 		end_head(r);

@@ -61,6 +61,49 @@ static void test_sizes(void)
 	rig_stop(&rig);
 }
 
+/* Who asked for what is known of a head that was refused, too: each API has its own form of errors. */
+static void test_whose_refusal(void)
+{
+	static const struct {
+		const char *name, *bytes;
+		int status;
+		bool iot;
+	} cases[] = {
+		{ "an unknown method", "BREW /iot/a HTTP/1.1\r\nHost: h\r\n\r\n", 501, true },
+		{ "two lengths",
+		    "POST /iot/a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: "
+		    "2\r\n\r\n",
+		    400, true },
+		{ "a blank before a colon", "GET /iot/a?b HTTP/1.1\r\nHost : h\r\n\r\n", 400,
+		    true },
+		{ "another version", "GET /iot/a HTTP/2.0\r\nHost: h\r\n\r\n", 505, true },
+		{ "a fragment", "GET /iot/a#b HTTP/1.1\r\nHost: h\r\n\r\n", 400, true },
+		{ "a byte that has no place in a target", "GET /iot/\x01", 400, true },
+		{ "a target that is too long",
+		    "GET /iot/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 414,
+		    true },
+		{ "a path behind a query", "GET /?/iot/ HTTP/1.1\r\nHost : h\r\n\r\n", 400, false },
+		{ "a method that is a path", "/iot/ / HTTP/1.1\r\n\r\n", 400, false },
+		{ "no target", "GET  /iot/a HTTP/1.1\r\n\r\n", 400, false },
+		{ "another path", "GET /iot HTTP/1.1\r\nHost : h\r\n\r\n", 400, false },
+	};
+	struct http_limits limits = { .target_max = 64, .headers_max = 512, .headers_ms = 300 };
+	struct rig rig;
+
+	rig_start(&rig, &limits, NULL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int status = status_of(&rig, cases[i].bytes);
+
+		ok(status == cases[i].status &&
+		        (strstr(text, "Content-Type: text/iot\r\n") != NULL) == cases[i].iot,
+		    "%s", cases[i].name);
+	}
+	ok(status_of(&rig, "GET /iot/a HTTP/1.1\r\nHo") == 408 &&
+	        strstr(text, "Content-Type: text/iot\r\n"),
+	    "a head that does not end");
+	rig_stop(&rig);
+}
+
 static bool readable(int fd, int ms)
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -251,6 +294,7 @@ int main(void)
 	peer_identity(&leaf, "server", NULL, false);
 	ok(peer_tls(&leaf, NULL, NULL, &tls, &eb) == OK, "TLS %s", eb.text);
 	test_sizes();
+	test_whose_refusal();
 	test_slow_senders();
 	test_silence(tls);
 	test_slow_reader();

@@ -8,7 +8,8 @@
  *	/header   200 with header lines, good and bad
  *	else      200 with "METHOD path ?query agent=... body=..."
  *
- * Paths under /iot/ are tolerant. What the server refuses has the reason as its body.
+ * Paths under /iot/ are tolerant. What the server refuses has the reason as its body, of type text/iot
+ * under /iot/.
  */
 #ifndef IMPRINT_TESTS_HTTP_RIG_H
 #define IMPRINT_TESTS_HTTP_RIG_H
@@ -176,8 +177,8 @@ static bool rig_tolerant(void *ctx, const char *path)
 static void rig_refuse(
     void *ctx, const char *path, const char *reason, struct http_response *response)
 {
-	(void)ctx, (void)path;
-	response->type = "text/plain";
+	(void)ctx;
+	response->type = strncmp(path, "/iot/", 5) == 0 ? "text/iot" : "text/plain";
 	response->body = (uint8_t *)strdup(reason);
 	response->n = strlen(reason);
 }

@@ -1,5 +1,6 @@
 #include "daemon.h"
 #include "api.h"
+#include "body.h"
 #include "brokers.h"
 #include "clock.h"
 #include "file.h"
@@ -448,7 +449,7 @@ static enum err service_look(struct daemon *d, struct errbuf *eb)
 static enum err http_start(struct daemon *d, struct errbuf *eb)
 {
 	struct http_options options = {
-		.limits = { .connections = limits_raise() },
+		.limits = { .connections = limits_raise(), .body_max = BODY_MAX },
 		.handle = handle,
 		.tolerant = tolerant,
 		.log = log_request,

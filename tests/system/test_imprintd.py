@@ -91,6 +91,22 @@ class FirstStart(ServerTest):
             self.state / "ca/certificate.pem", certificate)
         self.assertEqual(done.returncode, 0, done)
 
+    def test_refused_before_it_is_read(self):
+        """What no handler sees is refused in the form of the API that was meant; nobody without a token fills our memory."""
+        server = self.server()
+        for status, request in ((413, "PUT /iot/v2/devices HTTP/1.1\r\nHost: h\r\nContent-Length: 16385\r\n\r\n"),
+                (431, "GET /iot/v2/devices HTTP/1.1\r\nHost: h\r\nA: " + "b" * 17000),
+                (414, "GET /iot/v2/devices?" + "a" * 9000),
+                (501, "BREW /iot/v2/devices HTTP/1.1\r\n\r\n")):
+            connection = socket.create_connection(("localhost", server.port), timeout=harness.PATIENCE)
+            with server.context().wrap_socket(connection, server_hostname="localhost") as tls:
+                tls.sendall(request.encode())
+                answer = http.client.HTTPResponse(tls)
+                answer.begin()
+                said = json.loads(answer.read())
+            self.assertEqual((answer.status, answer.headers["Content-Type"]), (status, "application/vnd.goa.error+json"), said)
+            self.assertEqual((sorted(said), said["status"]), (["code", "detail", "id", "status"], status))
+
     def test_second_start(self):
         first = self.server()
         device = first.device()

@@ -136,8 +136,8 @@ enum err call_query_flag(struct call *c, const char *key, bool *value) MUST_CHEC
 /* --- who asks --- */
 
 enum err token_check(struct call *c) MUST_CHECK;
-/* X-Organization: empty is absent. */
-enum err organization_check(struct call *c, const char *given) MUST_CHECK;
+/* X-Organization, or what the form has: empty is absent. */
+enum err organization_check(struct call *c, const char *field, const char *given) MUST_CHECK;
 
 /* --- devices --- */
 

@@ -35,48 +35,51 @@ bool login_basic(const char *header, struct login *login)
 	return right;
 }
 
-/* Puts a parameter where it belongs; false when it stands twice. */
-static bool take(struct login *l, const char *key, const char *value)
+/* Puts a parameter where it belongs; when it stands twice, that is said. */
+static const char *take(struct login *l, const char *key, const char *value)
 {
 	const struct {
-		const char *key;
+		const char *key, *twice;
 		char *to;
 		size_t cap;
 		bool *given;
 	} known[] = {
-		{ "grant_type", l->grant, sizeof(l->grant), &l->grants },
-		{ "client_id", l->client, sizeof(l->client), &l->clients },
-		{ "client_secret", l->secret, sizeof(l->secret), &l->secrets },
-		{ "organization_id", l->organization, sizeof(l->organization), &l->organizations },
+		{ "grant_type", "grant_type stands twice", l->grant, sizeof(l->grant), &l->grants },
+		{ "client_id", "client_id stands twice", l->client, sizeof(l->client),
+		    &l->clients },
+		{ "client_secret", "client_secret stands twice", l->secret, sizeof(l->secret),
+		    &l->secrets },
+		{ "organization_id", "organization_id stands twice", l->organization,
+		    sizeof(l->organization), &l->organizations },
 	};
 
 	/* Beside Basic the same name may stand here again. */
-	if (l->basic && strcmp(key, "client_id") == 0)
-		return strcmp(value, l->client) == 0;
+	if (l->basic && strcmp(key, "client_id") == 0 && strcmp(value, l->client) == 0)
+		return NULL;
 	for (size_t i = 0; i < COUNT(known); i++) {
 		if (strcmp(key, known[i].key) != 0)
 			continue;
 		if (*known[i].given)
-			return false;
+			return known[i].twice;
 		*known[i].given = true;
 		snprintf(known[i].to, known[i].cap, "%s", value);
 	}
-	return true;
+	return NULL;
 }
 
 const char *login_form(struct slice form, struct login *login)
 {
-	char key[32], value[LOGIN_SECRET_MAX + 1];
-	const char *why = NULL;
-	enum err e;
+	char key[32], value[LOGIN_FORM_MAX + 1];
+	const char *why = form.n > LOGIN_FORM_MAX ? "the form is too long" : NULL;
+	enum err e = OK;
 
-	do {
+	while (!why && e != ERR_NOT_FOUND) {
 		e = form_take(&form, key, sizeof(key), value, sizeof(value));
 		if (e == ERR_FORMAT)
 			why = "the form has a wrong escape";
-		else if (e == OK && !take(login, key, value))
-			why = "a parameter stands twice";
-	} while (!why && e != ERR_NOT_FOUND);
+		else if (e == OK)
+			why = take(login, key, value);
+	}
 	wipe(value, sizeof(value));
 	return why;
 }

@@ -14,6 +14,7 @@
 
 #include "base.h"
 
+#define LOGIN_FORM_MAX 4096
 #define LOGIN_CLIENT_MAX 64
 #define LOGIN_SECRET_MAX 128
 
@@ -28,7 +29,10 @@ struct login {
  * else; login is untouched then.
  */
 bool login_basic(const char *header, struct login *login) MUST_CHECK;
-/* Why the form is none, or NULL. What nobody knows in it is ignored (RFC 6749 3.2), what is too long too. */
+/*
+ * Why the form is none, or NULL. What nobody knows in it is ignored (RFC 6749 3.2). What is too long is
+ * cut, and still longer than anything that could be right.
+ */
 const char *login_form(struct slice form, struct login *login) MUST_CHECK;
 
 #endif

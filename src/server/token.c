@@ -12,7 +12,6 @@
 #define TOKEN_SECONDS 300
 #define TOKEN_BYTES 32
 #define TOKEN_TEXT 43 /* in Base64url */
-#define FORM_MAX 4096
 
 static enum err text_hash(struct call *c, const char *text, uint8_t hash[32])
 {
@@ -20,7 +19,7 @@ static enum err text_hash(struct call *c, const char *text, uint8_t hash[32])
 	    c->tools->digest, (struct slice){ (const uint8_t *)text, strlen(text) }, hash);
 }
 
-enum err organization_check(struct call *c, const char *given)
+enum err organization_check(struct call *c, const char *field, const char *given)
 {
 	uint8_t uuid[16];
 	char lower[UUID_TEXT];
@@ -28,13 +27,13 @@ enum err organization_check(struct call *c, const char *given)
 	if (!given || !*given)
 		return OK;
 	if (strlen(given) != UUID_TEXT)
-		return err_set(&c->eb, ERR_FORMAT, "X-Organization: not a UUID");
+		return err_set(&c->eb, ERR_FORMAT, "%s: not a UUID", field);
 	for (size_t i = 0; i < UUID_TEXT; i++)
 		lower[i] = (char)(given[i] >= 'A' && given[i] <= 'F' ? given[i] | 0x20 : given[i]);
 	if (uuid_parse(SLICE(lower), uuid) != OK)
-		return err_set(&c->eb, ERR_FORMAT, "X-Organization: not a UUID");
+		return err_set(&c->eb, ERR_FORMAT, "%s: not a UUID", field);
 	if (memcmp(uuid, c->organization, sizeof(uuid)) != 0)
-		return call_refuse(c, 403, "X-Organization: not this client's organization");
+		return call_refuse(c, 403, "%s: not this client's organization", field);
 	return OK;
 }
 
@@ -48,7 +47,7 @@ static enum err enter(struct call *c, uint32_t tenant, const uint8_t principal[1
 	c->tenant = tenant;
 	memcpy(c->organization, t.uuid, sizeof(c->organization));
 	memcpy(c->principal, principal, sizeof(c->principal));
-	return organization_check(c, http_header(c->x, "X-Organization"));
+	return organization_check(c, "X-Organization", http_header(c->x, "X-Organization"));
 }
 
 /* --- using a token --- */
@@ -178,7 +177,7 @@ static enum err login(struct call *c, const struct login *l)
 		return refuse(c, 401, "invalid_client", "wrong client_id or client_secret");
 	}
 	if ((e = enter(c, tenant, p.id)) == OK)
-		e = organization_check(c, l->organization);
+		e = organization_check(c, "organization_id", l->organization);
 	if (e != OK && c->status == 403)
 		return refuse(c, 403, "unauthorized_client", c->eb.text);
 	if (e == ERR_FORMAT)
@@ -194,8 +193,6 @@ enum err token_issue(struct call *c)
 
 	if (!call_is_type(c, "application/x-www-form-urlencoded"))
 		why = "Content-Type: not application/x-www-form-urlencoded";
-	else if (c->x->request->body.n > FORM_MAX)
-		why = "the form is too long";
 	else if (given && strncasecmp(given, "Basic ", 6) == 0 && !login_basic(given, &l))
 		why = "Authorization: not Basic with an id and a secret";
 	else

@@ -124,6 +124,42 @@ static void forms(struct world *w)
 	}
 }
 
+/* What is too long is not forgotten, and what is wrong is named. */
+static void named(struct world *w)
+{
+	static const struct {
+		const char *name, *more;
+		int status;
+		const char *detail;
+	} wrong[] = {
+		{ "an organization that is none", "&organization_id=x", 400,
+		    "organization_id: not a UUID" },
+		{ "one with more behind", "&organization_id=%o%o%o%o%o", 400,
+		    "organization_id: not a UUID" },
+		{ "another one", "&organization_id=00000000-0000-4000-8000-000000000000", 403,
+		    "organization_id: not this client's organization" },
+		{ "a secret twice", "&client_secret=%s", 400, "client_secret stands twice" },
+		{ "another client, without end", "&client_id=%c%c%c%c%c%c", 400,
+		    "client_id stands twice" },
+		{ "a secret with more behind", "%s%s%s", 401, "wrong client_id or client_secret" },
+	};
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		char text[512], form[1024];
+		struct answer a;
+
+		snprintf(text, sizeof(text),
+		    "grant_type=client_credentials&client_id=%%c&client_secret=%%s%s",
+		    wrong[i].more);
+		fill(w, text, form);
+		a = ask_with(w, "POST", PATH, FORM, slice(form));
+		ok(a.status == wrong[i].status &&
+		        strcmp(text_of(&a, "detail"), wrong[i].detail) == 0,
+		    "%s (%s)", wrong[i].name, a.body);
+		answer_free(&a);
+	}
+}
+
 static struct answer with_basic(struct world *w, const char *pair, const char *form)
 {
 	char base64[512], headers[700];
@@ -269,6 +305,7 @@ int main(void)
 
 	world_open(&w);
 	forms(&w);
+	named(&w);
 	basic(&w);
 	bearer(&w);
 	not_kept(&w);

@@ -354,6 +354,19 @@ enum err cert_show(struct call *c)
 
 /* --- changed --- */
 
+/* A superseded one is off since another came: whether it was switched is seen by the newest. */
+static enum err as_before(
+    struct call *c, const struct store_device *d, const struct store_cert *cert, bool *enabled)
+{
+	struct store_cert newest = *cert;
+	enum err e = OK;
+
+	if (cert->state == STORE_SUPERSEDED)
+		e = store_cert_get(api_registry(c->api), c->tenant, d->cert, &newest, &c->eb);
+	*enabled = newest.enabled;
+	return e;
+}
+
 enum err cert_update(struct call *c)
 {
 	struct store_device d;
@@ -366,9 +379,12 @@ enum err cert_update(struct call *c)
 
 	if ((e = call_body(c, &cert_object, &b, &given)) != OK || (e = find(c, &d, &cert)) != OK)
 		return e;
-	if (given & BODY_BIT(CERT_csr))
-		return issue(
-		    c, &b, given & BODY_BIT(CERT_enabled) ? b.enabled : cert.enabled, 200, &d);
+	if (given & BODY_BIT(CERT_csr)) {
+		if (!(given & BODY_BIT(CERT_enabled)) &&
+		    (e = as_before(c, &d, &cert, &b.enabled)) != OK)
+			return e;
+		return issue(c, &b, b.enabled, 200, &d);
+	}
 	if (!(given & BODY_BIT(CERT_enabled)))
 		return cert_answer(c, 200, &cert);
 	if (b.enabled && cert.state == STORE_SUPERSEDED)

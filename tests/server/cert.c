@@ -290,6 +290,19 @@ static void switched(struct world *w)
 	a = ask(w, "POST", path(id, "/certs/", cert), "{\"enabled\":true}");
 	ok(a.status == 412 && strstr(a.body, "superseded"), "for good (%s)", a.body);
 	answer_free(&a);
+	a = ask(w, "POST", path(id, "/certs/", cert), body);
+	ok(a.status == 200 && json_is_true(json_object_get(a.json, "enabled")) &&
+	        state_of(w, renewed, &row) == STORE_SUPERSEDED,
+	    "whose answer was lost asks again: what comes is enabled");
+	snprintf(renewed, sizeof(renewed), "%s", text_of(&a, "id"));
+	answer_free(&a);
+	a = ask(w, "POST", path(id, "/certs/", renewed), "{\"enabled\":false}");
+	answer_free(&a);
+	a = ask(w, "POST", path(id, "/certs/", cert), body);
+	ok(a.status == 200 && json_is_false(json_object_get(a.json, "enabled")),
+	    "not when it was switched off meanwhile");
+	snprintf(renewed, sizeof(renewed), "%s", text_of(&a, "id"));
+	answer_free(&a);
 	a = ask(w, "DELETE", path(id, "/certs/", renewed), NULL);
 	ok(a.status == 200 && a.n == 0, "deleted: 200, empty");
 	answer_free(&a);

@@ -154,6 +154,8 @@ enum err thing_again(struct call *c, int status, const uint8_t id[16]) MUST_CHEC
 /* A random UUID (RFC 9562 5.4). */
 enum err call_draw_id(struct call *c, uint8_t id[16]) MUST_CHECK;
 void pass_answer(struct call *c, bool set, const char *suggested, struct json_out *w);
+/* Of what holds a password: as slow to guess as the password. */
+enum err pass_body_hash(struct slice body, const uint8_t salt[16], uint8_t out[32]) MUST_CHECK;
 const char *board_label(const char *type, const char *fqbn);
 
 /* --- what is known of a device's life --- */

@@ -22,15 +22,26 @@ static void job_hook(const struct job *job, const char *when, enum server_step s
 		call_hook(&job->call, when, step);
 }
 
-static enum err request_digest(struct call *c, uint8_t digest[32])
+/*
+ * What a request was, for when it is sent again. The event keeps it for ever, so of a body with a password
+ * it is something that cannot be guessed quickly, and nothing at all when nobody can ask for it.
+ */
+static enum err request_digest(struct call *c, const uint8_t salt[16], uint8_t digest[32])
 {
 	const struct http_request *r = c->x->request;
+	bool secret = c->route->handle == pass_set,
+	     again = !ct_zero(c->request, sizeof(c->request));
+	uint8_t slow[32] = { 0 };
 	const struct slice parts[] = {
 		{ (const uint8_t *)r->method, strlen(r->method) + 1 },
 		{ (const uint8_t *)r->path, strlen(r->path) + 1 },
-		r->body,
+		{ (const uint8_t *)r->query, *r->query ? strlen(r->query) + 1 : 0 },
+		secret ? SLICE(slow) : r->body,
 	};
+	enum err e = secret && again ? pass_body_hash(r->body, salt, slow) : OK;
 
+	if (e != OK)
+		return e;
 	return digest_sha256_parts(c->tools->digest, parts, COUNT(parts), digest);
 }
 
@@ -42,7 +53,7 @@ enum err job_new(struct call *c, enum event_shape shape, int status, struct job 
 	if (!job || (job->out = json_out(ANSWER_EXPECTED)).err != OK ||
 	    !(job->change = store_change_new(c->tenant)) ||
 	    random_bytes(job->event.salt, sizeof(job->event.salt)) != OK ||
-	    request_digest(c, job->event.request) != OK) {
+	    request_digest(c, job->event.salt, job->event.request) != OK) {
 		job_drop(job);
 		return err_set(&c->eb, ERR_MEMORY, "no memory for a change");
 	}
@@ -385,7 +396,7 @@ enum err job_again(struct call *c)
 		return e;
 	if (!found.any || found.err != OK)
 		return call_refuse(c, 500, "event %llu cannot be read", (unsigned long long)seq);
-	if ((e = request_digest(c, digest)) != OK)
+	if ((e = request_digest(c, found.event.salt, digest)) != OK)
 		return e;
 	if (!ct_equal(digest, found.event.request, sizeof(digest)))
 		return call_refuse(c, 409, "Idempotency-Key: was used for another request");

@@ -5,7 +5,7 @@
  * for its length, peer and note | number of steps 1 | steps of 4: step, code, milliseconds 2. Numbers
  * are big endian. The certificate is a serial number, or zeros. SHA-256 of the whole body is the `detail`
  * of a log entry: the salt keeps that from telling anything once the body is deleted. `request` is
- * SHA-256 of method, path and body: the same Idempotency-Key for something else is found out by it.
+ * SHA-256 of method, path, query and body: the same Idempotency-Key for something else is found out by it.
  *
  *	size_t n = event_put(&event, body);
  *	if ((e = event_parse(row.body, &event)) != OK)          // ERR_FORMAT

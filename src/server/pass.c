@@ -53,10 +53,15 @@ static enum err take_password(struct call *c, struct pass_body *b)
 	return e;
 }
 
+enum err pass_body_hash(struct slice body, const uint8_t salt[16], uint8_t out[32])
+{
+	return pbkdf2_sha512(body, (struct slice){ salt, 16 }, ROUNDS, out, 32);
+}
+
 static enum err hash(const struct pass_body *b, const uint8_t salt[16], uint8_t out[32])
 {
-	return pbkdf2_sha512((struct slice){ (const uint8_t *)b->password, strlen(b->password) },
-	    (struct slice){ salt, 16 }, ROUNDS, out, 32);
+	return pass_body_hash(
+	    (struct slice){ (const uint8_t *)b->password, strlen(b->password) }, salt, out);
 }
 
 /* The suggestion is not kept: it counts when it comes back. */

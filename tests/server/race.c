@@ -2,8 +2,13 @@
 #include "tap.h"
 #include "world.h"
 
+#include "event.h"
+#include "sha256.h"
+
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { THREADS = 8, EACH = 12 };
 
@@ -20,6 +25,37 @@ static struct answer keyed(
 
 /* --- the same request again --- */
 
+struct sought {
+	uint8_t digest[32];
+	bool found;
+};
+
+static bool compare_request(void *ctx, const struct store_event *row)
+{
+	struct sought *s = ctx;
+	struct event event;
+
+	s->found |= event_parse(row->body, &event) == OK &&
+	            memcmp(event.request, s->digest, sizeof(s->digest)) == 0;
+	return true;
+}
+
+/* Whether an event has what it takes to try one body after the other, as fast as SHA-256 is. */
+static bool can_be_guessed(struct world *w, const char *target, const char *body)
+{
+	struct sought s = { .found = false };
+	struct sha256 h;
+
+	sha256_init(&h);
+	sha256_update(&h, SLICE("PUT"));
+	sha256_update(&h, (struct slice){ (const uint8_t *)target, strlen(target) + 1 });
+	sha256_update(&h, (struct slice){ (const uint8_t *)body, strlen(body) });
+	sha256_final(&h, s.digest);
+	if (store_event_list(w->store, 1, 1, compare_request, &s, NULL) != OK)
+		abort();
+	return s.found;
+}
+
 static void again(struct world *w)
 {
 	static const char body[] = "{\"type\":\"opta\",\"name\":\"once\"}";
@@ -33,6 +69,7 @@ static void again(struct world *w)
 	ok(a.status == 201 && b.status == 201 && strcmp(a.body, b.body) == 0,
 	    "the same device is answered, none is made (%s)", b.body);
 	ok(count_events(w) == before, "and nothing is written");
+	ok(can_be_guessed(w, "/iot/v2/devices", body), "the event knows the request");
 	snprintf(id, sizeof(id), "%s", text_of(&a, "id"));
 	answer_free(&b);
 	b = keyed(w, "PUT", "/iot/v2/devices", "key-1", "{\"type\":\"giga\"}");
@@ -54,6 +91,20 @@ static void again(struct world *w)
 	a = keyed(w, "PUT", target, "key-3", "{\"password\":\"p4ss\"}");
 	b = keyed(w, "PUT", target, "key-3", "{\"password\":\"p4ss\"}");
 	ok(a.status == 200 && strcmp(a.body, b.body) == 0, "a password (%s)", b.body);
+	answer_free(&a);
+	answer_free(&b);
+	a = keyed(w, "PUT", target, "key-3", "{\"password\":\"passw0rd\"}");
+	ok(a.status == 409, "another password is another request (%d)", a.status);
+	answer_free(&a);
+	a = ask(w, "PUT", target, "{\"password\":\"p4ss\"}");
+	ok(a.status == 200 && !can_be_guessed(w, target, "{\"password\":\"p4ss\"}"),
+	    "no event helps to guess it");
+	answer_free(&a);
+	snprintf(target, sizeof(target), "/iot/v2/devices/%s", id);
+	a = keyed(w, "DELETE", target, "key-5", "");
+	strcat(target, "?force=true");
+	b = keyed(w, "DELETE", target, "key-5", "");
+	ok(a.status == 200 && b.status == 409, "for good is not the same (%s)", b.body);
 	answer_free(&a);
 	answer_free(&b);
 	snprintf(target, sizeof(target), "/iot/v2/devices/%s?force=true", id);

@@ -161,13 +161,11 @@ static void on_connect(struct mosquitto *client, void *ctx, int code)
 
 	in->refused = code;
 	if (code == 0)
-		(void)mosquitto_subscribe_multiple(
-		    client, NULL, COUNT(topics), topics, 0, 0, NULL);
+		(void)mosquitto_subscribe_multiple(client, NULL, COUNT(topics), topics, 0, 0, NULL);
 }
 
 /* Connected is said when the broker carries: what a board publishes before that is not heard. */
-static void on_subscribe(
-    struct mosquitto *client, void *ctx, int id, int count, const int *granted)
+static void on_subscribe(struct mosquitto *client, void *ctx, int id, int count, const int *granted)
 {
 	struct inbox *in = ctx;
 

@@ -156,8 +156,9 @@ static void on_message(struct mosquitto *client, void *ctx, const struct mosquit
 static void on_connect(struct mosquitto *client, void *ctx, int code)
 {
 	struct inbox *in = ctx;
-
-	static char *const topics[] = { "/a/d/+/c/up", "/a/t/+/e/o" };
+	char devices[] = "/a/d/+/c/up",
+	     things[] = "/a/t/+/e/o"; /* not const: as libmosquitto has it */
+	char *const topics[] = { devices, things };
 
 	in->refused = code;
 	if (code == 0)

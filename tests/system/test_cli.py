@@ -309,11 +309,16 @@ class Completion(CliTest):
     def test_bash(self):
         (self.folder / "somefile").touch()
         (self.folder / "somefolder").mkdir()
-        of_element = {name.split()[1] for name in self.commands() if name.startswith("element ")}
-        self.assertIn("emulate", of_element)
+        firsts = {name.split()[0] for name in self.commands()}
+        self.assertIn("version", firsts)
         for words, offered in (
             (["imprint", "bo"], {"board"}),
-            (["imprint", "element", ""], of_element),
+            (["imprint", "device", "re"], {"revoke"}),
+            (["imprint", ""], firsts),
+            (["imprint", "completion", ""], {"bash", "zsh", "fish"}),
+            (["imprint", "help", ""], firsts | {"exit", "man"}),
+            *((["imprint", group, ""], {name.split()[1] for name in self.commands() if name.startswith(group + " ")})
+                for group in ("board", "broker", "device", "element", "mqtt")), # some are of several tables
             (["imprint", "board", "--tim"], {"--timing", "--timeout"}),
             (["imprint", "board", "a", "--timing", ""], {"instant", "typical", "max"}),
             (["imprint", "board", "a", "--sketch", "t"], {"today"}),
@@ -325,7 +330,7 @@ class Completion(CliTest):
         ):
             with self.subTest(words):
                 got = self.bash(*words)
-                if words[-1] == "" and "element" in words[1]:
+                if len(words) == 3 and words[-1] == "":
                     got = {word for word in got if not word.startswith("-")}
                 self.assertEqual(got, offered)
 

@@ -32,23 +32,58 @@ static void choices_print(const char *list)
 		putchar(*list == '|' ? ' ' : *list);
 }
 
-/* Calls print once for each first word of the command names; tables are grouped by it. */
-static void each_first_word(const struct cli_program *p,
-    void (*print)(const struct cli_program *p, const char *word, const struct cli_command *table))
+/* Whether the argument is one of a few words: "bash|zsh|fish". */
+static bool has_choices(const struct cli_command *c)
 {
-	for (const struct cli_command *const *t = p->tables; *t != NULL; t++) {
-		char word[32];
-
-		snprintf(word, sizeof(word), "%.*s", (int)strcspn((*t)->name, " "), (*t)->name);
-		print(p, word, *t);
-	}
+	return c->args != NULL && strspn(c->args, "abcdefghijklmnopqrstuvwxyz|") == strlen(c->args);
 }
 
-static void word_print(
-    const struct cli_program *p, const char *word, const struct cli_command *table)
+typedef void word_visitor(const struct cli_program *p, const char *word);
+
+struct first_word {
+	const struct cli_program *program;
+	word_visitor *print;
+	const struct cli_command *first; /* the first command with the word that is looked for */
+	const char *word;
+};
+
+static bool begins_with(const struct cli_command *c, const char *word)
+{
+	return strcmp(c->name, word) == 0 || cli_in_group(c, word);
+}
+
+static void first_word_find(void *ctx, const struct cli_command *c)
+{
+	struct first_word *f = ctx;
+
+	if (f->first == NULL && begins_with(c, f->word))
+		f->first = c;
+}
+
+static void first_word_visit(void *ctx, const struct cli_command *c)
+{
+	struct first_word *f = ctx;
+	char word[32];
+
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(c->name, " "), c->name);
+	f->word = word;
+	f->first = NULL;
+	cli_each_command(f->program, first_word_find, f);
+	if (f->first == c)
+		f->print(f->program, word);
+}
+
+/* Calls print once for each first word of the command names; a group may be made of several tables. */
+static void each_first_word(const struct cli_program *p, word_visitor *print)
+{
+	struct first_word f = { .program = p, .print = print };
+
+	cli_each_command(p, first_word_visit, &f);
+}
+
+static void word_print(const struct cli_program *p, const char *word)
 {
 	(void)p;
-	(void)table;
 	printf(" %s", word);
 }
 
@@ -102,28 +137,37 @@ static void sh_pair(void *ctx, const struct cli_command *c)
 		printf("\t\"%s\") command=\"%s\" ;;\n", c->name, c->name);
 }
 
-/* The verbs of a group stand after its name. */
-static void sh_verbs(const struct cli_program *p, const char *word, const struct cli_command *table)
-{
-	bool group = false;
+/* What stands behind a first word: the verbs of a group, or its one argument when that is one of few words. */
+struct second {
+	const struct cli_program *program;
+	const char *word;
+	bool any;
+};
 
-	for (const struct cli_command *c = table; c->name != NULL; c++) {
-		if (!cli_in_group(c, word))
-			continue;
-		if (!group)
-			printf("\t\t_%s_offer", p->name);
-		printf(" %s", c->name + strlen(word) + 1);
-		group = true;
-	}
-	if (group)
-		putchar('\n');
+static void sh_second(void *ctx, const struct cli_command *c)
+{
+	struct second *s = ctx;
+	bool verb = cli_in_group(c, s->word);
+
+	if (!verb && (strcmp(c->name, s->word) != 0 || !has_choices(c)))
+		return;
+	if (!s->any)
+		printf("\t\"3 %s\") _%s_offer", s->word, s->program->name);
+	s->any = true;
+	putchar(' ');
+	if (verb)
+		printf("%s", c->name + strlen(s->word) + 1);
+	else
+		choices_print(c->args);
 }
 
-static void sh_group(const struct cli_program *p, const char *word, const struct cli_command *table)
+static void sh_group(const struct cli_program *p, const char *word)
 {
-	printf("\t\"3 %s\")\n", word);
-	sh_verbs(p, word, table);
-	printf("\t\t: ;;\n");
+	struct second s = { p, word, false };
+
+	cli_each_command(p, sh_second, &s);
+	if (s.any)
+		printf(" ;;\n");
 }
 
 static void sh_body(const struct cli_program *p)
@@ -150,7 +194,9 @@ static void sh_body(const struct cli_program *p)
 	if (!p->alone) {
 		printf("\tcase \"$1 $2\" in\n");
 		each_first_word(p, sh_group);
-		printf("\tesac\n");
+		printf("\t\"3 help\") _%s_offer", p->name);
+		each_first_word(p, word_print);
+		printf(" exit man ;;\n\tesac\n");
 	}
 	printf("\tcase \"$command\" in\n");
 	cli_each_command(p, sh_command, &visit);
@@ -235,6 +281,17 @@ static void fish_option(
 	putchar('\n');
 }
 
+/* The one argument of a command, when it is one of few words. */
+static void fish_choices(const struct cli_program *p, const struct cli_command *c)
+{
+	if (!has_choices(c))
+		return;
+	fish_condition(p, c->name);
+	printf(" -fa '");
+	choices_print(c->args);
+	printf("'\n");
+}
+
 static void fish_command(void *ctx, const struct cli_command *c)
 {
 	const struct cli_program *p = ((const struct visit *)ctx)->program;
@@ -249,15 +306,14 @@ static void fish_command(void *ctx, const struct cli_command *c)
 			    verb + 1);
 		fish_quoted(c->summary);
 		putchar('\n');
+		fish_choices(p, c);
 	}
 	each_option(p, c, fish_option);
 }
 
 /* A group without a command of its own name still completes as a first word. */
-static void fish_group(
-    const struct cli_program *p, const char *word, const struct cli_command *table)
+static void fish_group(const struct cli_program *p, const char *word)
 {
-	(void)table;
 	if (cli_command_find(p, word) == NULL)
 		printf("complete -c %s -n __fish_use_subcommand -fa %s\n", p->name, word);
 }
@@ -275,6 +331,9 @@ static void fish(const struct cli_program *p)
 		       "end\n",
 		    p->name);
 		each_first_word(p, fish_group);
+		printf("complete -c %s -n '__%s_is help' -fa '", p->name, p->name);
+		each_first_word(p, word_print);
+		printf(" exit man'\n");
 	}
 	cli_each_command(p, fish_command, &visit);
 }

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,9 +42,9 @@ static double seconds(void)
 
 static size_t width(void)
 {
-	struct winsize w;
+	size_t columns = cli_columns(stderr);
 
-	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col - 1u : 79;
+	return columns > 20 ? columns - 1 : 79;
 }
 
 static void erase(const struct show *s)
@@ -79,7 +78,7 @@ static void line(const struct show *s)
 	    s->handshake_rate, (unsigned long long)c->refused, (unsigned long long)c->lost,
 	    messages, s->message_rate, c->reason[0] == '\0' ? "" : "; last ", c->reason);
 	if (s->live)
-		fprintf(stderr, "\r\033[K%.*s", (int)width(), text);
+		fprintf(stderr, "\r\033[K%.*s", (int)cli_fit(text, width()), text);
 	else
 		cli_say(s->cli, "%s", text);
 }
@@ -147,7 +146,7 @@ static enum err broker_find(const struct cli *cli, struct where *w, struct errbu
 		snprintf(w->broker, sizeof(w->broker), "%s:%u", up->host, up->broker_port);
 	else
 		e = err_set(eb, ERR_NOT_FOUND,
-		    "no broker is known: run `imprint up`, or give --broker HOST:PORT");
+		    "no broker is known: run `%s up`, or give --broker HOST:PORT", cli->called);
 	free(up);
 	return e;
 }

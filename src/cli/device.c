@@ -8,8 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 static const struct cli_option list_options[] = {
 	REMOTE_OPTIONS,
@@ -160,28 +158,18 @@ static void cell(const struct cloud_device *d, enum column column, char out[CELL
 		snprintf(out, CELL_MAX, "%s", texts[column]);
 }
 
-/* 0: nobody looks at it, so nothing is cut. */
-static size_t terminal_width(void)
+/* Writes at most `room` columns of the text, and returns how many; what is cut shows it. */
+static size_t put(const char *text, size_t room)
 {
-	struct winsize size;
+	size_t n = cli_width(text);
 
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
-		return 0;
-	return size.ws_col;
-}
-
-/* Writes at most `room` columns of the text; 0: all of it. */
-static void put(const char *text, size_t room)
-{
-	size_t n = 0;
-
-	if (room == 0 || cli_width(text) <= room) {
+	if (n <= room) {
 		fputs(text, stdout);
-		return;
+		return n;
 	}
-	for (size_t seen = 0; text[n] && seen < room; n++)
-		seen += (text[n + 1] & 0xc0) != 0x80;
-	printf("%.*s", (int)n, text);
+	printf("%.*s%.*s", (int)cli_fit(text, room > 3 ? room - 3 : 0), text,
+	    (int)(room < 3 ? room : 3), "...");
+	return room;
 }
 
 static enum cli_ink ink_of(const struct cloud_device *d)
@@ -189,35 +177,52 @@ static enum cli_ink ink_of(const struct cloud_device *d)
 	return strcmp(d->status, "ONLINE") == 0 ? CLI_GREEN : CLI_DIM;
 }
 
-/* The last column takes what the terminal has left, if that is something. */
+/* d NULL: the heads. Columns of no width are left out, and blanks behind the last word too. */
 static void row_print(
     const struct cli *cli, const struct cloud_device *d, const size_t wide[COLUMNS])
 {
-	size_t terminal = terminal_width(), used = 0;
 	char text[CELL_MAX];
+	int blanks = 0;
 
 	for (enum column c = 0; c < COLUMNS; c++) {
-		if (c == TAGS && terminal > 0 && terminal <= used)
-			break;
+		bool inked = c == STATUS && d;
+
+		if (wide[c] == 0)
+			continue;
 		if (d)
 			cell(d, c, text);
 		else
 			snprintf(text, sizeof(text), "%s", heads[c]);
-		if (c == STATUS && d)
-			fputs(cli_ink(cli, stdout, ink_of(d)), stdout);
-		put(text, c == TAGS && terminal > 0 ? terminal - used : 0);
-		if (c == STATUS && d)
-			fputs(cli_ink(cli, stdout, CLI_PLAIN), stdout);
-		if (c + 1 < TAGS || (c + 1 == TAGS && (!d || d->n_tags > 0)))
-			printf("%*s", (int)(wide[c] - cli_width(text) + 2), "");
-		used += wide[c] + 2;
+		if (text[0])
+			printf("%*s", blanks, "");
+		blanks = text[0] ? 2 : blanks + 2;
+		fputs(inked ? cli_ink(cli, stdout, ink_of(d)) : "", stdout);
+		blanks += (int)(wide[c] - put(text, wide[c]));
+		fputs(inked ? cli_ink(cli, stdout, CLI_PLAIN) : "", stdout);
 	}
 	putchar('\n');
 }
 
+/* A terminal shows what it has room for, the most important first; the id is never cut. */
+static void fit(size_t wide[COLUMNS], size_t terminal)
+{
+	static const enum column order[] = { ID, STATUS, NAME, SEEN, TYPE, TAGS };
+	size_t left = terminal;
+
+	for (size_t i = 0; i < COUNT(order); i++) {
+		enum column c = order[i];
+		size_t between = i > 0 ? 2 : 0, room = left > between ? left - between : 0;
+
+		left = room > wide[c] ? room - wide[c] : 0;
+		if (c == ID || wide[c] <= room)
+			continue;
+		wide[c] = (c == NAME || c == TAGS) && room >= strlen(heads[c]) ? room : 0;
+	}
+}
+
 static void table_print(const struct cli *cli, const struct cloud_devices *list)
 {
-	size_t wide[COLUMNS];
+	size_t wide[COLUMNS], terminal = cli_columns(stdout);
 	char text[CELL_MAX];
 
 	for (enum column c = 0; c < COLUMNS; c++) {
@@ -228,6 +233,8 @@ static void table_print(const struct cli *cli, const struct cloud_devices *list)
 				wide[c] = cli_width(text);
 		}
 	}
+	if (terminal > 0) /* else nobody looks at it, so nothing is cut */
+		fit(wide, terminal);
 	row_print(cli, NULL, wide);
 	for (size_t i = 0; i < list->n; i++)
 		row_print(cli, &list->at[i], wide);
@@ -587,7 +594,9 @@ const struct cli_command device_commands[] = {
 	    .about = "A device is a record at the server; a board becomes one by `imprint "
 	             "provision`. ONLINE is what the brokers say, or, while none speaks to the "
 	             "server, that a message came at most 90 seconds ago; a board's own word does "
-	             "not count.",
+	             "not count.\n\n"
+	             "On a terminal that is too narrow for all columns the less important ones are "
+	             "left out; elsewhere nothing is.",
 	    .options = list_options,
 	    .run = list },
 	{ .name = "device show",

@@ -48,9 +48,9 @@ static double milli(double seconds)
 
 static size_t width(void)
 {
-	struct winsize w;
+	size_t columns = cli_columns(stderr);
 
-	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col - 1u : 79;
+	return columns > 20 ? columns - 1 : 79;
 }
 
 static size_t height(void)
@@ -71,7 +71,9 @@ static void erase(struct steps *s)
 /* Never wider than the terminal: a wrapped line would be counted as one. */
 static void draw_line(struct steps *s, const char *line, size_t n, size_t columns)
 {
-	fprintf(stderr, "%.*s\n", (int)(n < columns ? n : columns), line);
+	size_t fits = cli_fit(line, columns);
+
+	fprintf(stderr, "%.*s\n", (int)(n < fits ? n : fits), line);
 	s->drawn++;
 }
 

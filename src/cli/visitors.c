@@ -9,7 +9,8 @@
 
 #define LINES_A_SECOND 20
 #define TABLE_ROWS 12
-#define TABLE_MAX 4096
+#define TABLE_MAX 8192
+#define ROW_MAX 400 /* bytes */
 
 enum is { GONE, HERE, LOST };
 
@@ -82,29 +83,66 @@ static void say(struct visitors *all, const struct row *r, enum cli_ink ink, con
 		all->unsaid++;
 }
 
-/* The table of who is here, in the order in which they first came. */
+#define NAME_LEAST 16
+#define NAME_MOST 40
+#define ID_AND_SINCE 60 /* columns, with those between */
+
+/* The name, cut where it is too long; blanks fill the rest of its column. */
+static size_t name_put(char *text, size_t cap, const char *name, size_t wide)
+{
+	size_t n = cli_fit(name, wide), fits = cli_width(name);
+
+	return (size_t)snprintf(
+	    text, cap, "%.*s%*s  ", (int)n, name, (int)(fits < wide ? wide - fits : 0), "");
+}
+
+static size_t wider(size_t wide, const char *text)
+{
+	return cli_width(text) > wide ? cli_width(text) : wide;
+}
+
+/*
+ * The table of who is here, in the order in which they first came. The id is what the name may be too
+ * short for, so it is never cut; where they come from is left out when a terminal has no room for it.
+ */
 static void table(struct visitors *all)
 {
-	char text[TABLE_MAX];
-	size_t n, shown = 0;
+	size_t columns = cli_columns(stderr), most = NAME_MOST, n = 1, shown = 0;
+	size_t wide = strlen("ONLINE"), from = strlen("FROM");
+	char text[TABLE_MAX] = "\n";
 
 	if (!all->shows)
 		return;
-	n = (size_t)snprintf(text, sizeof(text),
-	    all->here ? "\n%-16s %-20s  %-15s  %s\n" : "\nno board is connected\n", "CONNECTED",
-	    "SINCE", "FROM", "DEVICE");
-	for (size_t i = 0; i < all->n && shown < TABLE_ROWS && n < sizeof(text); i++) {
+	if (all->here == 0) {
+		steps_table(all->steps, "\nno board is connected\n");
+		return;
+	}
+	for (size_t i = 0; i < all->n; i++) {
+		wide = all->rows[i].is == HERE ? wider(wide, all->rows[i].name) : wide;
+		from = all->rows[i].is == HERE ? wider(from, all->rows[i].address) : from;
+	}
+	if (columns > 0 && columns < ID_AND_SINCE + NAME_MOST + 1)
+		most =
+		    columns > ID_AND_SINCE + NAME_LEAST ? columns - ID_AND_SINCE - 1 : NAME_LEAST;
+	wide = wide < most ? wide : most;
+	if (columns > 0 && wide + ID_AND_SINCE + 2 + from >= columns)
+		from = 0;
+	n += name_put(text + n, sizeof(text) - n, "ONLINE", wide);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "%-36s  %-20s%s\n", "DEVICE", "SINCE",
+	    from ? "  FROM" : "");
+	for (size_t i = 0; i < all->n && shown < TABLE_ROWS && n + ROW_MAX < sizeof(text); i++) {
 		const struct row *r = &all->rows[i];
 		char id[UUID_TEXT + 1] = "";
 
 		if (r->is != HERE)
 			continue;
 		uuid_text(r->id, id);
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%-16.40s %-20s  %-15s  %s\n",
-		    r->name, r->since, r->address, id);
+		n += name_put(text + n, sizeof(text) - n, r->name, wide);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s  %-20s%s%s\n", id, r->since,
+		    from ? "  " : "", from ? r->address : "");
 		shown++;
 	}
-	if (shown < all->here && n < sizeof(text))
+	if (shown < all->here)
 		snprintf(text + n, sizeof(text) - n, "and %zu more\n", all->here - shown);
 	steps_table(all->steps, text);
 }

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import sqlite3
 import struct
 import subprocess
@@ -152,9 +153,16 @@ class Table(DeviceTest):
         self.assertIn("\033[2mUNKNOWN\033[0m", shown)
         for line in shown.replace("\033[2m", "").replace("\033[0m", "").splitlines():
             self.assertLessEqual(len(line), 130, shown)
-        narrow = self.on_terminal(80, "device", "list").splitlines()
-        self.assertRegex(narrow[0], "LAST SEEN *$")
-        self.assertNotIn("room", "".join(narrow))
+        self.assertEqual(shown.count("room=kkk"), 1)
+        ids = [d["id"] for d in self.listed()]
+        for columns, heads in ((110, "NAME ID TYPE STATUS LAST SEEN TAGS"), (80, "NAME ID STATUS LAST SEEN"), (60, "NAME ID STATUS"),
+                (46, "ID STATUS"), (20, "ID")):
+            lines = re.sub(r"\033\[\d*m", "", self.on_terminal(columns, "device", "list")).splitlines()
+            self.assertEqual(" ".join(lines[0].split()), heads)
+            self.assertLessEqual(max(map(len, lines)), max(columns, 36), lines)
+            self.assertEqual([line for line in lines if line != line.rstrip()], [])
+            self.assertTrue(all(id in line for id, line in zip(ids, lines[1:], strict=True)), lines)
+        self.assertIn("Küche im e...  ", self.on_terminal(60, "device", "list"))
 
 
 class Provision(DeviceTest):

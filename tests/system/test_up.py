@@ -13,6 +13,7 @@ import socket
 import ssl
 import stat
 import subprocess
+import termios
 import time
 import unittest
 from pathlib import Path
@@ -405,6 +406,7 @@ class Up(harness.SystemTest):
     def test_terminal_table(self):
         """Who is connected stands below the lines; who goes leaves it."""
         main, other = pty.openpty()
+        termios.tcsetwinsize(other, (24, 80))
         env = {**self.env, "TERM": "xterm"}
         run = subprocess.Popen([harness.program("imprint"), "up", "--name", "b", *LIMIT], env=env, cwd=self.folder,
             stdin=other, stdout=other, stderr=other, start_new_session=True)
@@ -420,10 +422,10 @@ class Up(harness.SystemTest):
                 self.assertTrue(select.select([main], [], [], 60)[0], said)
                 said += os.read(main, 65536)
 
-        shows(r"^CONNECTED +SINCE +FROM +DEVICE\nb +\S+Z +127.0.0.1 +[0-9a-f-]{8,}\n$") # as much as fits
+        shows(rf"^ONLINE +DEVICE +SINCE +FROM\nb +{UUID}  \S+Z  127\.0\.0\.1\n$")
         self.change("disable", "b")
         shows(r"^b +OFFLINE +\S+  disabled: [^\n]*\n(.*\n)*\nno board is connected\n$")
-        self.assertNotIn("CONNECTED", "\n".join(self.screen(said.decode())))
+        self.assertNotIn("DEVICE", "\n".join(self.screen(said.decode())))
         run.send_signal(signal.SIGTERM)
         with contextlib.suppress(OSError):
             while part := os.read(main, 65536):

@@ -130,6 +130,10 @@ enum cli_ink { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GREEN, CLI_YELLOW, CLI_RED };
 const char *cli_ink(const struct cli *cli, FILE *stream, enum cli_ink ink);
 /* Columns on a terminal: code points, which is right for what names are made of nearly always. */
 size_t cli_width(const char *text);
+/* Columns of the terminal behind a stream; 0: it is none, or nobody knows. */
+size_t cli_columns(FILE *stream);
+/* How many bytes of the text fill at most so many columns; never a part of a character. */
+size_t cli_fit(const char *text, size_t columns);
 
 /*
  * Asks a yes/no question on the terminal. OK for yes or --yes; ERR_DENIED for anything else, and

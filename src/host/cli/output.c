@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "cli.h"
 
@@ -40,6 +41,24 @@ size_t cli_width(const char *text)
 
 	for (; *text; text++)
 		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+size_t cli_columns(FILE *stream)
+{
+	struct winsize size;
+
+	return isatty(fileno(stream)) && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col
+	                                                                               : 0;
+}
+
+size_t cli_fit(const char *text, size_t columns)
+{
+	size_t n = 0;
+
+	for (size_t seen = 0; text[n] != '\0'; n++)
+		if ((text[n] & 0xc0) != 0x80 && seen++ == columns)
+			break;
 	return n;
 }
 

@@ -294,9 +294,10 @@ static void check_serial(struct doctor *d)
 	if (n == 0 && !in_group("dialout"))
 		found(d, NOTE, "serial ports", DIALOUT,
 		    "no board is plugged in, and you could not use one");
-	else if (n == usable)
-		found(d, FINE, "serial ports", "", "%zu%s", n,
-		    n ? ", `imprint ports` lists them" : ": no board is plugged in");
+	else if (n > 0 && n == usable)
+		found(d, FINE, "serial ports", "", "%zu; `%s ports` lists them", n, d->cli->called);
+	else if (n == 0)
+		found(d, FINE, "serial ports", "", "none: no board is plugged in");
 	free(list);
 }
 
@@ -329,11 +330,12 @@ static void check_server(struct doctor *d)
 	struct cloud *cloud = NULL;
 	struct errbuf eb = { "" };
 	enum err e = remote_credentials(d->cli, &c, &eb);
+	char up[FOLDER_PATH_MAX + 64];
 
 	if (e != OK) {
+		snprintf(up, sizeof(up), "run `%s up`, which makes them", d->cli->called);
 		found(d, e == ERR_NOT_FOUND ? NOTE : MISSING, "credentials",
-		    e == ERR_NOT_FOUND ? "run `imprint up`, which makes them"
-		                       : "mend the file, or name another with --credentials",
+		    e == ERR_NOT_FOUND ? up : "mend the file, or name another with --credentials",
 		    "%s", e == ERR_NOT_FOUND ? "none, so no server is known" : eb.text);
 		return;
 	}
@@ -342,11 +344,11 @@ static void check_server(struct doctor *d)
 		e = cloud_sign_in(cloud, &eb);
 	if (e == OK)
 		found(d, FINE, "server", "", "%s is ready, and knows us", c.server);
-	else
+	snprintf(up, sizeof(up), "start it: `%s up`", d->cli->called);
+	if (e != OK)
 		found(d, NOTE, "server",
-		    e == ERR_DENIED ? "use the credentials that this server made"
-		                    : "start it: `imprint up`",
-		    "%s", eb.text);
+		    e == ERR_DENIED ? "use the credentials that this server made" : up, "%s",
+		    eb.text);
 	cloud_free(cloud);
 	wipe(&c, sizeof(c));
 }

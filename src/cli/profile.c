@@ -216,16 +216,16 @@ enum err element_lock(struct cli *cli, struct errbuf *eb)
 
 	if (!cli_on(cli, "dry-run"))
 		return err_set(eb, ERR_ARG,
-		    "locking is for ever and happens in the course of `imprint provision`; say "
-		    "--dry-run to see "
-		    "what it would do");
+		    "locking is for ever and happens in the course of `%s provision`; say "
+		    "--dry-run to see what it would do",
+		    cli->called);
 	if ((e = look(cli, profile ? profile : se_profile_arduino.name, &v, eb)) != OK)
 		goto out;
 	if (v.locks.config && v.n > 0)
 		e = err_set(eb, ERR_CONFLICT,
 		    "%s: the configuration is locked for ever and %zu bytes of it are unlike %s; "
-		    "`imprint element diff` shows them",
-		    v.chip->where, v.n, v.profile->name);
+		    "`%s element diff` shows them",
+		    v.chip->where, v.n, v.profile->name, cli->called);
 	else
 		e = print_plan(cli, &v, eb);
 out:

@@ -194,8 +194,9 @@ static enum err server_open(struct provision *p, struct errbuf *eb)
 
 	if (e == ERR_NOT_FOUND && !cli_text(cli, "credentials"))
 		return err_set(eb, e,
-		    "no server is known: run `imprint up`, or give --credentials FILE; --local "
-		    "signs with the authority of this computer");
+		    "no server is known: run `%s up`, or give --credentials FILE; --local "
+		    "signs with the authority of this computer",
+		    cli->called);
 	if (e == OK && cli_number(cli, "years") != 31)
 		return err_set(eb, ERR_ARG, "--years: a server signs for 31; others with --local");
 	p->from_cloud.cloud = p->cloud;
@@ -351,10 +352,11 @@ static enum err provision(struct cli *cli, struct errbuf *eb)
 
 	if (cli_on(cli, "list-steps"))
 		e = steps_print(cli, eb);
-	else if (!port || !p.name)
-		e = err_set(eb, ERR_ARG, "%s",
-		    port ? "--name is missing: what the board is to be called"
-		         : "--port is missing; `imprint ports` lists what there is");
+	else if (!port)
+		e = err_set(
+		    eb, ERR_ARG, "--port is missing; `%s ports` lists what there is", cli->called);
+	else if (!p.name)
+		e = err_set(eb, ERR_ARG, "--name is missing: what the board is to be called");
 	else if ((e = port_find(&p, port, eb)) == OK && (e = issuer_open(&p, eb)) == OK &&
 	         (e = local_records(cli, p.records, eb)) == OK && (e = network(&p, eb)) == OK)
 		e = provision_run(&p, eb);

@@ -7,7 +7,8 @@ enum err remote_credentials(const struct cli *cli, struct credentials *out, stru
 	char state[FOLDER_PATH_MAX];
 	struct credentials_where where = { .server = cli_text(cli, "server"),
 		.file = cli_text(cli, "credentials"),
-		.state = state };
+		.state = state,
+		.called = cli->called };
 	enum err e;
 
 	if ((e = folder_state(cli_text(cli, "state"), state, eb)) != OK)

@@ -7,8 +7,6 @@
 #include <string.h>
 
 #define UP_SIZE_MAX (1u << 20)
-#define ADVICE "run `imprint up`, or give --server and --credentials"
-
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define HOST_CHARS ALNUM ".-"
 #define HOST_MAX 253
@@ -252,7 +250,11 @@ static enum err load_first(
 		return e;
 	if ((e = load(own, out, eb)) == ERR_NOT_FOUND && where->state)
 		e = load_of_up(where->state, out, eb);
-	return e == ERR_NOT_FOUND ? err_set(eb, e, "no server: there is no %s; " ADVICE, own) : e;
+	if (e != ERR_NOT_FOUND)
+		return e;
+	return err_set(eb, e,
+	    "no server: there is no %s; run `%s up`, or give --server and --credentials", own,
+	    where->called ? where->called : "imprint");
 }
 
 enum err credentials_find(

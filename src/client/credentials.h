@@ -41,6 +41,7 @@ struct credentials_where {
 	const char *server; /* named by flag or environment; NULL: the file's */
 	const char *file;   /* the same */
 	const char *state;  /* folder with up.json */
+	const char *called; /* our program, in advice; NULL: imprint */
 };
 
 /*

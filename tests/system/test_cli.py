@@ -106,7 +106,7 @@ class Usage(CliTest):
         self.usage(["element", "inof"], "did you mean 'element info'?")
         self.usage(["board", "list", "extra"], "unexpected argument 'extra'")
         self.usage(["board"], "an argument is missing: NAME")
-        self.usage(["frobnicate"], "`imprint help` lists them")
+        self.usage(["frobnicate"], f"`{harness.program('imprint')} help` lists them")
         self.usage(["help", "prov"], "did you mean 'provision'?")
         self.usage(["help", "x" * 300], "unknown command")
 
@@ -115,6 +115,9 @@ class Usage(CliTest):
         self.usage(["board", "--frobnicate", "a"], "unknown option --frobnicate of imprint board")
         self.usage(["board", "list", "--timing", "max"], "unknown option --timing of imprint board list")
         self.usage(["-x", "board", "list"], "unknown option -x")
+        self.usage(["--stat", "folder", "up"], "unknown option --stat; did you mean --state?")
+        self.usage(["--frobnicate", "folder", "up"], "unknown option --frobnicate")
+        self.usage(["frobnicate", "--stat"], "unknown command 'frobnicate'; ")
         self.usage(["board", "a", "--timing"], "--timing needs a value: instant|typical|max")
         self.usage(["board", "a", "--timing", "slow"], "--timing: 'slow' is not one of instant|typical|max")
         self.usage(["board", "a", "--timing="], "--timing: '' is not one of")

@@ -10,6 +10,7 @@ import warnings
 
 import boards
 import cloud_server
+import harness
 
 
 class ApiTest(boards.BoardTest):
@@ -106,7 +107,7 @@ class Provision(ApiTest):
         moved = cloud.write_credentials(self.folder / "elsewhere.json", server="https://localhost:1")
         (self.config / "credentials.json").unlink()
         self.board("kitchen")
-        self.fails(self.via_api("kitchen"), 3, "no server is known: run `imprint up`")
+        self.fails(self.via_api("kitchen"), 3, f"no server is known: run `{harness.program('imprint')} up`")
         self.done(cloud, "kitchen", self.via_api("kitchen", "--server", cloud.url + "/", "--credentials", moved))
         self.done(cloud, "kitchen", self.via_api("kitchen", env={"IMPRINT_SERVER": cloud.url, "IMPRINT_CREDENTIALS": str(moved)}))
         up = self.state / "up.json"

@@ -55,7 +55,7 @@ class Doctor(harness.SystemTest):
         self.assertNotIn("server", found)
         text = self.run_program("imprint", "doctor").stdout
         self.assertRegex(text, r"(?m)^ok +imprintd +imprintd \d")
-        self.assertRegex(text, r"(?m)^note +credentials +none.*\n +-> run `imprint up`")
+        self.assertRegex(text, r"(?m)^note +credentials +none.*\n +-> run `\S+/imprint up`")
         self.assertFalse(list(self.state.iterdir()), "it changes nothing")
 
     def test_program_is_missing(self):

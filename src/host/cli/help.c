@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 #include "cli.h"
+#include "folder.h"
 
 #define HELP_MAX 400
 #define CHOICES_MAX 48 /* longer, they stand in the help text, where lines can break */
@@ -306,7 +307,7 @@ void cli_man(const struct cli_program *program, FILE *to)
 static enum err help(struct cli *cli, struct errbuf *eb)
 {
 	struct cli about;
-	char program[] = "", flag[] = "--help", words[2][32] = { "", "" };
+	char program[FOLDER_PATH_MAX], flag[] = "--help", words[2][32] = { "", "" };
 	char *argv[] = { program, flag, words[0], words[1], NULL };
 	enum err e;
 
@@ -318,6 +319,7 @@ static enum err help(struct cli *cli, struct errbuf *eb)
 		cli_man(cli->program, stdout);
 		return OK;
 	}
+	snprintf(program, sizeof(program), "%s", cli->called);
 	for (unsigned i = 0; i < cli->n_args; i++)
 		snprintf(words[i], sizeof(words[i]), "%s", cli->args[i]);
 	/* The parser finds the command, or says what is near. */

@@ -291,24 +291,25 @@ static void known_try(void *ctx, const struct cli_command *command)
 		                     : find_long(command->options, k->name, k->n);
 }
 
-/*
- * True when this word is an option whose value is the next word. The command is not known yet, so
- * all tables are asked: an option takes a value in every command or in none.
- */
-static bool takes_next(const struct cli *cli, const char *word)
+/* The command is not known yet, so all tables are asked; NULL: none has it. */
+static const struct cli_option *option_anywhere(const struct cli *cli, const char *word)
 {
 	struct known k = { word + 2, strcspn(word + 2, "="), word[1] == '-' ? '\0' : word[1],
 		NULL };
 
-	if (word[1] == '-' && strchr(word, '=') != NULL)
-		return false;
-	if (word[1] != '-' && word[2] != '\0')
-		return false;
 	k.found = k.letter ? find_letter(cli->program->globals, k.letter)
 	                   : find_long(cli->program->globals, k.name, k.n);
 	if (k.found == NULL)
 		cli_each_command(cli->program, known_try, &k);
-	return k.found != NULL && k.found->kind != CLI_SWITCH;
+	return k.found;
+}
+
+/* Whether the option's value is the next word: an option takes one in every command or in none. */
+static bool takes_next(const struct cli_option *o, const char *word)
+{
+	if (word[1] == '-' ? strchr(word, '=') != NULL : word[2] != '\0')
+		return false;
+	return o != NULL && o->kind != CLI_SWITCH;
 }
 
 static bool is_option(const char *word)
@@ -316,32 +317,40 @@ static bool is_option(const char *word)
 	return word[0] == '-' && word[1] != '\0';
 }
 
-/* The first `cap` words that are neither options nor their values. */
-static unsigned words(const struct cli *cli, int argc, char **argv, const char **out, unsigned cap)
+/*
+ * The first `cap` words that are neither options nor their values. *strange: an option before the first that
+ * no command has, whose value may have been taken for it.
+ */
+static unsigned words(const struct cli *cli, int argc, char **argv, const char **out, unsigned cap,
+    const char **strange)
 {
 	unsigned n = 0;
 
 	for (int i = 1; i < argc && n < cap; i++) {
+		const struct cli_option *o;
+
 		if (strcmp(argv[i], "--") == 0)
 			break;
-		if (!is_option(argv[i]))
+		if (!is_option(argv[i])) {
 			out[n++] = argv[i];
-		else if (takes_next(cli, argv[i]))
-			i++;
+			continue;
+		}
+		if ((o = option_anywhere(cli, argv[i])) == NULL && n == 0)
+			*strange = argv[i];
+		i += takes_next(o, argv[i]);
 	}
 	return n;
 }
 
-static enum err unknown_command(
-    const struct cli_program *program, const char *name, struct errbuf *eb)
+static enum err unknown_command(const struct cli *cli, const char *name, struct errbuf *eb)
 {
 	char group[WORD_MAX];
-	const char *best = nearest_name(program, name, group);
+	const char *best = nearest_name(cli->program, name, group);
 
 	if (best != NULL)
 		return err_set(eb, ERR_ARG, "unknown command '%s'; did you mean '%s'?", name, best);
 	return err_set(
-	    eb, ERR_ARG, "unknown command '%s'; `%s help` lists them", name, program->name);
+	    eb, ERR_ARG, "unknown command '%s'; `%s help` lists them", name, cli->called);
 }
 
 /* Finds the command; *used is how many words its name has. */
@@ -350,7 +359,8 @@ static enum err command_choose(
 {
 	const struct cli_program *program = cli->program;
 	const char *word[2];
-	unsigned n = words(cli, argc, argv, word, 2);
+	const char *strange = NULL;
+	unsigned n = words(cli, argc, argv, word, 2, &strange);
 	char both[2 * WORD_MAX];
 
 	*used = 0;
@@ -375,7 +385,9 @@ static enum err command_choose(
 		cli->group = word[0];
 		return OK;
 	}
-	return unknown_command(program, is_group(program, word[0]) ? both : word[0], eb);
+	if (strange)
+		return unknown_option(cli, strange, eb);
+	return unknown_command(cli, is_group(program, word[0]) ? both : word[0], eb);
 }
 
 /* --- flags --- */

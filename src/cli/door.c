@@ -266,6 +266,8 @@ static enum err door_one(
 	door->waiting += d.n_waiting > 0;
 	if (cli_json(cli)) {
 		e = cli_json_print(done_json(door, &d), eb);
+	} else if (door->what == CLOUD_REVOKE && d.n_certs == 0) {
+		printf("%s has no certificate: nothing to revoke\n", d.name);
 	} else {
 		reach_text(&d, door->what, reach);
 		printf("%s %s: %s\n", d.name, door->done, reach);

@@ -111,6 +111,7 @@ class Life(DeviceTest):
         self.assertEqual((done["name"], done["enabled"], done["brokers_reached"]), ("kitchen", True, 0))
         self.assertEqual([self.shown(name)["enabled"] for name in ("kitchen", "attic")], [True, False])
         self.assertEqual(self.device("history", "kitchen").stdout, "")
+        self.assertEqual(self.device("revoke", "kitchen", "--yes").stdout, "kitchen has no certificate: nothing to revoke\n")
 
     def test_brokers(self):
         for options, want in (((), 0), (("--check",), 3)):

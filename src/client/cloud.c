@@ -237,6 +237,9 @@ static enum err failed(struct call *call, CURLcode code, struct errbuf *eb)
 		return err_set(eb, ERR_MEMORY, "no memory for the server's answer");
 	case CURLE_OPERATION_TIMEDOUT:
 		return err_set(eb, ERR_TIMEOUT, "%s: no answer in time", c->who.server);
+	case CURLE_COULDNT_CONNECT:
+		return err_set(eb, ERR_IO, "%s: no answer; does the server run? (%s)",
+		    c->who.server, c->said[0] ? c->said : curl_easy_strerror(code));
 	case CURLE_SSL_CACERT_BADFILE:
 		return err_set(eb, ERR_NOT_FOUND,
 		    "%s, named as `ca` in %s: missing, or no certificate", c->who.ca, c->who.file);

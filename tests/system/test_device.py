@@ -126,7 +126,7 @@ class Life(DeviceTest):
     def test_server_is_gone(self):
         self.server.process.stop()
         done = self.device("list", want=8)
-        self.assertIn(f"https://localhost:{self.server.port}", done.stderr)
+        self.assertIn(f"https://localhost:{self.server.port}: no answer; does the server run? (", done.stderr)
 
 
 class Table(DeviceTest):

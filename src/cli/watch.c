@@ -25,8 +25,9 @@ struct watch {
 	char ids[CLI_ARGS_MAX][UUID_TEXT + 1];
 	unsigned n_ids; /* 0: all */
 	bool local;     /* times of this place, short */
-	enum err err;
-	struct errbuf *eb;
+	enum err
+	    err; /* of the output; with its text, since the client only knows that it was stopped */
+	struct errbuf eb;
 };
 
 /* --- who it is about --- */
@@ -172,14 +173,14 @@ static bool each(void *ctx, const struct cloud_event *e)
 	if (!is_wanted(w, e))
 		return true;
 	if (cli_json(w->cli)) {
-		w->err = json_print(e, w->eb);
+		w->err = json_print(e, &w->eb);
 	} else {
 		time_print(w, e);
 		name_print(name_of(w, e));
 		event_print(w, e);
 		putchar('\n');
 		if (fflush(stdout) != 0)
-			w->err = err_set(w->eb, ERR_IO, "standard output cannot be written");
+			w->err = err_set(&w->eb, ERR_IO, "standard output cannot be written");
 	}
 	return w->err == OK;
 }
@@ -193,7 +194,7 @@ static void state(void *ctx, const char *why)
 	else
 		cli_say(w->cli, "watching %s",
 		    w->n_ids == 0   ? "all devices"
-		    : w->n_ids == 1 ? "one device"
+		    : w->n_ids == 1 ? w->cli->args[0]
 		                    : "these devices");
 }
 
@@ -223,13 +224,12 @@ static enum err watch(struct cli *cli, struct errbuf *eb)
 	if (!w)
 		return err_set(eb, ERR_MEMORY, "no memory");
 	w->cli = cli;
-	w->eb = eb;
 	w->local = isatty(STDOUT_FILENO) == 1;
 	how.ctx = w;
 	if ((e = remote_open(cli, &cloud, eb)) == OK && (e = names_get(w, cloud, eb)) == OK) {
 		how.device = w->n_ids == 1 ? w->ids[0] : NULL;
 		e = cloud_watch(cloud, &how, eb);
-		e = w->err != OK ? w->err : cli_stopping() ? OK : e;
+		e = w->err != OK ? err_set(eb, w->err, "%s", w->eb.text) : cli_stopping() ? OK : e;
 	}
 	cloud_devices_clear(&w->devices);
 	cloud_free(cloud);

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import threading
 import unittest
 
@@ -114,6 +115,15 @@ class WatchTest(harness.SystemTest):
                 done = self.run_program("imprint", "device", "watch", *argv)
                 self.assertEqual(done.returncode, status, done)
                 self.assertIn(says, done.stderr)
+
+    def test_output_that_cannot_be_written(self):
+        """It is that what ends the watch, and that is what is said, once."""
+        for options in ((), ("--json",)):
+            with self.subTest(options), open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run([harness.program("imprint"), "device", "watch", "--replay", *options], env=self.env,
+                    stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+                self.assertEqual(done.returncode, 8, done)
+                self.assertRegex(done.stderr, r"^watching all devices\nimprint device watch: standard output.* cannot be written\n$")
 
     def test_a_server_that_is_started_again(self):
         """What it has recorded while nobody listened is told."""

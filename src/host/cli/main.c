@@ -67,7 +67,7 @@ static void error_print(struct cli *cli, enum err e, const struct errbuf *eb)
 	fprintf(stderr, "%s%s%s%s:%s %s\n", cli_ink(cli, stderr, CLI_RED), cli->program->name,
 	    command[0] == '\0' ? "" : " ", command, cli_ink(cli, stderr, CLI_PLAIN),
 	    eb->text[0] == '\0' ? err_text(e) : eb->text);
-	if (!cli_json(cli) || cli->reported)
+	if (!cli_json(cli) || cli->reported || ferror(stdout))
 		return;
 	error = json_pack("{s:{s:s,s:i,s:s}}", "error", "name", err_name(e), "exit",
 	    err_exit_code(e), "text", eb->text);

@@ -9,7 +9,7 @@ with "$ " are commands of one shell session, which goes on from page to page, ru
 first in PATH; one that ends with " &" is shown with the first line it prints and runs to the end of its block.
 `make up` stands for what it runs after building; it is shown until it says how to end it, and runs to the end of
 the last page; a block of the line "# in the terminal of make up" has what it said since. Compared are lines with everything masked
-that differs from run to run: times, serial numbers, keys, signatures, device ids. Folders are shown as a user finds them.
+that differs from run to run: times, serial numbers, keys, signatures, device ids, what was measured. Folders are shown as a user finds them.
 """
 
 import contextlib
@@ -44,6 +44,8 @@ MASKS = (
     (re.compile(r"\b(454D|454d)[0-9A-Fa-f]{12}(4D|4d)\b"), "CHIP"),
     (re.compile(r"\b([0-9A-Fa-f]{2}[: ]?){8,}\b"), "HEX"),
     (re.compile(r"^[A-Za-z0-9+/]{16,}={0,2}$"), "BASE64"),
+    (re.compile(r"\b\d+(?= (in TIME|a second|new connections)\b)"), "COUNT"),
+    (re.compile(r"\b(rate|burst) \d+"), r"\1 COUNT"),
 )
 
 
@@ -54,6 +56,7 @@ def masked(line):
 
 
 def usual(line, folder):
+    line = line.replace(str(BUILD), "/usr/local/lib/x86_64-linux-gnu/imprint")
     return line.replace(f"{folder}/run", "/run/user/1000").replace(folder, "~")
 
 

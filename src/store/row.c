@@ -62,6 +62,28 @@ static int64_t load_number(const void *p, size_t size)
 	}
 }
 
+struct value value_number(int64_t n)
+{
+	return (struct value){ VALUE_NUMBER, n, { NULL, 0 } };
+}
+
+struct value value_bytes(const void *p, size_t n)
+{
+	return (struct value){ VALUE_BYTES, 0, { p, n } };
+}
+
+struct value value_text(const char *text)
+{
+	if (!text)
+		return (struct value){ VALUE_NULL, 0, { NULL, 0 } };
+	return (struct value){ VALUE_TEXT, 0, { (const uint8_t *)text, strlen(text) } };
+}
+
+struct value value_maybe(const uint8_t id[16])
+{
+	return ct_zero(id, 16) ? (struct value){ VALUE_NULL, 0, { NULL, 0 } } : value_bytes(id, 16);
+}
+
 struct value row_value(const struct column *c, const void *row)
 {
 	const uint8_t *p = (const uint8_t *)row + c->at;

@@ -52,6 +52,14 @@ struct counter {
 	uint64_t n;
 };
 
+/* Arguments of statements. The bytes are borrowed. */
+struct value value_number(int64_t n);
+struct value value_bytes(const void *p, size_t n);
+/* NULL is NULL. */
+struct value value_text(const char *text);
+/* An id; all zero is NULL. */
+struct value value_maybe(const uint8_t id[16]);
+
 struct value row_value(const struct column *c, const void *row);
 /* ERR_FORMAT, naming the column. A slice borrows from the value. */
 enum err row_take(const struct noun *noun, size_t column, const struct value *v, void *row,

@@ -437,27 +437,6 @@ enum {
 	ARGS_MAX = 24,
 };
 
-static struct value number(int64_t v)
-{
-	return (struct value){ VALUE_NUMBER, v, { NULL, 0 } };
-}
-
-static struct value bytes(const void *p, size_t n)
-{
-	return (struct value){ VALUE_BYTES, 0, { p, n } };
-}
-
-/* All zero is NULL. */
-static struct value maybe(const uint8_t id[16])
-{
-	return ct_zero(id, 16) ? (struct value){ VALUE_NULL, 0, { NULL, 0 } } : bytes(id, 16);
-}
-
-static struct value text(const char *s)
-{
-	return (struct value){ VALUE_TEXT, 0, { (const uint8_t *)s, strlen(s) } };
-}
-
 /* What stopped one row: its change gets it, and the others go on. */
 static bool is_surprise(int rc)
 {
@@ -483,7 +462,7 @@ static int insert(struct connection *c, enum sql sql, const struct noun *noun, s
 
 	for (size_t i = 0; i < noun->n; i++)
 		args[i] = row_value(&noun->columns[i], r->data);
-	args[noun->n] = number(r->change->tenant);
+	args[noun->n] = value_number(r->change->tenant);
 	rc = run(c, sql, args, noun->n + 1, NULL, NULL);
 	if (!is_surprise(rc))
 		return rc;
@@ -495,7 +474,7 @@ static int insert(struct connection *c, enum sql sql, const struct noun *noun, s
 static int missed(struct connection *c, enum sql version, const char *noun, struct value key,
     uint32_t wanted, struct row *r)
 {
-	struct value args[] = { number(r->change->tenant), key };
+	struct value args[] = { value_number(r->change->tenant), key };
 	int64_t there = 0;
 	int rc = run(c, version, args, COUNT(args), NULL, &there);
 
@@ -518,9 +497,9 @@ static int update(struct connection *c, enum sql sql, enum sql version, const st
 
 	for (size_t i = 0; i < changes; i++)
 		args[i] = row_value(&noun->columns[i], r->data);
-	args[changes] = number(r->change->tenant);
+	args[changes] = value_number(r->change->tenant);
 	args[changes + 1] = key;
-	args[changes + 2] = number(wanted);
+	args[changes + 2] = value_number(wanted);
 	rc = run(c, sql, args, changes + 3, &changed, NULL);
 	if (is_surprise(rc)) {
 		surprise(r, noun->name, rc);
@@ -532,8 +511,8 @@ static int update(struct connection *c, enum sql sql, enum sql version, const st
 
 static int write_tenant(struct connection *c, struct row *r)
 {
-	struct value events[] = { number(r->change->tenant), text("event") };
-	struct value visits[] = { number(r->change->tenant), text("visit") };
+	struct value events[] = { value_number(r->change->tenant), value_text("event") };
+	struct value visits[] = { value_number(r->change->tenant), value_text("visit") };
 	int rc;
 
 	if (r->change->tenant == 0) {
@@ -553,13 +532,13 @@ static int write_principal(struct connection *c, struct row *r)
 
 	return r->add ? insert(c, SQL_principal_add, &noun_principal, r)
 	              : update(c, SQL_principal_set, SQL_principal_version, &noun_principal,
-	                    PRINCIPAL_CHANGES_N, bytes(p->id, 16), p->version, r);
+	                    PRINCIPAL_CHANGES_N, value_bytes(p->id, 16), p->version, r);
 }
 
 static int write_setting(struct connection *c, struct row *r)
 {
 	const struct setting *s = r->data;
-	struct value args[] = { number(r->change->tenant), { VALUE_TEXT, 0, s->name } };
+	struct value args[] = { value_number(r->change->tenant), { VALUE_TEXT, 0, s->name } };
 
 	return s->value.p ? insert(c, SQL_setting_put, &noun_setting, r)
 	                  : run(c, SQL_setting_remove, args, COUNT(args), NULL, NULL);
@@ -568,9 +547,9 @@ static int write_setting(struct connection *c, struct row *r)
 static int write_device(struct connection *c, struct row *r)
 {
 	const struct store_device *d = r->data;
-	struct value id = bytes(d->id, 16);
-	struct value args[] = { number(r->change->tenant), id, text(d->name), text(d->serial),
-		text(d->hardware), maybe(d->thing) };
+	struct value id = value_bytes(d->id, 16);
+	struct value args[] = { value_number(r->change->tenant), id, value_text(d->name),
+		value_text(d->serial), value_text(d->hardware), value_maybe(d->thing) };
 	int64_t same = r->same;
 	int rc = SQLITE_OK;
 
@@ -587,8 +566,9 @@ static int write_device(struct connection *c, struct row *r)
 static int write_seen(struct connection *c, struct row *r)
 {
 	const struct row_seen *seen = r->data;
-	struct value args[] = { number(r->change->tenant), bytes(seen->id, 16), number(seen->at),
-		number(STORE_AHEAD_MS), bytes(seen->message, seen->n) };
+	struct value args[] = { value_number(r->change->tenant), value_bytes(seen->id, 16),
+		value_number(seen->at), value_number(STORE_AHEAD_MS),
+		value_bytes(seen->message, seen->n) };
 
 	if (!seen->said)
 		args[4].type = VALUE_NULL;
@@ -599,8 +579,9 @@ static int write_remove(
     struct connection *c, struct row *r, enum sql sql, enum sql version, const char *noun)
 {
 	const struct row_remove *remove = r->data;
-	struct value key = bytes(remove->id, 16);
-	struct value args[] = { number(r->change->tenant), key, number(remove->version) };
+	struct value key = value_bytes(remove->id, 16);
+	struct value args[] = { value_number(r->change->tenant), key,
+		value_number(remove->version) };
 	int changed = 0, rc = run(c, sql, args, COUNT(args), &changed, NULL);
 
 	return rc == SQLITE_OK && changed == 0 ? missed(c, version, noun, key, remove->version, r)
@@ -610,8 +591,8 @@ static int write_remove(
 static int write_tag(struct connection *c, struct row *r)
 {
 	const struct row_tag *t = r->data;
-	struct value args[] = { number(r->change->tenant), bytes(t->device, 16), text(t->tag.key),
-		text(t->tag.value) };
+	struct value args[] = { value_number(r->change->tenant), value_bytes(t->device, 16),
+		value_text(t->tag.key), value_text(t->tag.value) };
 	int changed = 0, rc;
 
 	if (r->kind == ROW_TAG_REMOVE)
@@ -628,7 +609,7 @@ static int write_cert(struct connection *c, struct row *r)
 
 	return r->add ? insert(c, SQL_cert_add, &noun_cert, r)
 	              : update(c, SQL_cert_set, SQL_cert_version, &noun_cert, CERT_CHANGES_N,
-	                    bytes(cert->serial, 16), cert->version, r);
+	                    value_bytes(cert->serial, 16), cert->version, r);
 }
 
 static int write_thing(struct connection *c, struct row *r)
@@ -637,16 +618,17 @@ static int write_thing(struct connection *c, struct row *r)
 
 	return r->add ? insert(c, SQL_thing_add, &noun_thing, r)
 	              : update(c, SQL_thing_set, SQL_thing_version, &noun_thing, THING_CHANGES_N,
-	                    bytes(t->id, 16), t->version, r);
+	                    value_bytes(t->id, 16), t->version, r);
 }
 
 /* Numbered as it is written: the counter's row is locked by then. */
 static int write_visit(struct connection *c, struct row *r)
 {
 	struct store_visit *v = r->data;
-	struct value trim[] = { number(r->change->tenant), bytes(v->device, 16),
-		number(STORE_VISITS_KEPT), number(v->began) };
-	struct value began[] = { number(r->change->tenant), bytes(v->id, 16), number(v->began) };
+	struct value trim[] = { value_number(r->change->tenant), value_bytes(v->device, 16),
+		value_number(STORE_VISITS_KEPT), value_number(v->began) };
+	struct value began[] = { value_number(r->change->tenant), value_bytes(v->id, 16),
+		value_number(v->began) };
 	int64_t n = 0;
 	int rc = run(c, SQL_visit_number, trim, 1, NULL, &n);
 
@@ -714,7 +696,7 @@ static int number_events(struct connection *c, struct batch *b, size_t first)
 	       b->rows[end]->change->tenant == tenant;
 	     end++)
 		n += b->rows[end]->change->e == OK;
-	struct value args[] = { number(tenant), number(n) };
+	struct value args[] = { value_number(tenant), value_number(n) };
 	rc = n ? run(c, SQL_event_numbers, args, COUNT(args), NULL, &last) : SQLITE_OK;
 	if (rc != SQLITE_OK)
 		return rc;
@@ -773,7 +755,7 @@ static void hook_inside(const struct batch *b)
 
 static int purge(struct sqlite *s, const struct batch *b)
 {
-	struct value args[] = { number(b->now - TOKENS_KEPT_MS) };
+	struct value args[] = { value_number(b->now - TOKENS_KEPT_MS) };
 
 	if (b->now >= s->purged && b->now - s->purged < PURGE_MS)
 		return SQLITE_OK;
@@ -791,7 +773,7 @@ static void roll_back(struct connection *c)
 static enum outcome sqlite_write(void *db, struct batch *b, enum err *e, struct errbuf *eb)
 {
 	struct sqlite *s = db;
-	struct value args[] = { number((int64_t)b->number) };
+	struct value args[] = { value_number((int64_t)b->number) };
 	struct connection *c;
 	bool committing = false;
 	int changed = 0, rc;
@@ -963,8 +945,8 @@ static enum err step_run(struct sqlite *s, size_t i, int64_t now, struct errbuf 
 	enum err e;
 
 	step_hash(i, hash);
-	struct value args[] = { number((int64_t)i + 1), text(steps[i].name), bytes(hash, 32),
-		number(now) };
+	struct value args[] = { value_number((int64_t)i + 1), value_text(steps[i].name),
+		value_bytes(hash, 32), value_number(now) };
 	if ((e = exec(s, s->writer, "BEGIN IMMEDIATE", eb)) == OK &&
 	    (e = exec(s, s->writer, steps[i].sql, eb)) == OK &&
 	    (e = ask(s, s->writer->db,

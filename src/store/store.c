@@ -62,26 +62,6 @@ enum err store_check(struct store *s, struct errbuf *eb)
 	return s->ops->check(s->db, eb);
 }
 
-/* --- arguments of statements --- */
-
-static struct value number(int64_t v)
-{
-	return (struct value){ VALUE_NUMBER, v, { NULL, 0 } };
-}
-
-static struct value bytes(const void *p, size_t n)
-{
-	return (struct value){ VALUE_BYTES, 0, { p, n } };
-}
-
-/* NULL is NULL. */
-static struct value text(const char *s)
-{
-	if (!s)
-		return (struct value){ VALUE_NULL, 0, { NULL, 0 } };
-	return (struct value){ VALUE_TEXT, 0, { (const uint8_t *)s, strlen(s) } };
-}
-
 /* --- one row --- */
 
 static enum err get(struct store *s, enum sql sql, const struct value *args, size_t n,
@@ -100,7 +80,7 @@ static enum err get(struct store *s, enum sql sql, const struct value *args, siz
 enum err store_tenant_get(
     struct store *s, const uint8_t uuid[16], struct store_tenant *out, struct errbuf *eb)
 {
-	struct value args[] = { bytes(uuid, 16) };
+	struct value args[] = { value_bytes(uuid, 16) };
 	struct store_tenant t = { 0 };
 	enum err e = get(s, SQL_tenant_get, args, COUNT(args), &noun_tenant, &t, &t.id, eb);
 
@@ -122,7 +102,7 @@ enum err store_tenant_first(struct store *s, struct store_tenant *out, struct er
 enum err store_principal_named(struct store *s, uint32_t tenant, const char *name,
     struct store_principal *out, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), text(name) };
+	struct value args[] = { value_number(tenant), value_text(name) };
 	struct store_principal p = { 0 };
 	enum err e = get(s, SQL_principal_named, args, COUNT(args), &noun_principal, &p, NULL, eb);
 
@@ -134,7 +114,7 @@ enum err store_principal_named(struct store *s, uint32_t tenant, const char *nam
 enum err store_client(struct store *s, const char *name, uint32_t *tenant,
     struct store_principal *out, struct errbuf *eb)
 {
-	struct value args[] = { text(name) };
+	struct value args[] = { value_text(name) };
 	struct store_principal p = { 0 };
 	uint32_t of = 0;
 	enum err e = get(s, SQL_client, args, COUNT(args), &noun_principal, &p, &of, eb);
@@ -149,7 +129,7 @@ enum err store_client(struct store *s, const char *name, uint32_t *tenant,
 enum err store_token_get(struct store *s, const uint8_t hash[32], uint32_t *tenant,
     struct store_token *out, struct errbuf *eb)
 {
-	struct value args[] = { bytes(hash, 32) };
+	struct value args[] = { value_bytes(hash, 32) };
 	struct recent_key key = kept_token_key(hash);
 	struct kept_token t = { .tenant = 0 };
 	uint64_t ticket;
@@ -169,7 +149,7 @@ enum err store_token_get(struct store *s, const uint8_t hash[32], uint32_t *tena
 enum err store_device_get(struct store *s, uint32_t tenant, const uint8_t id[16],
     struct store_device *out, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(id, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(id, 16) };
 	struct recent_key key = kept_device_key(tenant, id);
 	struct store_device d = { 0 };
 	uint64_t ticket;
@@ -187,7 +167,7 @@ enum err store_device_get(struct store *s, uint32_t tenant, const uint8_t id[16]
 enum err store_cert_get(struct store *s, uint32_t tenant, const uint8_t serial[16],
     struct store_cert *out, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(serial, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(serial, 16) };
 	struct recent_key key = kept_cert_key(tenant, serial);
 	struct store_cert c = { 0 };
 	uint64_t ticket;
@@ -205,7 +185,7 @@ enum err store_cert_get(struct store *s, uint32_t tenant, const uint8_t serial[1
 enum err store_thing_get(struct store *s, uint32_t tenant, const uint8_t id[16],
     struct store_thing *out, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(id, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(id, 16) };
 	struct store_thing t = { 0 };
 	enum err e = get(s, SQL_thing_get, args, COUNT(args), &noun_thing, &t, NULL, eb);
 
@@ -217,7 +197,7 @@ enum err store_thing_get(struct store *s, uint32_t tenant, const uint8_t id[16],
 enum err store_device_of_thing(struct store *s, uint32_t tenant, const uint8_t thing[16],
     struct store_device *out, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(thing, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(thing, 16) };
 	struct store_device d = { 0 };
 	enum err e = get(s, SQL_device_of_thing, args, COUNT(args), &noun_device, &d, NULL, eb);
 
@@ -229,8 +209,8 @@ enum err store_device_of_thing(struct store *s, uint32_t tenant, const uint8_t t
 enum err store_numbers(
     struct store *s, uint32_t tenant, uint64_t *seq, uint64_t *visit, struct errbuf *eb)
 {
-	struct value events[] = { number(tenant), text("event") };
-	struct value visits[] = { number(tenant), text("visit") };
+	struct value events[] = { value_number(tenant), value_text("event") };
+	struct value visits[] = { value_number(tenant), value_text("visit") };
 	struct counter event, last;
 	enum err e;
 
@@ -245,7 +225,7 @@ enum err store_numbers(
 enum err store_event_of_request(
     struct store *s, uint32_t tenant, const uint8_t request[16], uint64_t *seq, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(request, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(request, 16) };
 	struct store_event event = { 0 };
 	enum err e = get(s, SQL_event_of_request, args, COUNT(args), &noun_event, &event, NULL, eb);
 
@@ -257,7 +237,7 @@ enum err store_event_of_request(
 enum err store_setting_get(
     struct store *s, uint32_t tenant, const char *name, char **value, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), text(name) };
+	struct value args[] = { value_number(tenant), value_text(name) };
 	struct rows rows = { NULL, NULL };
 	struct setting setting;
 	enum err e;
@@ -326,18 +306,18 @@ enum err store_device_list(struct store *s, uint32_t tenant, const struct store_
 	static const struct store_filter any = { 0 };
 	static const uint8_t none[16];
 	const struct store_filter *f = filter ? filter : &any;
-	struct value args[7 + 2 * STORE_FILTER_TAGS] = { number(tenant),
-		number(f->after ? f->after_created : INT64_MIN),
-		bytes(f->after ? f->after : none, 16), number(f->deleted), text(f->serial),
-		text(f->hardware), text(f->name) };
+	struct value args[7 + 2 * STORE_FILTER_TAGS] = { value_number(tenant),
+		value_number(f->after ? f->after_created : INT64_MIN),
+		value_bytes(f->after ? f->after : none, 16), value_number(f->deleted),
+		value_text(f->serial), value_text(f->hardware), value_text(f->name) };
 	struct store_device row;
 	struct list l = { SQL_devices, &noun_device, &row, hand_device, { .device = each }, ctx };
 
 	if (f->tags_n > STORE_FILTER_TAGS)
 		return err_set(eb, ERR_ARG, "tags: more than %d", STORE_FILTER_TAGS);
 	for (size_t i = 0; i < STORE_FILTER_TAGS; i++) {
-		args[7 + 2 * i] = text(i < f->tags_n ? f->tags[i].key : NULL);
-		args[8 + 2 * i] = text(i < f->tags_n ? f->tags[i].value : NULL);
+		args[7 + 2 * i] = value_text(i < f->tags_n ? f->tags[i].key : NULL);
+		args[8 + 2 * i] = value_text(i < f->tags_n ? f->tags[i].value : NULL);
 	}
 	/* By what leaves the fewest. */
 	if (f->serial && *f->serial)
@@ -359,7 +339,7 @@ static bool hand_tag(const struct list *l)
 enum err store_tag_list(struct store *s, uint32_t tenant, const uint8_t device[16],
     bool (*each)(void *ctx, const struct store_tag *tag), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(device, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(device, 16) };
 	struct store_tag row;
 	struct list l = { SQL_tags, &noun_tag, &row, hand_tag, { .tag = each }, ctx };
 
@@ -374,7 +354,7 @@ static bool hand_cert(const struct list *l)
 enum err store_cert_list(struct store *s, uint32_t tenant, const uint8_t *device,
     bool (*each)(void *ctx, const struct store_cert *cert), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(device, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(device, 16) };
 	struct store_cert row;
 	struct list l = { device ? SQL_certs_of_device : SQL_certs, &noun_cert, &row, hand_cert,
 		{ .cert = each }, ctx };
@@ -390,7 +370,7 @@ static bool hand_authority(const struct list *l)
 enum err store_authority_list(struct store *s, uint32_t tenant,
     bool (*each)(void *ctx, const struct store_authority *authority), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant) };
+	struct value args[] = { value_number(tenant) };
 	struct store_authority row;
 	struct list l = { SQL_authorities, &noun_authority, &row, hand_authority,
 		{ .authority = each }, ctx };
@@ -406,7 +386,7 @@ static bool hand_event(const struct list *l)
 enum err store_event_list(struct store *s, uint32_t tenant, uint64_t from,
     bool (*each)(void *ctx, const struct store_event *event), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), number((int64_t)from) };
+	struct value args[] = { value_number(tenant), value_number((int64_t)from) };
 	struct store_event row;
 	struct list l = { SQL_events, &noun_event, &row, hand_event, { .event = each }, ctx };
 
@@ -430,7 +410,7 @@ static enum err visits(struct store *s, enum sql sql, const struct value *args, 
 enum err store_visit_list(struct store *s, uint32_t tenant, const uint8_t device[16],
     bool (*each)(void *ctx, const struct store_visit *visit), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(device, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(device, 16) };
 
 	return visits(s, SQL_visits_of_device, args, COUNT(args), each, ctx, eb);
 }
@@ -438,7 +418,7 @@ enum err store_visit_list(struct store *s, uint32_t tenant, const uint8_t device
 enum err store_visit_changes(struct store *s, uint32_t tenant, uint64_t behind,
     bool (*each)(void *ctx, const struct store_visit *visit), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), number((int64_t)behind) };
+	struct value args[] = { value_number(tenant), value_number((int64_t)behind) };
 
 	return visits(s, SQL_visit_changes, args, COUNT(args), each, ctx, eb);
 }
@@ -446,7 +426,7 @@ enum err store_visit_changes(struct store *s, uint32_t tenant, uint64_t behind,
 enum err store_visit_open(struct store *s, uint32_t tenant,
     bool (*each)(void *ctx, const struct store_visit *visit), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant) };
+	struct value args[] = { value_number(tenant) };
 
 	return visits(s, SQL_visits_open, args, COUNT(args), each, ctx, eb);
 }
@@ -459,7 +439,7 @@ static bool hand_thing(const struct list *l)
 enum err store_thing_list(struct store *s, uint32_t tenant,
     bool (*each)(void *ctx, const struct store_thing *thing), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant) };
+	struct value args[] = { value_number(tenant) };
 	struct store_thing row;
 	struct list l = { SQL_things, &noun_thing, &row, hand_thing, { .thing = each }, ctx };
 
@@ -474,7 +454,7 @@ static bool hand_value(const struct list *l)
 enum err store_value_list(struct store *s, uint32_t tenant, const uint8_t thing[16],
     bool (*each)(void *ctx, const struct store_value *value), void *ctx, struct errbuf *eb)
 {
-	struct value args[] = { number(tenant), bytes(thing, 16) };
+	struct value args[] = { value_number(tenant), value_bytes(thing, 16) };
 	struct store_value row;
 	struct list l = { SQL_values_of_thing, &noun_value, &row, hand_value, { .value = each },
 		ctx };

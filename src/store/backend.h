@@ -1,5 +1,5 @@
 /*
- * backend.h -- what a database must be able to do to hold the registry; SQLite does (sqlite.c).
+ * backend.h -- what a database must be able to do to hold the registry; SQLite does (sqlite/).
  *
  * Statements are known by name (sql.def), rows travel as the structs of store.h by way of row.h. Reading is
  * for any thread at any time. Writing is for one thread: a whole batch is one transaction.

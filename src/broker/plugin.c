@@ -7,14 +7,17 @@
  * What a callback may rely on, in mosquitto 2.0.11 and later:
  *  - There is no event for a connection that has come; BASIC_AUTH is it, and CONNACK follows at once.
  *  - DISCONNECT comes for clients too that were never admitted, and twice for some: a client without a
- *    record is none of ours. It comes before the client's will is published.
+ *    record is none of ours. From 2.1 on CLIENT_OFFLINE comes in its place when the session stays.
+ *  - The will is published behind it, from 2.0.13 on while the client has its certificate still. That of a
+ *    client whose session is taken over is published before it.
  *  - TICK comes every 100 ms when nothing else does, and may be a second late in a storm of handshakes;
  *    so BASIC_AUTH, of which a storm has many, takes in the feed as well.
  *  - Expelling a client id that has only a stored session, and no connection, frees that session twice.
  *    Only what has a record here is expelled, and each record once.
  *  - A reload (SIGHUP) is RELOAD, then BASIC_AUTH once more for each client that is there, stored sessions
  *    too, then TICK. Who is refused is disconnected, a session without a connection as badly as by expelling
- *    it; and nobody may be expelled meanwhile, because the broker goes through its clients.
+ *    it; and nobody may be expelled meanwhile, because the broker goes through its clients. 2.0 tells the
+ *    next plugin of it when this one answers PLUGIN_DEFER; 2.1 takes any answer but SUCCESS for its end.
  */
 #include "admission.h"
 #include "conf.h"
@@ -44,6 +47,8 @@
 #define SAVE_MS 60000
 #define LOOK_MS 60000 /* for certificates that have ended */
 #define TICK_MS 5000  /* without one after the first client, something keeps them away */
+/* Of mosquitto 2.1, with the data of DISCONNECT; before, such an event cannot be asked for. */
+#define EVENT_CLIENT_OFFLINE 28
 
 struct plugin {
 	mosquitto_plugin_id_t *id;
@@ -68,7 +73,9 @@ struct plugin {
 	int64_t turned_ms, saved_ms, looked_ms, first_client_ms;
 	bool ticked;
 	bool reloading;
-	int64_t second; /* of which refusals are counted */
+	bool of_2_1;                   /* the broker, or of a later one */
+	const struct mosquitto *ended; /* its will may follow; compared, never looked at */
+	int64_t second;                /* of which refusals are counted */
 	unsigned long refusals;
 	bool alone;       /* nobody else judges topics */
 	char unsafe[160]; /* why nobody is let in; "" */
@@ -355,16 +362,19 @@ static int on_tick(int event, void *data, void *userdata)
 	(void)event, (void)data;
 	p->ticked = true;
 	p->reloading = false;
+	p->ended = NULL;
 	turn(p);
 	return MOSQ_ERR_SUCCESS;
 }
 
 static int on_reload(int event, void *data, void *userdata)
 {
+	struct plugin *p = userdata;
+
 	(void)event, (void)data;
-	((struct plugin *)userdata)->reloading = true;
-	config_look(userdata, false); /* an acl_file may have come */
-	return MOSQ_ERR_PLUGIN_DEFER; /* with any other answer the next plugin is not told */
+	p->reloading = true;
+	config_look(p, false); /* an acl_file may have come */
+	return p->of_2_1 ? MOSQ_ERR_SUCCESS : MOSQ_ERR_PLUGIN_DEFER;
 }
 
 static int refuse(
@@ -502,7 +512,8 @@ static int on_basic_auth(int event, void *data, void *userdata)
 static bool may(
     const struct plugin *p, const struct connection *c, const struct mosquitto_evt_acl_check *e)
 {
-	if (c->leaving || p->unsafe[0])
+	/* Of one that was taken over nothing comes any more but its will. */
+	if (c->leaving || p->unsafe[0] || connections_taken_over(p->connections, c))
 		return false;
 	if (e->access == MOSQ_ACL_UNSUBSCRIBE)
 		return true;
@@ -542,7 +553,7 @@ static int stranger(struct plugin *p, const struct mosquitto_evt_acl_check *e)
 	size_t n;
 
 	if ((certificate = mosquitto_client_certificate(e->client))) {
-		if (peer_take(p->peer, certificate, der, &n, sha256) == OK)
+		if (peer_take(p->peer, certificate, der, &n, sha256) == OK && e->client != p->ended)
 			unsafe_set(p, "a certificate came in without being asked about; "
 			              "use_identity_as_username or use_subject_as_username is set");
 		return MOSQ_ERR_ACL_DENIED;
@@ -576,8 +587,10 @@ static int on_disconnect(int event, void *data, void *userdata)
 	const struct connection *c = connections_find(p->connections, e->client);
 
 	(void)event;
-	if (c)
-		ended(p, c);
+	if (!c)
+		return MOSQ_ERR_SUCCESS;
+	p->ended = e->client;
+	ended(p, c);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -730,6 +743,8 @@ static enum err start(struct plugin *p, const struct mosquitto_opt *given, int n
 		        p->id, callbacks[i].event, callbacks[i].run, NULL, p) != MOSQ_ERR_SUCCESS)
 			return err_set(
 			    eb, ERR_DEVICE, "this mosquitto knows no event %d", callbacks[i].event);
+	p->of_2_1 = mosquitto_callback_register(
+	                p->id, EVENT_CLIENT_OFFLINE, on_disconnect, NULL, p) == MOSQ_ERR_SUCCESS;
 	return OK;
 }
 
@@ -768,6 +783,8 @@ int mosquitto_plugin_cleanup(void *userdata, struct mosquitto_opt *given, int op
 		return MOSQ_ERR_SUCCESS;
 	for (size_t i = 0; i < COUNT(callbacks); i++)
 		mosquitto_callback_unregister(p->id, callbacks[i].event, callbacks[i].run, NULL);
+	if (p->of_2_1)
+		mosquitto_callback_unregister(p->id, EVENT_CLIENT_OFFLINE, on_disconnect, NULL);
 	save_last(p);
 	plugin_free(p);
 	return MOSQ_ERR_SUCCESS;

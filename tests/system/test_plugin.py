@@ -379,7 +379,9 @@ class Plugin(harness.SystemTest):
         self.assertIn(b"down", board.receive()[1])
         board.tls.shutdown(socket.SHUT_RDWR) # its will is of a topic that is not its own
         server.wait_for("^d ")
+        taken = self.connect(good, will=own + "up")
         last = self.connect(good)
+        taken.wait_closed()
         last.publish(own + "up", "last")
         listener.wait_for("last$")
         self.assertNotIn("not mine", listener.output)

@@ -97,6 +97,16 @@ static bool print_or_none(struct slice field, uint8_t print[ROSTER_PRINT])
 
 /* --- lines back --- */
 
+/* What is left of a line that was sent in part: a part of another behind it would be no line. */
+static size_t begun(const struct feed *f)
+{
+	size_t n = 0;
+
+	while (f->cut && n < f->held && f->ring[(f->first + n++) % FEED_RING] != '\n')
+		;
+	return n;
+}
+
 static void say(struct feed *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct feed *f, const char *fmt, ...)
 {
@@ -112,7 +122,8 @@ static void say(struct feed *f, const char *fmt, ...)
 		return;
 	n = (size_t)made;
 	if (n > FEED_RING - f->held) { /* better nothing than a list with holes */
-		f->first = f->held = 0;
+		f->held = begun(f);
+		f->first = f->held ? f->first : 0;
 		f->overflow = true;
 		return;
 	}
@@ -131,6 +142,11 @@ void feed_greet(struct feed *f)
 	else
 		say(f, "l %" PRId64 "\n", f->lasts);
 	say(f, "i %s\n", f->name);
+}
+
+static void acknowledge(struct feed *f)
+{
+	say(f, "s %" PRIu64 "\n", f->seq);
 }
 
 static const char *text_of(const uint8_t *id, char text[UUID_TEXT + 1])
@@ -190,6 +206,8 @@ bool feed_told_again(struct feed *f)
 	bool again = f->overflow;
 
 	f->overflow = false;
+	if (again && f->synced)
+		acknowledge(f);
 	return again;
 }
 
@@ -208,6 +226,8 @@ struct slice feed_output(const struct feed *f)
 
 void feed_sent(struct feed *f, size_t n)
 {
+	if (n > 0)
+		f->cut = f->ring[(f->first + n - 1) % FEED_RING] != '\n';
 	f->held -= n;
 	f->first = f->held ? (f->first + n) % FEED_RING : 0; /* few of its pages are ever touched */
 }
@@ -253,7 +273,7 @@ static const char *applied(struct feed *f, uint64_t seq)
 	f->epoch = f->its_epoch;
 	f->seq = seq;
 	f->synced = true;
-	say(f, "s %" PRIu64 "\n", seq);
+	acknowledge(f);
 	return NULL;
 }
 
@@ -411,7 +431,7 @@ enum err feed_take(struct feed *f, struct slice in, const char **why)
 
 void feed_lost(struct feed *f)
 {
-	f->snapshot = f->greeted = f->synced = false;
+	f->snapshot = f->greeted = f->synced = f->cut = false;
 	f->first = f->held = 0;
 	words_reset(&f->reader);
 }

@@ -6,8 +6,9 @@
  * skipped, a malformed line ends the connection: then feed_lost, and feed_greet on the next one. What
  * is known stays: the server goes on from epoch and number, or sends everything.
  *
- * Lines to the server wait in a ring. When it is full they are thrown away together, and the list of
- * live connections is to be told from its beginning (feed_told_again).
+ * Lines to the server wait in a ring. When it is full they are thrown away together, all but the rest of one
+ * that is on its way; what was applied is said again, and the list of live connections is to be told from its
+ * beginning (feed_told_again).
  *
  *	e = feed_init(&f, roster, &events, ctx, eb);
  *	feed_greet(&f);
@@ -52,6 +53,7 @@ struct feed {                /* fields are private, except epoch, seq, greeted a
 	int64_t lasts;      /* seconds */
 	uint64_t its_epoch; /* of the server's greeting */
 	bool snapshot, overflow;
+	bool cut; /* the last line that was sent was not sent whole */
 	struct feed_authority {
 		uint8_t key_id[20];
 		bool seen; /* since the snapshot began */

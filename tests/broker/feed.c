@@ -300,6 +300,15 @@ static void ring(void)
 	ok(before > FEED_RING - FEED_LINE_MAX && feed_told_again(&d.feed) &&
 	        !feed_told_again(&d.feed) && feed_output(&d.feed).n == 0,
 	    "a full ring is emptied, once the list is to be told again");
+	ok(take(&d, "v 1 77 0\nb\ne 12\n") == OK && strcmp(said(&d), "s 12\n") == 0, "synced");
+	feed_refused(&d.feed, "revoked", NULL, "192.0.2.7");
+	feed_sent(&d.feed, 6);
+	do {
+		before = d.feed.held;
+		feed_disconnected(&d.feed, ++n, 1, NULL);
+	} while (d.feed.held > before);
+	ok(feed_told_again(&d.feed) && strcmp(said(&d), "ked - 192.0.2.7\ns 12\n") == 0,
+	    "a line that was sent in part is ended, and what was applied is said again");
 	end(&d);
 }
 

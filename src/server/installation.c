@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TENANT 1
 #define AUTHORITY 1
@@ -76,6 +77,21 @@ static enum err authority_make(struct installation *in, const char *folder,
 	if ((e = ca_create(folder, now, eb)) != OK)
 		return e;
 	return ca_open(folder, options, &in->ca, eb);
+}
+
+/* The service root is made behind the organization: where it is without one, the registry was lost. */
+static enum err registry_not_lost(const char *state, struct errbuf *eb)
+{
+	char root[FOLDER_PATH_MAX];
+	enum err e = folder_join(state, "tls/service-root.pem", root, eb);
+
+	if (e != OK || access(root, F_OK) != 0)
+		return e;
+	return err_set(eb, ERR_NOT_FOUND,
+	    "%s/imprint.db: the registry is gone or empty, and tls/ is of one that was there: put "
+	    "it "
+	    "back, or begin anew by `imprint reset`",
+	    state);
 }
 
 /* The organization and its authority, together or not at all. */
@@ -147,7 +163,8 @@ enum err installation_open(struct installation *in, const char *state, struct st
 		return e;
 	e = store_tenant_first(store, &tenant, eb);
 	if (e == ERR_NOT_FOUND) {
-		if ((e = authority_make(in, folder, options, now, eb)) == OK) {
+		if ((e = registry_not_lost(state, eb)) == OK &&
+		    (e = authority_make(in, folder, options, now, eb)) == OK) {
 			test_hook("inside", "authority");
 			e = rows_make(in, store, now, eb);
 		}

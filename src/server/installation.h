@@ -3,7 +3,8 @@
  *
  * The first start makes the authority in STATE/ca, then the organization and the authority's row in
  * one transaction. Every later start holds the folder against the row: a registry without its
- * authority, or with another, is refused, because a new one would make strangers of all boards.
+ * authority, or with another, is refused, because a new one would make strangers of all boards. An
+ * empty registry is refused too where there was one.
  *
  * Credentials are a file for a client of the API (mode 0600); the registry keeps the SHA-256 of the
  * secret. They stand where the user's configuration is, or at --credentials. A file there that belongs
@@ -33,7 +34,8 @@ struct installation {
 
 /*
  * `now` in seconds; options of the authority's signer may be NULL. ERR_NOT_FOUND: the authority that
- * the registry names is gone; ERR_CONFLICT: it is another, or the clock is before its beginning.
+ * the registry names is gone, or the registry is; ERR_CONFLICT: it is another, or the clock is before
+ * its beginning.
  */
 enum err installation_open(struct installation *in, const char *state, struct store *store,
     const struct signer_options *options, int64_t now, struct errbuf *eb) MUST_CHECK;

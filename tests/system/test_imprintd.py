@@ -135,6 +135,7 @@ class FirstStart(ServerTest):
         self.stops(server)
         for path in (*self.state.glob("imprint.db*"), Path(server.ready["credentials"])):
             path.unlink()
+        shutil.rmtree(self.state / "tls")
         self.server()
         self.assertEqual((self.state / "ca/certificate.pem").read_bytes(), made)
 
@@ -471,6 +472,18 @@ class BadLuck(ServerTest):
         self.fails(want=5, words="imprint.db")
         self.assertEqual(database.read_bytes(), b"rubbish" * 1000)
 
+    def test_database_gone(self):
+        """What a file system may leave of a database is no reason to begin anew, and to know nothing of what was issued."""
+        self.made()
+        database = self.state / "imprint.db"
+        kept = database.read_bytes()
+        database.write_bytes(b"")
+        self.fails(want=3, words="imprint.db: the registry is gone or empty.*put it back")
+        database.unlink()
+        self.fails(want=3, words="imprint.db: the registry is gone or empty.*put it back")
+        database.write_bytes(kept)
+        self.assertEqual(self.server().call("GET", f"/iot/v2/devices/{self.device}")[0], 200)
+
     def test_authority_gone(self):
         self.made()
         shutil.move(self.state / "ca", self.folder / "ca")
@@ -483,6 +496,7 @@ class BadLuck(ServerTest):
         self.made()
         shutil.move(self.state / "ca", self.folder / "ca")
         shutil.move(self.state / "imprint.db", self.folder / "imprint.db")
+        shutil.rmtree(self.state / "tls")
         self.made()
         for name in ("imprint.db-wal", "imprint.db-shm"):
             (self.state / name).unlink(missing_ok=True)

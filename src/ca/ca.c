@@ -163,7 +163,7 @@ static enum err choose_dates(
 	if (r->years < 1 || r->years > 31)
 		return err_set(eb, ERR_ARG, "years: %u is not 1 to 31", r->years);
 	leaf->validity = (uint16_t)r->years;
-	if (start.year >= LAST_YEAR + 31)
+	if (start.year >= CA_END_YEAR)
 		return err_set(
 		    eb, ERR_ARG, "start: no board can rebuild a certificate for %u", start.year);
 	if (start.year > LAST_YEAR) {

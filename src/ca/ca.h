@@ -49,6 +49,9 @@ void ca_free(struct ca *ca);
 struct slice ca_certificate(const struct ca *ca);
 const uint8_t *ca_key_id(const struct ca *ca); /* 20 bytes */
 
+#define CA_END_YEAR                                                                                \
+	2062u /* the last hour of 2031 and 31 years: whose clock says that, issues nothing */
+
 struct ca_request {
 	struct slice csr;       /* DER, or PEM as a board prints it */
 	struct slice device_id; /* UUID in lower case: subject of the certificate */

@@ -196,7 +196,8 @@ static enum err check(
 	enum err e;
 
 	uuid_text(d->id, id);
-	if (utc_hour(now / 1000, &r.start) != OK || r.start.year < 2000)
+	if (utc_hour(now / 1000, &r.start) != OK || r.start.year < 2000 ||
+	    r.start.year >= CA_END_YEAR)
 		return call_refuse(c, 503, "the server's clock is wrong");
 	if ((e = ca_check(c->tools->p256, &r, work, &c->eb)) != OK)
 		return err_within(&c->eb, e, "csr");

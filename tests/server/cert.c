@@ -421,7 +421,14 @@ static void clocks(struct world *w)
 	        strstr(w->logged, "clock is wrong"),
 	    "before 2000: %d (%s)", a.status, w->logged);
 	answer_free(&a);
+	w->now_ms = 3000000000000; /* 2065 */
+	world_login(w);
+	a = issue(w, id, id, "");
+	ok(a.status == 503 && strstr(a.body, "clock is wrong"),
+	    "when nothing that a board can store is valid any more: %d (%s)", a.status, a.body);
+	answer_free(&a);
 	w->now_ms = 0;
+	world_login(w);
 }
 
 /* What is damaged is said to be so, to the log; the client hears a number to ask for. */

@@ -8,26 +8,10 @@ static const struct noun *const nouns[] = { &noun_tenant, &noun_principal, &noun
 	&noun_device, &noun_tag, &noun_cert, &noun_authority, &noun_event, &noun_setting,
 	&noun_visit, &noun_thing, &noun_value, &noun_counter };
 
-union any {
-	struct store_tenant tenant;
-	struct store_principal principal;
-	struct store_token token;
-	struct store_device device;
-	struct store_tag tag;
-	struct store_cert cert;
-	struct store_authority authority;
-	struct store_event event;
-	struct setting setting;
-	struct store_visit visit;
-	struct store_thing thing;
-	struct store_value value;
-	struct counter counter;
-};
-
 /* noun, column, type, then 8 bytes of a number, or the bytes */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	union any row, before;
+	union row_any row, before;
 	struct value v, again;
 	const struct noun *noun;
 	size_t column;

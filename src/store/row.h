@@ -52,6 +52,23 @@ struct counter {
 	uint64_t n;
 };
 
+/* Room for a row of any noun. */
+union row_any {
+	struct store_tenant tenant;
+	struct store_principal principal;
+	struct store_token token;
+	struct store_device device;
+	struct store_tag tag;
+	struct store_cert cert;
+	struct store_authority authority;
+	struct store_event event;
+	struct setting setting;
+	struct store_visit visit;
+	struct store_thing thing;
+	struct store_value value;
+	struct counter counter;
+};
+
 /* Arguments of statements. The bytes are borrowed. */
 struct value value_number(int64_t n);
 struct value value_bytes(const void *p, size_t n);

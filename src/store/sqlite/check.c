@@ -44,20 +44,7 @@ enum err sqlite_pages_check(
 static enum err walk(const struct sqlite *s, struct connection *c, enum sql sql,
     const struct noun *noun, struct errbuf *eb)
 {
-	union {
-		struct store_tenant tenant;
-		struct store_principal principal;
-		struct store_token token;
-		struct store_device device;
-		struct store_tag tag;
-		struct store_cert cert;
-		struct store_authority authority;
-		struct store_event event;
-		struct setting setting;
-		struct store_visit visit;
-		struct store_thing thing;
-		struct store_value value;
-	} row;
+	union row_any row;
 	sqlite3_stmt *stmt = NULL;
 	int rc = connection_statement(c, sql, &stmt);
 	enum err e = sqlite_fail(s, c->db, rc, eb);

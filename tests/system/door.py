@@ -62,7 +62,7 @@ class DoorTest(harness.SystemTest):
         conf = Path(done.stdout.strip())
         with open(conf, "a", encoding="utf-8") as out:
             out.writelines(f"{line}\n" for line in config)
-        process = self.start("/usr/sbin/mosquitto", "-c", conf, env=test_plugin.Plugin.preload())
+        process = self.start(harness.MOSQUITTO, "-c", conf, env=test_plugin.Plugin.preload())
         if wait:
             process.wait_for(r"mosquitto version \S+ running", timeout=90)
         return process

@@ -28,6 +28,8 @@ from pathlib import Path
 BUILD = Path(os.environ.get("IMPRINT_BUILD", "build/host")).resolve()
 SOURCE = Path(os.environ.get("IMPRINT_SOURCE", Path(__file__).resolve().parents[2]))
 VECTORS = SOURCE / "tests/vectors"
+PACKAGED = "/usr/sbin/mosquitto"
+MOSQUITTO = os.environ.get("IMPRINT_MOSQUITTO", PACKAGED) # another version of it
 SANITIZER = re.compile(r"(?:Address|Leak|Memory|Thread)Sanitizer|runtime error: ")
 PATIENCE = 20 # seconds until a line that must come counts as missing; never a measure of speed
 
@@ -55,9 +57,9 @@ def mosquitto(folder):
     sanitized one needs its runtime in a program that has none, whose own leaks are not ours."""
     found = runtimes(BUILD / "imprint-mosquitto.so")
     if not found:
-        return {}
+        return {} if MOSQUITTO == PACKAGED else {"IMPRINT_MOSQUITTO": MOSQUITTO}
     wrapper = Path(folder) / "mosquitto"
-    wrapper.write_text(f'#!/bin/sh\nASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="{" ".join(found)}" exec /usr/sbin/mosquitto "$@"\n', encoding="utf-8")
+    wrapper.write_text(f'#!/bin/sh\nASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="{" ".join(found)}" exec {MOSQUITTO} "$@"\n', encoding="utf-8")
     wrapper.chmod(0o700)
     return {"IMPRINT_MOSQUITTO": str(wrapper)}
 

@@ -72,7 +72,7 @@ class Broker(harness.SystemTest):
         self.port = self.free_port()
         done = self.run_program("imprint", "broker", "config", "--no-plugin", "--broker-port", self.port, "--socket", self.socket)
         self.assertEqual(done.returncode, 0, done)
-        self.broker = self.start("/usr/sbin/mosquitto", "-c", done.stdout.strip())
+        self.broker = self.start(harness.MOSQUITTO, "-c", done.stdout.strip())
         self.broker.wait_for(r"mosquitto version \S+ running")
 
     def put(self, name, content):

@@ -37,7 +37,7 @@ class CrowdTest(harness.SystemTest):
         return done.stdout.strip()
 
     def start_broker(self):
-        broker = self.start(self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto"), "-c", self.config)
+        broker = self.start(self.env.get("IMPRINT_MOSQUITTO", harness.MOSQUITTO), "-c", self.config)
         broker.wait_for(r"mosquitto version \S+ running")
         return broker
 

@@ -72,7 +72,7 @@ class OnlineTest(boards.BoardTest):
             self.assertEqual(len([line for line in lines if line.startswith(name + " ")]), 1)
             lines = [f"{name} {value}" if line.startswith(name + " ") else line for line in lines]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        broker = self.start(*before, "/usr/sbin/mosquitto", "-c", path)
+        broker = self.start(*before, harness.MOSQUITTO, "-c", path)
         broker.wait_for(r"mosquitto version \S+ running")
         return broker
 

@@ -30,7 +30,7 @@ class Recipes(harness.SystemTest):
     """The lines of docs/broker.md as they stand there, by a user whose PATH has no servers."""
 
     def shell(self, text, **env):
-        mosquitto = self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto")
+        mosquitto = self.env.get("IMPRINT_MOSQUITTO", harness.MOSQUITTO)
         return self.start("sh", "-c", text.replace("/usr/sbin/mosquitto", mosquitto),
             env={"PATH": f"{harness.BUILD}:/usr/local/bin:/usr/bin:/bin", "IMPRINT_PORT": "0", **env})
 
@@ -103,7 +103,7 @@ class OwnMosquitto(harness.SystemTest):
 
     def test_it(self):
         main = self.configure()
-        broker = self.start(self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto"), "-c", main)
+        broker = self.start(self.env.get("IMPRINT_MOSQUITTO", harness.MOSQUITTO), "-c", main)
         broker.wait_for(r"mosquitto version \S+ running", timeout=60)
         board = self.start("imprint", "board", "kitchen", "--broker", f"localhost:{self.port}", "--anchor", self.state / "tls/service-root.pem")
         board.wait_for("/tty/kitchen$")
@@ -137,7 +137,7 @@ class OwnMosquitto(harness.SystemTest):
         for more in ("", f"acl_file {acl}\n"):
             with self.subTest(more):
                 main.write_text(more + main.read_text())
-                broker = self.start(self.env.get("IMPRINT_MOSQUITTO", "/usr/sbin/mosquitto"), "-c", main)
+                broker = self.start(self.env.get("IMPRINT_MOSQUITTO", harness.MOSQUITTO), "-c", main)
                 broker.wait_for(r"mosquitto version \S+ running", timeout=60)
                 subprocess.run([str(w) for w in ("mosquitto_pub", *where, "-t", "home/light", "-m", "on" + more[:3], "-r", "-q", "1")], check=True, timeout=60)
                 done = subprocess.run([str(w) for w in ("mosquitto_sub", *where, "-t", "home/#", "-C", "1", "-W", "30")], check=True, timeout=60,

@@ -261,7 +261,7 @@ class Plugin(harness.SystemTest):
         return conf
 
     def mosquitto(self, conf, *before, env=None):
-        process = self.start(*before, "/usr/sbin/mosquitto", "-c", conf, env={**self.preload(), **(env or {})})
+        process = self.start(*before, harness.MOSQUITTO, "-c", conf, env={**self.preload(), **(env or {})})
         process.wait_for(r"mosquitto version \S+ running", timeout=90)
         return process
 
@@ -839,7 +839,7 @@ class Plugin(harness.SystemTest):
         """A broker that has a listener, a user and something to say about topics for others as well."""
         self.server = self.feed()
         self.plain_port = broker.Broker.free_port()
-        conf = self.configure(f"listener {self.plain_port} 127.0.0.1", *more, **how)
+        conf = self.configure(f"listener {self.plain_port} 127.0.0.1", "allow_duplicate_messages false", *more, **how)
         subprocess.run(["mosquitto_passwd", "-b", self.state / "broker/internal.pw", "home", "secret"], check=True, timeout=PATIENCE)
         self.broker = self.mosquitto(conf)
         self.server.accept()
@@ -928,7 +928,7 @@ class Plugin(harness.SystemTest):
                 ("plugin_opt_device_ca /nowhere.pem", "cannot be opened"),
                 ("plugin_opt_publish mill/{device}/#", "no wildcards"), ("plugin_opt_subscribe mill", "names {device} or {thing}")):
             with self.subTest(line):
-                done = self.start("/usr/sbin/mosquitto", "-c", self.configure(line), env=self.preload())
+                done = self.start(harness.MOSQUITTO, "-c", self.configure(line), env=self.preload())
                 done.wait_for(f"imprint: .*{why}")
                 self.assertNotEqual(done.wait(), 0)
 

@@ -3,6 +3,7 @@
 import unittest
 
 import boards
+import harness
 import test_online as online
 import test_plugin as plugin
 
@@ -15,7 +16,7 @@ class PluginBoard(online.OnlineTest):
         done = self.run_program("imprint", "broker", "config", "--broker-port", self.port, "--socket", self.socket,
             "--plugin", plugin.PLUGIN, "--feed", path)
         self.assertEqual(done.returncode, 0, done)
-        broker = self.start("/usr/sbin/mosquitto", "-c", self.state / "broker/mosquitto.conf", env=plugin.Plugin.preload())
+        broker = self.start(harness.MOSQUITTO, "-c", self.state / "broker/mosquitto.conf", env=plugin.Plugin.preload())
         server.accept()
         certificate = boards.certificate_of(self.record("kitchen")["certificates"][-1])
         live = f"a {self.device} 1 - {plugin.fingerprint(certificate)} - 253402300799"

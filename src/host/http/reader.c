@@ -49,7 +49,7 @@ struct exchange *reader_hand_over(struct reader *r)
 		find_path(x);
 	r->x = NULL;
 	r->expects = false;
-	if (r->at == READER_DONE) {
+	if (x && r->at == READER_DONE) {
 		r->blank_may = x->tolerant && x->body.n > 0;
 		r->at = READER_IDLE;
 	}

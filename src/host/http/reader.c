@@ -45,13 +45,13 @@ struct exchange *reader_hand_over(struct reader *r)
 {
 	struct exchange *x = r->x;
 
-	if (x && r->at == READER_REFUSED && !*x->request.path)
-		find_path(x);
 	r->x = NULL;
 	r->expects = false;
 	if (x && r->at == READER_DONE) {
 		r->blank_may = x->tolerant && x->body.n > 0;
 		r->at = READER_IDLE;
+	} else if (x && !*x->request.path) {
+		find_path(x);
 	}
 	return x;
 }

@@ -494,7 +494,9 @@ static void server_name(struct daemon *d)
 	const char *address = d->options.listen;
 	bool v6 = strchr(address, ':') != NULL;
 
-	/* Not every computer's localhost is ::1 too. */
+	/* Not every computer's localhost is ::1 too, and :: takes nobody who comes by IPv4. */
+	if (strcmp(address, "::") == 0)
+		address = "::1";
 	if (is_wildcard(address) || strcmp(address, "127.0.0.1") == 0)
 		snprintf(d->server, sizeof(d->server), "https://localhost:%u", d->port);
 	else

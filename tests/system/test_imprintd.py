@@ -335,6 +335,11 @@ class Ports(ServerTest):
         with socket.create_connection(("::1", server.port)) as s:
             server.context().wrap_socket(s, server_hostname="::1").close()
         self.stops(server)
+        server = self.server("--listen", "::")
+        self.assertEqual(server.ready["server"], f"https://[::1]:{server.port}")
+        with socket.create_connection(("::1", server.port)) as s:
+            server.context().wrap_socket(s, server_hostname="::1").close()
+        self.stops(server)
         server = self.server("--listen", "127.0.0.2")
         self.assertEqual(server.ready["server"], f"https://127.0.0.2:{server.port}")
         with socket.create_connection(("127.0.0.2", server.port)) as s:

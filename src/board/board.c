@@ -191,13 +191,16 @@ static enum err name_take(struct board *b, const char *run, struct errbuf *eb)
 
 /* --- making and freeing --- */
 
+/* A board is not kept from its chip for a second, but its thread is on a busy computer. */
 static enum err element_make(struct board *b, const struct board_options *o, struct errbuf *eb)
 {
+	struct emu_options chip = o->chip;
 	enum err e;
 
 	if (o->element != NULL)
 		return OK;
-	if ((e = emu_open(b->element_file, &o->chip, &b->emu, eb)) != OK ||
+	chip.tireless = true;
+	if ((e = emu_open(b->element_file, &chip, &b->emu, eb)) != OK ||
 	    (e = emu_server_new(b->element, &b->emu, 1, &b->server, eb)) != OK)
 		return e;
 	return emu_server_start(b->server, eb);

@@ -38,7 +38,7 @@ void bus_sleep(struct bus *b)
 /* What happened by itself since the last call. */
 static void tick(struct bus *b, uint64_t now)
 {
-	if (b->power == BUS_AWAKE && now >= b->watchdog_at)
+	if (b->power == BUS_AWAKE && now >= b->watchdog_at && !b->tireless)
 		bus_sleep(b);
 }
 
@@ -77,7 +77,7 @@ static void command(struct bus *b, uint64_t now, struct slice packet)
 	                                  packet.p[1], packet.p[2])
 	                            : 0;
 
-	if (now + us >= b->watchdog_at && b->timing != EMU_INSTANT) {
+	if (now + us >= b->watchdog_at && b->timing != EMU_INSTANT && !b->tireless) {
 		put_status(b, ST_WATCHDOG); /* it would not finish in time, so it does not begin */
 		return;
 	}

@@ -22,6 +22,7 @@ enum { WORD_RESET, WORD_SLEEP, WORD_IDLE, WORD_COMMAND };
 struct bus {
 	struct engine *engine;
 	enum emu_timing timing;
+	bool tireless; /* it has no watchdog */
 	enum bus_power power;
 	uint8_t address;   /* 7 bits; a new one takes effect after sleep */
 	uint64_t ready_at; /* busy until then */

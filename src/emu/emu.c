@@ -173,6 +173,7 @@ enum err emu_open(
 	    (path && (e = lock_path(made, path, o->how, eb)) != OK) ||
 	    (e = load_or_make(made, o, eb)) != OK)
 		goto out;
+	made->bus.tireless = o->tireless;
 	bus_power_up(&made->bus, &made->engine, made->timing);
 	plan_set(made, &plan);
 	*emu = made;

@@ -40,7 +40,8 @@ enum emu_how { EMU_OPEN_OR_MAKE, EMU_OPEN_ONLY, EMU_MAKE_ONLY };
 struct emu_options { /* all zero: a 508A, instant, opened or made, with a random serial */
 	enum emu_how how;
 	enum emu_timing timing;
-	bool virtual_time;    /* typical and max too move only by emu_advance */
+	bool virtual_time; /* typical and max too move only by emu_advance */
+	bool tireless; /* no watchdog: its driver is a thread beside it and may be kept waiting */
 	bool genuine_looking; /* a new serial begins 01 23 and ends EE; needed again to open it */
 	struct slice
 	    faults; /* a plan as emu_faults_set takes it: a wrong one opens and makes nothing */

@@ -208,6 +208,15 @@ static void watchdog_near(struct bench *b)
 	load_temp(b);
 	b->now += 1300000;
 	ok(!awake(b) && !temp_valid(b), "instant: the watchdog follows virtual time");
+
+	start(b, EMU_ATECC608B, CONFIG_LOCKED, EMU_TYPICAL);
+	b->bus.tireless = true;
+	wake(b);
+	load_temp(b);
+	b->now += 1300000;
+	ok(awake(b) && temp_valid(b) && send(b, 0x40, 4, 0, NOTHING) == EMU_ACK &&
+	        b->bus.commands[0x40] == 1,
+	    "tireless: it never strikes");
 }
 
 static void busy(struct bench *b, enum emu_timing timing, uint64_t us)

@@ -162,7 +162,7 @@ def main(write):
         env.update(PATH=f"{BUILD}:{env['PATH']}", IMPRINT_BUILD=str(BUILD), HOME=folder,
             IMPRINT_STATE=f"{folder}/.local/state/imprint", XDG_RUNTIME_DIR=f"{folder}/run",
             XDG_CONFIG_HOME=f"{folder}/.config", NO_COLOR="1", LC_ALL="C.UTF-8")
-        env.update(harness.mosquitto(folder))
+        env.update(harness.mosquitto(folder) | harness.PATIENT)
         os.mkdir(f"{folder}/run", 0o700)
         os.mkdir(f"{folder}/build") # what `make up` calls, and says how to call
         os.symlink(BUILD, f"{folder}/build/host")

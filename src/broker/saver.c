@@ -1,4 +1,5 @@
 #include "saver.h"
+#include "hook.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,13 @@ static bool close_all_but(int fd)
 	       close_range((unsigned)fd + 1, ~0u, 0) == 0;
 }
 
+static enum err write_now(
+    const char *path, int64_t as_of, const struct feed *feed, struct errbuf *eb)
+{
+	test_hook("inside", "list");
+	return saved_write(path, as_of, feed, eb);
+}
+
 _Noreturn static void write_list(
     pid_t parent, int to, const char *path, int64_t as_of, const struct feed *feed)
 {
@@ -38,7 +46,7 @@ _Noreturn static void write_list(
 	if (!close_all_but(to))
 		e = err_set(&eb, ERR_IO, "close_range: %s", strerror(errno));
 	else
-		e = saved_write(path, as_of, feed, &eb);
+		e = write_now(path, as_of, feed, &eb);
 	say(to, e, &eb);
 	_exit(0); /* nothing of the broker's is flushed twice */
 }

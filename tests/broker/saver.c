@@ -35,6 +35,20 @@ static enum err start(struct saver *s, const struct desk *d)
 	return saver_start(s, path, AS_OF, &d->feed, &eb);
 }
 
+/* Returns when it has begun to write, and stopped. */
+static enum err start_and_stop(struct saver *s, const struct desk *d)
+{
+	siginfo_t seen;
+	enum err e;
+
+	setenv("IMPRINT_TEST_STOP", "inside:list", 1);
+	e = start(s, d);
+	unsetenv("IMPRINT_TEST_STOP");
+	if (e == OK && waitid(P_PID, (id_t)s->child, &seen, WSTOPPED | WEXITED | WNOWAIT) != 0)
+		exit(1);
+	return e;
+}
+
 static enum err wait_for(struct saver *s, struct errbuf *eb)
 {
 	enum err e;
@@ -98,7 +112,7 @@ static void in_the_middle(struct desk *d)
 {
 	struct errbuf eb = { "" };
 	struct saver s = { 0 };
-	unsigned before = open_in(getpid()), ours, its = 0;
+	unsigned before = open_in(getpid()), ours, its;
 	int mine[2], more[20];
 	struct pollfd at;
 	char byte;
@@ -106,17 +120,15 @@ static void in_the_middle(struct desk *d)
 	put(d, MANY);
 	for (size_t i = 0; i < COUNT(more); i++)
 		more[i] = dup(1);
-	if (pipe(mine) != 0 || start(&s, d) != OK)
+	if (pipe(mine) != 0 || start_and_stop(&s, d) != OK)
 		exit(1);
 	ours = open_in(getpid());
-	while ((its = open_in(s.child)) > COUNT(more))
-		;
-	kill(s.child, SIGSTOP);
+	its = open_in(s.child);
 	close(mine[1]);
 	for (size_t i = 0; i < COUNT(more); i++)
 		close(more[i]);
 	at = (struct pollfd){ .fd = mine[0], .events = POLLIN };
-	ok(poll(&at, 1, -1) == 1 && read(mine[0], &byte, 1) == 0 && its > 0,
+	ok(poll(&at, 1, -1) == 1 && read(mine[0], &byte, 1) == 0 && its > 0 && its < COUNT(more),
 	    "%u of our %u descriptors: what is closed here is closed", its, ours);
 	close(mine[0]);
 	ok(saved_devices() == 10, "the old list is there until the new one is whole");
@@ -132,11 +144,12 @@ static void ended(struct desk *d)
 	enum err e;
 
 	put(d, MANY + 1);
-	if (start(&s, d) != OK)
+	if (start_and_stop(&s, d) != OK)
 		exit(1);
 	kill(s.child, SIGKILL);
 	ok(wait_for(&s, &eb) == ERR_IO && eb.text[0], "killed: %s", eb.text);
-	ok(start(&s, d) == OK && saver_stop(&s) && !saver_stop(&s) && !saver_ended(&s, &e, &eb),
+	ok(start_and_stop(&s, d) == OK && saver_stop(&s) && !saver_stop(&s) &&
+	        !saver_ended(&s, &e, &eb),
 	    "or stopped by us");
 	ok(waitpid(-1, NULL, WNOHANG) == -1, "no process is left");
 	ok(saved_devices() == MANY, "the old list stays");

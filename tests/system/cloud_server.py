@@ -21,6 +21,7 @@ import urllib.parse
 import uuid
 from pathlib import Path
 
+import harness
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
@@ -146,7 +147,7 @@ class Cloud:
         self.folder, self.lock = Path(folder), threading.RLock()
         self.devices, self.certs, self.tokens, self.seen, self.bend = {}, {}, set(), [], {}
         self.authority = Authority()
-        port = again.server.server_address[1] if again else 0
+        port = again.server.server_address[1] if again else harness.free_port()
         self.root, self.leaf = (again.root, again.leaf) if again else service_certificates(folder, f"cloud-{uuid.uuid4()}", names)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(self.leaf)

@@ -15,9 +15,11 @@ credentials are found through IMPRINT_STATE and XDG_*). A sanitizer's report in 
 import contextlib
 import functools
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -31,7 +33,10 @@ VECTORS = SOURCE / "tests/vectors"
 PACKAGED = "/usr/sbin/mosquitto"
 MOSQUITTO = os.environ.get("IMPRINT_MOSQUITTO", PACKAGED) # another version of it
 SANITIZER = re.compile(r"(?:Address|Leak|Memory|Thread)Sanitizer|runtime error: ")
-PATIENCE = 20 # seconds until a line that must come counts as missing; never a measure of speed
+PATIENCE = 60 # seconds until a line that must come counts as missing; never a measure of speed
+# On a busy computer brokers may take their time to hear of a change (brokers.h), and to answer boards (program.c).
+PATIENT = {"IMPRINT_TEST_REACH": "8000", "IMPRINT_TEST_PATIENT": "1"}
+RESERVED = [] # held as long as this process runs
 
 
 def program(name):
@@ -43,6 +48,26 @@ def program(name):
     if not found:
         raise FileNotFoundError(f"{name}: neither in {BUILD} nor in PATH")
     return found
+
+
+def free_port():
+    """
+    A TCP port of this test's own, also while nobody listens there: none that the system gives to who asks for any, nor
+    one that another test got here.
+    """
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    while True:
+        port = random.randrange(10000, max(first_given, 11000))
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0imprint-test-port-{port}")
+            with socket.socket() as s:
+                s.bind(("", port))
+        except OSError:
+            mark.close()
+            continue
+        RESERVED.append(mark)
+        return port
 
 
 @functools.cache
@@ -193,7 +218,7 @@ class SystemTest(unittest.TestCase):
         self.processes.append(process)
         return process
 
-    def run_program(self, *argv, stdin="", env=None, timeout=60):
+    def run_program(self, *argv, stdin="", env=None, timeout=2 * PATIENCE):
         """A program that ends by itself: Done with returncode, stdout, stderr."""
         argv = [str(a) for a in argv]
         run = subprocess.run([program(argv[0]), *argv[1:]], input=stdin, env={**self.env, **(env or {})},

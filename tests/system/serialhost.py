@@ -12,7 +12,7 @@ import termios
 import time
 import tty
 
-PATIENCE = 20 # seconds of silence after which a board counts as dead; never a measure of speed
+PATIENCE = 60 # seconds of silence after which a board counts as dead; never a measure of speed
 DEVICE = "0f2b8c1e-7a44-4f0e-9d3b-5c6a1e2d3f40"
 SERIAL = "9f3c0d5e11a2b3c4d5e6f70812233445"
 AKI = "27ef225f0a4abc3495559d2085c66d1d955ef033"

@@ -1,4 +1,4 @@
-"""imprintd under test: started on a free port, spoken to as any client does, over TLS from its own root.
+"""imprintd under test: started on a port of its own, spoken to as any client does, over TLS from its own root.
 
     server = imprintd.start(test)                      # waits until it says that it is ready
     status, body = server.call("PUT", "/iot/v2/devices", {"name": "kitchen", ...})
@@ -21,13 +21,13 @@ import harness
 class Server:
     """One start of imprintd. `ready` is the line it says when it takes requests."""
 
-    def __init__(self, test, *argv, env=None, port="0", wait=True):
+    def __init__(self, test, *argv, env=None, port=None, wait=True):
         listen, said = os.pipe()
         self.test = test
         self.ready = None
         try:
             os.set_inheritable(said, True)
-            command = ["imprintd", "--port", port, "--ready-fd", said, *argv]
+            command = ["imprintd", "--port", port or harness.free_port(), "--ready-fd", said, *argv]
             self.process = harness.Process([str(a) for a in command], {**test.env, **(env or {})}, test.folder,
                 pass_fds=[said])
             test.processes.append(self.process)

@@ -69,7 +69,7 @@ class Broker(harness.SystemTest):
         self.server()
         self.put("broker/internal.key", PASSWORD.encode())
         self.socket = self.run_folder / "broker.sock"
-        self.port = self.free_port()
+        self.port = harness.free_port()
         done = self.run_program("imprint", "broker", "config", "--no-plugin", "--broker-port", self.port, "--socket", self.socket)
         self.assertEqual(done.returncode, 0, done)
         self.broker = self.start(harness.MOSQUITTO, "-c", done.stdout.strip())
@@ -93,12 +93,6 @@ class Broker(harness.SystemTest):
         self.put("tls/service-root.pem", pem(root))
         self.put("service.pem", pem(leaf))
         self.put("service.key", pem(key))
-
-    @staticmethod
-    def free_port():
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            return s.getsockname()[1]
 
     def board(self, name, pair):
         """What mosquitto_pub and mosquitto_sub need to be that board."""

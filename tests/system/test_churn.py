@@ -200,6 +200,8 @@ class Worker(threading.Thread):
 
 
 class Churn(door.DoorTest):
+    patient = False # brokers are away here
+
     def setUp(self):
         super().setUp()
         self.seed = int(os.environ.get("IMPRINT_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)

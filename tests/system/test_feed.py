@@ -6,6 +6,7 @@ import signal
 import unittest
 
 import door
+import harness
 
 FOLDER = "/iot/v2/devices"
 
@@ -196,7 +197,7 @@ class Feed(door.DoorTest):
     def test_one_name_for_two(self):
         """The second is told to take another; the first goes on."""
         server, _ = self.open()
-        self.ports["second"] = door.test_broker.Broker.free_port()
+        self.ports["second"] = harness.free_port()
         second = self.broker("second", config=["plugin_opt_name mosquitto"])
         server.process.wait_for("feed_refused .*another broker of this name")
         second.wait_for("imprint: the server's feed is lost")

@@ -20,18 +20,13 @@ PASSWORD = "5f0c" * 16
 BEGIN = r"da0001070081\w*" # CBOR: tag 0x010700, an array of one: the version
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class OnlineTest(boards.BoardTest):
     """kitchen has its identity; nothing runs."""
 
     def setUp(self):
         super().setUp()
-        self.port = free_port()
+        self.env.update(harness.PATIENT) # attempts are counted
+        self.port = harness.free_port()
         self.anchor = self.state / "tls/service-root.pem"
         self.socket = self.run_folder / "broker.sock"
         board = self.board("kitchen", "--sketch", "setup")

@@ -7,7 +7,6 @@ import subprocess
 import unittest
 
 import harness
-import test_broker
 
 ROOT = os.geteuid() == 0
 GROUP = "mosquitto" if ROOT else None
@@ -35,13 +34,13 @@ class Recipes(harness.SystemTest):
             env={"PATH": f"{harness.BUILD}:/usr/local/bin:/usr/bin:/bin", "IMPRINT_PORT": "0", **env})
 
     def test_the_simplest(self):
-        both = self.shell(recipe("imprintd &\n"), IMPRINT_BROKER_PORT=str(test_broker.Broker.free_port()))
+        both = self.shell(recipe("imprintd &\n"), IMPRINT_BROKER_PORT=str(harness.free_port()))
         both.wait_for(r"mosquitto version \S+ running", timeout=90)
         both.wait_for("broker_connected")
         both.wait_for("broker_joined name=mosquitto")
         line = recipe("--broker-name south")
         self.assertIn("--broker-port 9102", line)
-        south = self.shell(line.replace("9102", str(test_broker.Broker.free_port())))
+        south = self.shell(line.replace("9102", str(harness.free_port())))
         south.wait_for(r"mosquitto version \S+ running", timeout=90)
         both.wait_for("broker_joined name=south")
 
@@ -63,7 +62,7 @@ class OwnMosquitto(harness.SystemTest):
             shutil.chown(self.folder / "etc/conf.d", "root", GROUP)
             for name in ("run-mosquitto", "lib"):
                 shutil.chown(self.folder / name, "mosquitto", GROUP)
-        self.port = test_broker.Broker.free_port()
+        self.port = harness.free_port()
 
     def there(self, text, *places):
         """Written for a whole computer, and now for this test's folders."""
@@ -97,7 +96,7 @@ class OwnMosquitto(harness.SystemTest):
             for part in " -o root", " -g mosquitto", " --broker-user mosquitto":
                 commands = commands.replace(part, "")
         self.server = self.start("sh", "-ec", commands + "echo done\nwait\n",
-            env={"PATH": f"{harness.BUILD}:{os.environ['PATH']}", "IMPRINT_PORT": "0"})
+            env={"PATH": f"{harness.BUILD}:{os.environ['PATH']}", "IMPRINT_PORT": "0", **harness.PATIENT})
         self.server.wait_for("^done$")
         return main
 
@@ -122,7 +121,7 @@ class OwnMosquitto(harness.SystemTest):
 
     def test_other_clients_go_on(self):
         """Where there are listeners, users and retained messages already; and then with an acl_file."""
-        port = test_broker.Broker.free_port()
+        port = harness.free_port()
         passwords, acl = self.folder / "etc/passwd", self.folder / "etc/acl"
         main = self.configure(f"listener {port} 127.0.0.1\npassword_file {passwords}\n", passwords=True)
         subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, "home", "secret"], check=True, timeout=60)

@@ -34,7 +34,7 @@ class Renewal(harness.SystemTest):
     def test_under_up(self):
         clock = self.folder / "clock"
         clock.write_text("0")
-        up = self.start("imprint", "up", "--timeout", "120", env={"IMPRINT_TEST_CLOCK": str(clock)})
+        up = self.start("imprint", "up", "--timeout", "120", env={**harness.PATIENT, "IMPRINT_TEST_CLOCK": str(clock)})
         up.wait_for("^end .* Ctrl-C", timeout=150)
         running = json.loads((self.state / "up.json").read_text())
         api = int(running["server"].rsplit(":", 1)[1])

@@ -34,15 +34,24 @@ class Up(harness.SystemTest):
         self.leaves_nothing()
         return json.loads(done.stdout) if done.stdout else done
 
+    def late(self, env=None):
+        """One whose board has its identity, and does not come ONLINE."""
+        done = self.run_program("imprint", "up", "--once", "--timeout", "12", env=env)
+        self.assertEqual(done.returncode, 9, done)
+        return done
+
     def stay(self, *options, env=None):
         """An `up` that runs, with its boards ONLINE."""
-        run = self.start("imprint", "up", *LIMIT, *options, env=env)
+        run = self.start("imprint", "up", *LIMIT, *options, env={**harness.PATIENT, **(env or {})})
         run.wait_for("^end .* Ctrl-C", timeout=150)
         return run
 
     def status(self, *options):
         done = self.run_program("imprint", "status", "--json", *options)
         return done.returncode, json.loads(done.stdout)
+
+    def all_is_well(self):
+        self.until(lambda: self.status()[0] == 0, self.status)
 
     def children(self):
         """Processes that have this test's folder in their command line; not the broker's own, which writes its list."""
@@ -60,7 +69,7 @@ class Up(harness.SystemTest):
     def until(self, question, what):
         limit = time.monotonic() + 60
         while not question():
-            self.assertLess(time.monotonic(), limit, what)
+            self.assertLess(time.monotonic(), limit, what() if callable(what) else what)
             time.sleep(0.05)
 
     def leaves_nothing(self):
@@ -106,6 +115,7 @@ class Up(harness.SystemTest):
 
     def test_three_boards_and_status(self):
         run = self.stay("--boards", "3", "--name", "b")
+        self.all_is_well()
         code, status = self.status()
         self.assertEqual((code, status["ok"], status["running"]), (0, True, True), status)
         self.assertEqual([(b["name"], b["device_status"]) for b in status["boards"]],
@@ -131,7 +141,7 @@ class Up(harness.SystemTest):
         self.assertEqual(other.returncode, 6, other)
         self.assertIn("XDG_RUNTIME_DIR", other.stderr)
         self.assertEqual(self.run_program("imprint", "reset", "--yes").returncode, 6)
-        self.assertEqual(self.status()[0], 0)
+        self.all_is_well()
         down = self.run_program("imprint", "down", "--json")
         self.assertEqual((down.returncode, json.loads(down.stdout)), (0, {"schema": 1, "ended": True, "pid": run.pid}))
         self.assertEqual(run.wait(), 0, run.output)
@@ -149,7 +159,7 @@ class Up(harness.SystemTest):
         self.assertEqual((code, status["ok"], status["reason"]), (8, False, "b is OFFLINE"))
         self.assertEqual(self.run_program("imprint", "board", "plug", "b").returncode, 0)
         run.wait_for(r"^b +ONLINE +\S+  from 127.0.0.1$", timeout=60)
-        self.assertEqual(self.status()[0], 0)
+        self.all_is_well()
 
     def change(self, *how):
         done = self.run_program("imprint", "device", *how)
@@ -180,8 +190,7 @@ class Up(harness.SystemTest):
         run = self.stay("--no-board")
         self.change("disable", "demo")
         self.assertEqual(run.stop(), 0, run.output)
-        done = self.run_program("imprint", "up", "--once", "--timeout", "8", timeout=120)
-        self.assertEqual(done.returncode, 9, done)
+        done = self.late()
         self.assertIn("no broker has let it in (disabled: ", done.stderr)
 
     def test_a_device_that_is_deleted(self):
@@ -208,22 +217,22 @@ class Up(harness.SystemTest):
         run.wait_for(r"^b +refused +\S+  disabled: ")
         self.change("enable", "b")
         run.wait_for(r"^b +ONLINE +\S+  from 127.0.0.1$", timeout=60)
-        self.assertEqual(self.status()[0], 0)
+        self.all_is_well()
 
     def test_a_broker_that_falls_silent(self):
         """Nobody knows then whether a board is there; and everybody, when it speaks again."""
-        run = self.stay("--name", "b")
+        run = self.stay("--name", "b", env={"IMPRINT_TEST_REACH": "1000"})
         pid = self.status()[1]["broker"]["pid"]
         os.kill(pid, signal.SIGSTOP)
         try:
             run.wait_for(r"^b +UNKNOWN +\S+  the broker is silent", timeout=60)
             code, status = self.status()
             self.assertEqual((code, [b["state"] for b in status["brokers"]]), (8, ["silent"]), status)
+            seen = len(run.lines)
         finally:
             os.kill(pid, signal.SIGCONT)
-        seen = len(run.lines)
-        run.wait_for(r"^b +ONLINE ", start=seen - 1, timeout=60)
-        self.until(lambda: self.status()[0] == 0, "all is well")
+        run.wait_for(r"^b +ONLINE ", start=seen, timeout=60)
+        self.all_is_well()
 
     def test_another_board(self):
         """One that `up` does not run is shown as well."""
@@ -295,16 +304,16 @@ class Up(harness.SystemTest):
 
     def test_a_board_that_lies(self):
         """It says that it is online, everywhere one can ask it. The server knows better."""
-        done = self.run_program("imprint", "up", "--once", "--timeout", "8", env={"IMPRINT_TEST_LIAR": "1"}, timeout=120)
-        self.assertEqual(done.returncode, 9, done)
+        self.once()
+        done = self.late(env={"IMPRINT_TEST_LIAR": "1"})
         self.assertIn("no broker has let it in", done.stderr)
         self.assertIn("the board itself says: online", done.stderr)
         self.leaves_nothing()
 
     def test_a_board_that_says_nothing(self):
         """It is let in, which is not enough."""
-        done = self.run_program("imprint", "up", "--once", "--timeout", "8", env={"IMPRINT_TEST_MUTE": "1"}, timeout=120)
-        self.assertEqual(done.returncode, 9, done)
+        self.once()
+        done = self.late(env={"IMPRINT_TEST_MUTE": "1"})
         self.assertIn("the broker has let it in, but no message of it has come to the server", done.stderr)
         self.leaves_nothing()
 
@@ -339,7 +348,8 @@ class Up(harness.SystemTest):
         self.leaves_nothing()
 
     def test_ports(self):
-        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as broker:
+        server, broker = (socket.create_server(("127.0.0.1", harness.free_port())) for _ in range(2))
+        with server, broker:
             for option, taken in (("--port", server), ("--broker-port", broker)):
                 port = taken.getsockname()[1]
                 done = self.run_program("imprint", "up", "--once", option, port, *LIMIT, timeout=120)

@@ -9,12 +9,13 @@ import re
 import signal
 import subprocess
 import termios
+import time
 import unittest
+from pathlib import Path
 
 import boards
 import harness
 from server import Server
-from test_online import free_port
 
 N = 20
 
@@ -25,7 +26,7 @@ class CrowdTest(harness.SystemTest):
     def setUp(self):
         super().setUp()
         (self.run_folder / "imprint").mkdir(mode=0o700)
-        self.port = free_port()
+        self.port = harness.free_port()
         self.server = Server(self)
         self.config = self.configure()
         self.broker = self.start_broker()
@@ -195,6 +196,17 @@ class Bench(harness.SystemTest):
         text = self.bench("--seconds", "1", "--clients", "5").stdout
         rate = re.search(r"^allow +(\d+) new connections a second .*: rate (\d+)/second burst (\d+) packets$", text, re.M)
         self.assertEqual(len(set(rate.groups())), 1, text)
+
+    def test_broker_is_kept_waiting(self):
+        """For longer than the time that is measured: then that time is longer."""
+        bench = self.start("imprint", "mqtt", "bench", "--seconds", "1", "--clients", "5", env={"TMPDIR": str(self.folder)})
+        boards.wait_until(lambda: list(self.folder.glob("imprint-bench-*/mosquitto.log")))
+        broker = int(Path(f"/proc/{bench.pid}/task/{bench.pid}/children").read_text())
+        os.kill(broker, signal.SIGSTOP)
+        time.sleep(4)
+        os.kill(broker, signal.SIGCONT)
+        bench.wait_for("^connects ")
+        self.assertEqual(bench.wait(), 0)
 
     def test_stopped(self):
         bench = self.start("imprint", "mqtt", "bench", "--seconds", "300", env={"TMPDIR": str(self.folder)})

@@ -304,6 +304,7 @@ class Ending(BoardTest):
         port = json.loads(board.wait_for(r'^(\{.*"plugged".*\})$').group(1))["text"]
         self.finishes(port)
         board.wait_for('"over"')
+        board.wait_for('"closed"')
         board.send(signal.SIGTERM)
         self.assertEqual(board.wait(), 0)
         lines = [json.loads(line) for line in board.lines]

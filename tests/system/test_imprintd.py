@@ -1,5 +1,6 @@
 """imprintd from outside: first start and every later one, its certificates, its end, and bad luck."""
 
+import contextlib
 import fcntl
 import http.client
 import json
@@ -288,9 +289,10 @@ class Tls(ServerTest):
         self.assertIn(served, after["api.pem"].decode())
 
         # Past the issuing authority's life and beyond, but never past the root's.
+        begun = len(server.process.lines)
         clock.write_text(str(700 * DAY))
         server.process.send(signal.SIGHUP)
-        server.process.wait_for(r"certificate_renewed server=broker until=\d{4}-", start=len(server.process.lines) - 1)
+        server.process.wait_for(r"certificate_renewed server=broker until=\d{4}-", start=begun)
         self.assertNotEqual((self.state / "tls/issuing.pem").read_bytes(), before["issuing.pem"])
         clock.write_text(str(8000 * DAY))
         server.process.send(signal.SIGHUP)
@@ -405,11 +407,11 @@ class End(ServerTest):
         body = json.dumps({"name": "renamed"}).encode()
         slow.putrequest("POST", f"/iot/v2/devices/{device}")
         for name, value in (("Authorization", f"Bearer {server.token}"), ("Content-Type", "application/json"),
-                ("X-Organization", server.ready["organization"]), ("Content-Length", str(len(body)))):
+                ("X-Organization", server.ready["organization"]), ("Content-Length", str(len(body))), ("Expect", "100-continue")):
             slow.putheader(name, value)
         slow.endheaders()
+        self.assertEqual(slow.sock.recv(4096), b"HTTP/1.1 100 Continue\r\n\r\n", "the server has read the head")
         slow.send(body[:5])
-        time.sleep(0.2) # until the server has read the head
         server.process.send(signal.SIGTERM)
         server.process.wait_for("info draining")
         until = time.monotonic() + harness.PATIENCE
@@ -446,7 +448,6 @@ class Log(ServerTest):
         """Standard error is a pipe that is full: requests are answered all the same."""
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
-        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
         child = subprocess.Popen([harness.program("imprintd"), "--port", "0"], env=self.env, cwd=self.folder, stderr=writer)
         os.close(writer)
         self.addCleanup(child.wait)
@@ -454,6 +455,14 @@ class Log(ServerTest):
         said = b""
         while not (found := re.search(rb" info ready .* port=(\d+)", said)):
             said += os.read(reader, 4096)
+        os.set_blocking(reader, False)
+        while True: # before it is as small as that, what is not read at once is not lost
+            try:
+                fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+                break
+            except OSError:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(reader, 4096)
         for _ in range(100):
             connection = http.client.HTTPSConnection("localhost", int(found.group(1)), timeout=harness.PATIENCE,
                 context=ssl.create_default_context(cafile=self.state / "tls/service-root.pem"))

@@ -104,7 +104,7 @@ class WatchTest(harness.SystemTest):
             "name": "kitchen", "kind": "device.created"})
 
     def test_ends_by_itself(self):
-        done = self.run_program("imprint", "device", "watch", "--timeout", "1")
+        done = self.run_program("imprint", "device", "watch", "--timeout", "4")
         self.assertEqual((done.returncode, done.stdout), (0, ""), done)
 
     def test_refused(self):

@@ -466,6 +466,24 @@ static struct cloud_change change_of(const struct cli *cli)
 		.connection = cli_text(cli, "connection") };
 }
 
+/* Names need not be unique, but who gives one by mistake cannot use it any more. */
+static void namesakes_say(const struct cli *cli, struct cloud *cloud, const char *name)
+{
+	struct cloud_filter filter = { .name = name };
+	struct cloud_devices list;
+	size_t n = 0;
+
+	if (cloud_device_list(cloud, &filter, &list, NULL) != OK)
+		return;
+	for (size_t i = 0; i < list.n; i++)
+		n += strcmp(list.at[i].name, name) == 0;
+	cloud_devices_clear(&list);
+	if (n > 1)
+		cli_say(cli,
+		    "%zu devices are named %s now: commands want the id of the one that is meant",
+		    n, name);
+}
+
 static enum err create(struct cli *cli, struct errbuf *eb)
 {
 	struct cloud_device d = { .tags = NULL };
@@ -483,6 +501,7 @@ static enum err create(struct cli *cli, struct errbuf *eb)
 			printf("%s\n", d.id);
 		else
 			e = cli_json_print(json_pack("{s:s,s:s}", "id", d.id, "name", d.name), eb);
+		namesakes_say(cli, cloud, d.name);
 	}
 	cloud_device_clear(&d);
 	cloud_free(cloud);

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,6 +167,16 @@ static void check_plugin(struct doctor *d)
 
 /* --- folders --- */
 
+/* `sudo make up` leaves a folder of root's behind. */
+static const char *mend(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_uid != geteuid()
+	           ? "it is another user's: sudo chown -R $USER, or another with --state"
+	           : "chmod 700, or another folder with --state";
+}
+
 static void check_state(struct doctor *d)
 {
 	struct errbuf eb = { "" };
@@ -176,11 +187,10 @@ static void check_state(struct doctor *d)
 		return;
 	}
 	if (folder_private(d->state, &eb) != OK)
-		found(d, MISSING, "state folder", "chmod 700, or another folder with --state", "%s",
-		    eb.text);
+		found(d, MISSING, "state folder", mend(d->state), "%s", eb.text);
 	else if (access(d->state, R_OK | W_OK | X_OK) != 0)
-		found(d, MISSING, "state folder", "mend its rights, or another with --state",
-		    "%.200s: %s", d->state, strerror(errno));
+		found(d, MISSING, "state folder", mend(d->state), "%.200s: %s", d->state,
+		    strerror(errno));
 	else if (statvfs(d->state, &room) == 0 && (room.f_bavail * room.f_frsize) >> 20 < ROOM_MB)
 		found(d, NOTE, "state folder", "make room", "%.200s: less than %d MB are free",
 		    d->state, ROOM_MB);

@@ -126,8 +126,8 @@ static enum err port_find(struct provision *p, const char *given, struct errbuf 
 		    access(p->port, F_OK) != 0)
 			e = err_set(eb, ERR_NOT_FOUND,
 			    "--port %.64s: neither a virtual board that runs nor a device below "
-			    "/dev",
-			    given);
+			    "/dev; `%s ports` lists what there is",
+			    given, p->cli->called);
 		return e;
 	}
 	p->board = given;

@@ -128,8 +128,8 @@ static void table(struct visitors *all)
 	if (columns > 0 && wide + ID_AND_SINCE + 2 + from >= columns)
 		from = 0;
 	n += name_put(text + n, sizeof(text) - n, "ONLINE", wide);
-	n += (size_t)snprintf(text + n, sizeof(text) - n, "%-36s  %-20s%s\n", "DEVICE", "SINCE",
-	    from ? "  FROM" : "");
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "%-36s  %s\n", "DEVICE",
+	    from ? "SINCE                 FROM" : "SINCE");
 	for (size_t i = 0; i < all->n && shown < TABLE_ROWS && n + ROW_MAX < sizeof(text); i++) {
 		const struct row *r = &all->rows[i];
 		char id[UUID_TEXT + 1] = "";

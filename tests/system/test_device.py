@@ -71,7 +71,10 @@ class Life(DeviceTest):
         self.assertEqual((self.names(), self.names("--deleted")), ([], []))
 
     def test_refused(self):
-        first, second = self.create("twin"), self.create("twin")
+        first = self.create("twin")
+        made = self.device("create", "twin")
+        second = made.stdout.strip()
+        self.assertEqual(made.stderr, "2 devices are named twin now: commands want the id of the one that is meant\n")
         for argv, want, says in (
             (("show", "twin"), 6, "2 devices are named twin; give the id of one: "),
             (("revoke", "twin", "--yes"), 6, first),

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import json
+import os
 import shutil
 import socket
 import time
@@ -91,6 +92,10 @@ class Doctor(harness.SystemTest):
         self.state.chmod(0o755)
         self.one(self.doctor(3), "state folder", "missing", str(self.state), "chmod 700")
         self.state.chmod(0o700)
+        if os.geteuid() == 0: # as `sudo make up` leaves it to others
+            os.chown(self.state, 65534, 65534)
+            self.one(self.doctor(3), "state folder", "missing", "belongs to user 65534", "sudo chown -R $USER")
+            os.chown(self.state, 0, 0)
         self.one(self.doctor(0, "--state", self.folder / "later"), "state folder", "ok", "made when it is needed")
         self.one(self.doctor(3, env={"XDG_RUNTIME_DIR": f"/tmp/{'x' * 90}"}), "run folder", "missing", "too long for sockets",
             "XDG_RUNTIME_DIR")

@@ -2,6 +2,7 @@
 #include "bench_broker.h"
 #include "broker.h"
 #include "commands.h"
+#include "services.h"
 
 #include <string.h>
 #include <sys/resource.h>
@@ -167,7 +168,7 @@ static enum err plugin(struct bench *b, char path[FOLDER_PATH_MAX], struct errbu
 	if (cli_on(b->cli, "no-plugin"))
 		return given == NULL ? OK : err_set(eb, ERR_ARG, "--no-plugin excludes --plugin");
 	if (given != NULL) {
-		if ((e = folder_join("", given, path, eb)) == OK)
+		if ((e = services_plugin(given, path, eb)) == OK)
 			b->plugin = path;
 		return e;
 	}

@@ -20,17 +20,17 @@
 
 /* --- programs --- */
 
-static enum err plugin_find(struct services *s, const char *plugin, struct errbuf *eb)
+enum err services_plugin(const char *plugin, char path[FOLDER_PATH_MAX], struct errbuf *eb)
 {
 	char *real;
 	enum err e;
 
 	if (!plugin)
-		return broker_plugin(s->plugin_path, eb);
+		return broker_plugin(path, eb);
 	/* mosquitto takes a path with a slash as it stands, and runs in the root folder. */
 	if (access(plugin, R_OK) != 0 || !(real = realpath(plugin, NULL)))
 		return file_error(eb, errno, plugin, "cannot be the broker's plugin");
-	e = folder_join("", real, s->plugin_path, eb);
+	e = folder_join("", real, path, eb);
 	free(real);
 	return e;
 }
@@ -52,7 +52,7 @@ enum err services_find(
 		return err_set(eb, e,
 		    "mosquitto: %s; it is Debian's package mosquitto: apt-get install mosquitto",
 		    mosquitto ? mosquitto : "neither in PATH nor in /usr/sbin");
-	return plugin_find(s, plugin, eb);
+	return services_plugin(plugin, s->plugin_path, eb);
 }
 
 static enum err log_path(

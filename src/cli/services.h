@@ -53,6 +53,9 @@ struct services_options {
  */
 enum err services_find(
     struct services *s, const char *mosquitto, const char *plugin, struct errbuf *eb) MUST_CHECK;
+/* The second of them alone. */
+enum err services_plugin(
+    const char *plugin, char path[FOLDER_PATH_MAX], struct errbuf *eb) MUST_CHECK;
 enum err services_server(
     struct services *s, const struct services_options *o, struct errbuf *eb) MUST_CHECK;
 /* ERR_CONFLICT: broker_port was given and is taken. */

@@ -219,7 +219,7 @@ class Bench(harness.SystemTest):
         self.assertIn("excludes", self.bench("--plugin", "/x", "--no-plugin", want=2).stderr)
         self.assertIn("/nonexistent", self.bench("--mosquitto", "/nonexistent", want=3).stderr)
         self.assertIn("mosquitto ended", self.bench("--mosquitto", "/bin/false", "--no-plugin", want=1).stderr)
-        self.assertIn("mosquitto ended", self.bench("--plugin", "/nonexistent/x.so", want=8).stderr)
+        self.assertIn("/nonexistent/x.so: cannot be the broker's plugin", self.bench("--plugin", "/nonexistent/x.so", want=3).stderr)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ class Usage(CliTest):
         self.usage(["bard"], "did you mean 'board'?")
         self.usage(["elements"], "did you mean 'element'?")
         self.usage(["element", "inof"], "did you mean 'element info'?")
+        self.usage(["element", "frobnicate"], f"`{harness.program('imprint')} help element` lists them")
         self.usage(["board", "list", "extra"], "unexpected argument 'extra'")
         self.usage(["board"], "an argument is missing: NAME")
         self.usage(["frobnicate"], f"`{harness.program('imprint')} help` lists them")

@@ -342,15 +342,17 @@ static unsigned words(const struct cli *cli, int argc, char **argv, const char *
 	return n;
 }
 
-static enum err unknown_command(const struct cli *cli, const char *name, struct errbuf *eb)
+/* `group`: the one that has no such command, or "". */
+static enum err unknown_command(
+    const struct cli *cli, const char *name, const char *group, struct errbuf *eb)
 {
-	char group[WORD_MAX];
-	const char *best = nearest_name(cli->program, name, group);
+	char near[WORD_MAX];
+	const char *best = nearest_name(cli->program, name, near);
 
 	if (best != NULL)
 		return err_set(eb, ERR_ARG, "unknown command '%s'; did you mean '%s'?", name, best);
-	return err_set(
-	    eb, ERR_ARG, "unknown command '%s'; `%s help` lists them", name, cli->called);
+	return err_set(eb, ERR_ARG, "unknown command '%s'; `%s help%s%s` lists them", name,
+	    cli->called, group[0] ? " " : "", group);
 }
 
 /* Finds the command; *used is how many words its name has. */
@@ -387,7 +389,8 @@ static enum err command_choose(
 	}
 	if (strange)
 		return unknown_option(cli, strange, eb);
-	return unknown_command(cli, is_group(program, word[0]) ? both : word[0], eb);
+	return is_group(program, word[0]) ? unknown_command(cli, both, word[0], eb)
+	                                  : unknown_command(cli, word[0], "", eb);
 }
 
 /* --- flags --- */

@@ -131,6 +131,17 @@ static void plugin_line(struct scan *s, struct slice path)
 		s->conf->judges = true;
 }
 
+/* Of mosquitto 2.1: a name, and the path. */
+static void plugin_load(struct scan *s, unsigned number, struct slice name, struct slice path)
+{
+	plugin_line(s, without_blanks(path));
+	if (!s->ours)
+		return;
+	s->conf->partly = true;
+	found(s, CONF_UNSAFE, number, name,
+	    "listeners without plugin_use would not ask the plugin: write plugin");
+}
+
 static void authority(struct conf *c, struct slice path)
 {
 	if (path.n >= sizeof(c->authority))
@@ -169,8 +180,8 @@ static void option(struct scan *s, unsigned number, struct slice name, struct sl
 		s->conf->judges = true;
 	else if (is(name, "plugin") || is(name, "auth_plugin") || is(name, "global_plugin"))
 		plugin_line(s, rest);
-	else if (is(name, "plugin_load")) /* name, path */
-		plugin_line(s, without_blanks(left));
+	else if (is(name, "plugin_load"))
+		plugin_load(s, number, name, left);
 	else if (s->ours && (is(name, "plugin_opt_device_ca") || is(name, "auth_opt_device_ca")))
 		authority(s->conf, rest);
 }

@@ -31,6 +31,7 @@ struct conf {
 	void (*found)(void *ctx, const struct conf_found *f);
 	void *ctx;
 	bool ours;   /* CONF_PLUGIN is loaded */
+	bool partly; /* and mosquitto asks it about some listeners alone */
 	bool judges; /* an acl_file or another plugin may have a say in topics */
 	/* plugin_opt_device_ca: whichever listener has it for a cafile is for boards */
 	char authority[FOLDER_PATH_MAX];

@@ -133,8 +133,11 @@ static bool config_path(char path[FOLDER_PATH_MAX])
 	return found;
 }
 
-/* Where nobody else judges, mosquitto by itself would let its users do everything. */
-static void config_look(struct plugin *p, bool at_start)
+/*
+ * Where nobody else judges, mosquitto by itself would let its users do everything. False: there are clients
+ * about whom the plugin is never asked, so it could not even keep them out.
+ */
+static bool config_look(struct plugin *p, bool at_start)
 {
 	struct conf conf = { .found = at_start ? unsafe_found : NULL, .ctx = p };
 	char path[FOLDER_PATH_MAX];
@@ -142,17 +145,18 @@ static void config_look(struct plugin *p, bool at_start)
 
 	p->alone = false;
 	if (!config_path(path))
-		return;
+		return true;
 	if (conf_read(&conf, path, &eb) != OK) {
 		mosquitto_log_printf(
 		    MOSQ_LOG_WARNING, "imprint: not looked at for unsafe options: %s", eb.text);
-		return;
+		return true;
 	}
 	p->alone = !conf.judges;
 	if (p->alone)
 		mosquitto_log_printf(MOSQ_LOG_NOTICE,
 		    "imprint: no acl_file: clients without a certificate may use all topics but "
 		    "the boards'");
+	return !conf.partly;
 }
 
 /* --- who must go --- */
@@ -373,7 +377,7 @@ static int on_reload(int event, void *data, void *userdata)
 
 	(void)event, (void)data;
 	p->reloading = true;
-	config_look(p, false); /* an acl_file may have come */
+	(void)config_look(p, false); /* an acl_file may have come */
 	return p->of_2_1 ? MOSQ_ERR_SUCCESS : MOSQ_ERR_PLUGIN_DEFER;
 }
 
@@ -735,7 +739,8 @@ static enum err start(struct plugin *p, const struct mosquitto_opt *given, int n
 		return e;
 	feed_lasts(&p->feed, p->admit_stale ? FEED_FOR_EVER : p->stale_max_s);
 	link_init(&p->link, p->feed_path);
-	config_look(p, true);
+	if (!config_look(p, true))
+		return err_set(eb, ERR_DENIED, "%s", p->unsafe);
 	saved_load(p);
 	p->looked_ms = now_ms();
 	for (size_t i = 0; i < COUNT(callbacks); i++)

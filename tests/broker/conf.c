@@ -71,6 +71,9 @@ static const struct {
 	    "listener 1\ncafile /ca.pem\nplugin /x.so\n"
 	    "plugin_opt_device_ca /ca.pem\n",
 	    "", 0, 0, 0 },
+	{ "for some listeners", "plugin_load a /x/imprint-mosquitto.so\nlistener 1\nplugin_use a\n",
+	    "plugin_load", 1, 1, CONF_UNSAFE },
+	{ "others' for some listeners", "plugin_load a /x.so\n", "", 0, 0, 0 },
 };
 
 static void texts(void)

@@ -216,15 +216,21 @@ static struct mosquitto board(void)
 
 /* --- tests --- */
 
-static void *start(bool of_2_1)
+static bool begin(bool of_2_1, void **plugin)
 {
 	char names[][12] = { "feed", "device_ca", "saved" };
 	struct mosquitto_opt options[] = { { names[0], feed }, { names[1], authority },
 		{ names[2], saved } };
-	void *plugin = NULL;
 
 	broker = (struct broker){ .last_event = of_2_1 ? CLIENT_OFFLINE : MOSQ_EVT_DISCONNECT };
-	if (mosquitto_plugin_init(NULL, &plugin, options, 3) != MOSQ_ERR_SUCCESS) {
+	return mosquitto_plugin_init(NULL, plugin, options, 3) == MOSQ_ERR_SUCCESS;
+}
+
+static void *start(bool of_2_1)
+{
+	void *plugin = NULL;
+
+	if (!begin(of_2_1, &plugin)) {
 		printf("# %s\n", broker.log);
 		exit(1);
 	}
@@ -292,16 +298,60 @@ static void reload(bool of_2_1)
 	stop(plugin);
 }
 
-int main(void)
+/* Started like mosquitto, since the plugin looks for the configuration among the arguments. */
+static bool starts(const char *self, const char *line)
 {
-	device_make();
-	wills();
-	sessions();
-	reload(false);
-	reload(true);
+	char path[64], command[512];
+	bool well;
+
+	snprintf(path, sizeof(path), "%s/conf", folder);
+	put(path, (struct slice){ (const uint8_t *)line, strlen(line) });
+	snprintf(command, sizeof(command), "'%s' -c %s", self, path);
+	well = system(command) == 0;
+	unlink(path);
+	return well;
+}
+
+static void configurations(const char *self)
+{
+	ok(starts(self, "plugin /x/imprint-mosquitto.so\n"), "a plugin for all listeners");
+	ok(!starts(self, "plugin_load a /x/imprint-mosquitto.so\nlistener 1\nplugin_use a\n"),
+	    "one for some of them does not start: it could keep nobody out of the others");
+}
+
+static int start_alone(void)
+{
+	void *plugin = NULL;
+	bool well = begin(true, &plugin);
+
+	if (well)
+		(void)mosquitto_plugin_cleanup(plugin, NULL, 0);
+	return !well;
+}
+
+static void clean(void)
+{
 	X509_free(certificate);
 	unlink(authority);
 	unlink(saved);
 	rmdir(folder);
+}
+
+int main(int argc, char **argv)
+{
+	int result;
+
+	device_make();
+	if (argc > 1) {
+		result = start_alone();
+		clean();
+		return result;
+	}
+	wills();
+	sessions();
+	reload(false);
+	reload(true);
+	configurations(argv[0]);
+	clean();
 	return done_testing();
 }

@@ -26,7 +26,8 @@ struct one {
 	bool let_in;                /* the server has said ONLINE */
 	bool heard;                 /* and that a message of this run is stored */
 	bool deleted;               /* its device is not there any more, which has been said */
-	char forget[UUID_TEXT + 1]; /* its device, which is thrown away; "": none */
+	bool forgets;               /* its record is thrown away, */
+	char forget[UUID_TEXT + 1]; /* and its device; "": none */
 	struct board *board;
 	pthread_t thread;
 	bool has_thread;
@@ -481,25 +482,32 @@ static enum err chip_forget(const char *state, const char *name, bool *was, stru
 	return e;
 }
 
-/* Keeps the id, by which the server knows the device. */
-static enum err record_forget(struct one *g, const char *records, bool *was, struct errbuf *eb)
+/* It stays until the server has no device of it: whoever begins again finds either both or none. */
+static enum err record_look(struct one *g, const char *records, struct errbuf *eb)
 {
-	static const char *const ends[] = { "json", "pem" };
 	struct record *record = NULL;
-	char file[80], path[FOLDER_PATH_MAX];
 	enum err e;
 
 	if ((e = record_there(g, records, &record, eb)) != OK || !record)
 		return e;
+	g->forgets = true;
 	snprintf(g->forget, sizeof(g->forget), "%s", record_device_id(record));
+	record_free(record);
+	return OK;
+}
+
+static enum err record_remove(const struct one *g, const char *records, struct errbuf *eb)
+{
+	static const char *const ends[] = { "json", "pem" };
+	char file[80], path[FOLDER_PATH_MAX];
+	enum err e = OK;
+
 	for (size_t i = 0; e == OK && i < COUNT(ends); i++) {
 		snprintf(file, sizeof(file), "%s.%s", g->show.name, ends[i]);
 		if ((e = folder_join(records, file, path, eb)) == OK && unlink(path) != 0 &&
 		    errno != ENOENT)
 			e = file_error(eb, errno, path, "cannot be removed");
 	}
-	*was = e == OK;
-	record_free(record);
 	return e;
 }
 
@@ -508,34 +516,35 @@ enum err guests_forget(struct guests *all, const char *state, const char *record
 {
 	for (size_t i = 0; i < all->n; i++) {
 		struct one *g = &all->at[i];
-		bool chip = false, record = false;
+		bool chip = false;
 		enum err e;
 
 		if ((e = chip_forget(state, g->show.name, &chip, eb)) != OK ||
-		    (e = record_forget(g, records, &record, eb)) != OK)
+		    (e = record_look(g, records, eb)) != OK)
 			return e;
-		if (chip || record)
-			cli_say(cli, "threw away   %s: %s%s%s", g->show.name,
-			    chip ? "its emulated chip" : "", chip && record ? " and " : "",
-			    record ? "its record" : "");
+		if (chip)
+			cli_say(cli, "threw away   %s: its emulated chip", g->show.name);
 	}
 	return OK;
 }
 
-enum err guests_delete(
-    struct guests *all, struct cloud *cloud, const struct cli *cli, struct errbuf *eb)
+enum err guests_delete(struct guests *all, const char *records, struct cloud *cloud,
+    const struct cli *cli, struct errbuf *eb)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		const struct one *g = &all->at[i];
-		enum err e;
+		enum err e = ERR_NOT_FOUND, gone;
 
-		if (!g->forget[0])
+		if (!g->forgets)
 			continue;
-		e = cloud_device_delete(cloud, g->forget, true, eb);
+		if (g->forget[0])
+			e = cloud_device_delete(cloud, g->forget, true, eb);
 		if (e != OK && e != ERR_NOT_FOUND)
 			return err_within(eb, e, "the device of %s", g->show.name);
-		if (e == OK)
-			cli_say(cli, "threw away   %s: its device %s", g->show.name, g->forget);
+		if ((gone = record_remove(g, records, eb)) != OK)
+			return gone;
+		cli_say(cli, "threw away   %s: its record%s%s", g->show.name,
+		    e == OK ? " and its device " : "", e == OK ? g->forget : "");
 	}
 	return OK;
 }

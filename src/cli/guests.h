@@ -60,11 +60,11 @@ const struct guest *guests_at(const struct guests *guests, size_t i);
 
 /* --- starting anew: before guests_start --- */
 
-/* Throws the boards' emulated chips and records away. ERR_CONFLICT: one of them runs. */
+/* Throws the boards' emulated chips away. ERR_CONFLICT: one of them runs. */
 enum err guests_forget(struct guests *guests, const char *state, const char *records,
     const struct cli *cli, struct errbuf *eb) MUST_CHECK;
-/* Then the server's devices of those records. */
-enum err guests_delete(struct guests *guests, struct cloud *cloud, const struct cli *cli,
-    struct errbuf *eb) MUST_CHECK;
+/* Then the server's devices of their records, and the records. */
+enum err guests_delete(struct guests *guests, const char *records, struct cloud *cloud,
+    const struct cli *cli, struct errbuf *eb) MUST_CHECK;
 
 #endif

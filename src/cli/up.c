@@ -542,7 +542,7 @@ static enum err boards(struct up *u, struct errbuf *eb)
 		.visitors = u->visitors };
 	enum err e;
 
-	if ((e = guests_delete(u->guests, u->cloud, u->cli, eb)) != OK ||
+	if ((e = guests_delete(u->guests, u->records, u->cloud, u->cli, eb)) != OK ||
 	    (e = guests_start(u->guests, &with, eb)) != OK)
 		return e;
 	return wait_online(u, eb);

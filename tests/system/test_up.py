@@ -108,10 +108,21 @@ class Up(harness.SystemTest):
         self.assertNotEqual((self.state / "runs/demo.pem").read_bytes(), pem)
         done = self.run_program("imprint", "up", "--once", "--fresh", *LIMIT, timeout=180)
         self.assertEqual(done.returncode, 0, done)
-        self.assertIn("threw away   demo: its emulated chip and its record", done.stderr)
-        self.assertIn(f"threw away   demo: its device {board['device_id']}", done.stderr)
+        self.assertIn("threw away   demo: its emulated chip\n", done.stderr)
+        self.assertIn(f"threw away   demo: its record and its device {board['device_id']}", done.stderr)
         self.assertRegex(done.stdout, rf"(?m)^board        demo is ONLINE, device {UUID}$")
         self.assertNotIn(board["device_id"], done.stdout)
+
+    def test_fresh_in_vain(self):
+        """What ends behind the chip and before the device leaves a record of the device."""
+        (before,) = self.once()["boards"]
+        with socket.create_server(("127.0.0.1", harness.free_port())) as taken:
+            done = self.run_program("imprint", "up", "--once", "--fresh", "--broker-port", taken.getsockname()[1], *LIMIT)
+        self.assertEqual(done.returncode, 6, done)
+        self.assertIn("threw away   demo: its emulated chip\n", done.stderr)
+        self.assertNotIn("its record", done.stderr)
+        (after,) = self.once()["boards"]
+        self.assertEqual(after["device_id"], before["device_id"])
 
     def test_three_boards_and_status(self):
         run = self.stay("--boards", "3", "--name", "b")

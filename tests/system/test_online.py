@@ -129,23 +129,23 @@ class Online(OnlineTest):
             with self.subTest(sketch):
                 board = self.online_board("kitchen", "--sketch", sketch)
                 board.wait_for("online")
-                begun = len(broker.lines)
+                begun, said = len(broker.lines), len(board.lines)
                 with serialhost.Host(self.run_at / "tty/kitchen"):
                     broker.wait_for(f"Client {self.device} closed its connection", begun)
-                    board.wait_for("sketch started")
+                    board.wait_for("sketch started", said)
                     self.assertEqual(self.status()["state"], "running")
-                board.wait_for("port closed")
-                begun = len(board.lines)
+                board.wait_for("port closed", said)
                 if sketch == "today": # is at its prompt still, whoever has gone
                     self.assertEqual(self.status()["state"], "running")
                     self.press("reset", "kitchen")
-                board.wait_for("online", begun - 1)
+                board.wait_for("online", said)
                 board.stop()
 
     def test_buttons(self):
         broker = self.broker()
         board = self.online_board()
         board.wait_for("online")
+        broker.wait_for("as " + self.device) # is said when the board has its answer
         for press, again in (("unplug", "plug"), ("reset", None)):
             begun, said = len(broker.lines), len(board.lines)
             self.press(press, "kitchen")
@@ -154,6 +154,7 @@ class Online(OnlineTest):
                 self.assertEqual(self.status()["state"], "unplugged")
                 self.press(again, "kitchen")
             board.wait_for("online", said)
+            broker.wait_for("as " + self.device, begun)
         board.stop()
         self.assertEqual(broker.output.count("as " + self.device), 3, broker.output)
 
@@ -167,9 +168,9 @@ class Online(OnlineTest):
         broker.kill()
         board.wait_for("^kitchen: connection lost: .*; again in 2 s$")
         self.assertEqual(self.status()["state"], "connecting")
-        self.broker()
         begun = len(board.lines)
-        board.wait_for("^kitchen: online", begun - 1)
+        self.broker()
+        board.wait_for("^kitchen: online", begun)
 
     def test_arguments(self):
         for options in (["--broker", "localhost:1"], ["--anchor", self.anchor],
@@ -314,6 +315,7 @@ class Element(OnlineTest):
         relay.met = lambda: None
         self.element("kitchen")
         board.wait_for(f"^other: online: {self.device}$")
+        broker.wait_for("New client connected")
         self.assertEqual(broker.output.count("New client connected"), 1, broker.output)
 
     def test_another_chip_after_connect(self):

@@ -100,10 +100,10 @@ static bool only(const char *chars, struct slice text)
 	return true;
 }
 
-/* Any text that can be shown, in which at least one character is a letter, digit or sign of a name. */
+/* Any text that can be shown, in which, if there is any, at least one character is a letter, digit or sign of a name. */
 static bool is_name(struct slice text)
 {
-	bool sign = false;
+	bool sign = text.n == 0;
 
 	for (size_t i = 0; i < text.n; i++)
 		sign |= text.p[i] && strchr(BODY_NAME_CHARS, text.p[i]);

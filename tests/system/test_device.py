@@ -79,7 +79,7 @@ class Life(DeviceTest):
             (("show", "twin"), 6, "2 devices are named twin; give the id of one: "),
             (("revoke", "twin", "--yes"), 6, first),
             (("disable", "twin"), 6, second),
-            (("revoke", first), 4, "Not confirmed"),
+            (("revoke", first), 4, "Not confirmed, with no terminal to ask on; --yes answers: Revoke the certificates of"),
             (("revoke", first, "--yes", "--reason", "boredom"), 2, "--reason: 'boredom' is not one of unspecified|keyCompromise|"),
             (("disable", first, "nobody"), 3, "no device is named nobody"),
             (("disable", first, "--reason", "x" * 201), 2, "at most 200"),

@@ -117,13 +117,14 @@ enum err cli_confirm(const struct cli *cli, const char *question, struct errbuf 
 
 	if (cli_on(cli, "yes"))
 		return OK;
+	/* The question comes last, since it may be longer than an errbuf. */
 	if (!isatty(STDIN_FILENO))
 		return err_set(eb, ERR_DENIED,
-		    "%s Not confirmed: no terminal to ask on; give --yes", question);
+		    "Not confirmed, with no terminal to ask on; --yes answers: %s", question);
 	fprintf(stderr, "%s [y/N] ", question);
 	if (fgets(answer, sizeof(answer), stdin) == NULL ||
 	    (strcmp(answer, "y\n") != 0 && strcmp(answer, "Y\n") != 0 &&
 	        strcmp(answer, "yes\n") != 0))
-		return err_set(eb, ERR_DENIED, "%s Not confirmed", question);
+		return err_set(eb, ERR_DENIED, "Not confirmed: %s", question);
 	return OK;
 }

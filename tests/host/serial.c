@@ -152,7 +152,7 @@ static void *touched_board(void *arg)
 	static bool seen;
 	struct termios t;
 
-	for (int i = 0; i < 2000 && !seen; i++) {
+	for (int i = 0; i < 60000 && !seen; i++) {
 		const struct timespec moment = { .tv_nsec = 1000000 };
 
 		if (tcgetattr(*board, &t) == 0 && cfgetospeed(&t) == B1200) {

@@ -375,7 +375,8 @@ static void reaching(void)
 	plug_in(&south, &r, "south");
 	UNTIL(&south, south.feed.synced && brokers_are(&r, "south speaks synced"));
 	seq = put(&r, 1, true);
-	brokers_reach(r.brokers, seq, 100, take_answer, &slow);
+	UNTIL(&south, south.feed.seq >= seq && has(&south, 1, true));
+	brokers_reach(r.brokers, seq, 1000, take_answer, &slow);
 	UNTIL(&south, calls(&slow) > 0);
 	ok(answered(&slow, 1, "north"), "one does not apply it: it is named");
 	ok(has(&south, 1, true) && has(&north, 1, false), "the other has");

@@ -182,7 +182,7 @@ static void test_slow_readers(struct rig *rig)
 
 static void test_time_outs(void)
 {
-	struct http_limits limits = { .idle_ms = 30, .headers_ms = 30, .write_ms = 200 };
+	struct http_limits limits = { .idle_ms = 1000, .headers_ms = 1000, .write_ms = 200 };
 	int small = 4096;
 	struct http_stream *s;
 	struct rig rig;
@@ -192,7 +192,7 @@ static void test_time_outs(void)
 	peer_connect(&p, rig.port, NULL);
 	s = begin(&rig, &p, STREAM);
 	peer_answer(&p, text, sizeof(text), false);
-	usleep(200000);
+	usleep(1500000);
 	ok(say(s, "still here") == OK && hears(&p, "still here"),
 	    "a stream that is silent is no idle connection");
 	http_stream_end(s);

@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <openssl/pem.h>
@@ -39,6 +41,7 @@ static struct broker {
 		void *userdata;
 	} callback[EVENTS];
 	char log[4096];
+	int kicked;
 } broker;
 
 void mosquitto_log_printf(int level, const char *fmt, ...)
@@ -76,6 +79,7 @@ int mosquitto_callback_unregister(
 int mosquitto_kick_client_by_clientid(const char *id, bool with_will)
 {
 	(void)id, (void)with_will;
+	broker.kicked++;
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -156,6 +160,7 @@ static char folder[] = "/tmp/implugin-XXXXXX";
 static char authority[64], saved[64], feed[64];
 static char id[UUID_TEXT + 1], up[64];
 static X509 *certificate;
+static struct passport passport;
 
 static void put(const char *path, struct slice text)
 {
@@ -163,13 +168,13 @@ static void put(const char *path, struct slice text)
 		exit(1);
 }
 
-static void list_put(const struct passport *p)
+static void list_put(void)
 {
 	char text[512], key[41], print[2 * ROSTER_PRINT + 1];
 	int n;
 
-	hex_encode(SLICE(p->key_id), HEX_LOWER, key);
-	hex_encode(SLICE(p->print), HEX_LOWER, print);
+	hex_encode(SLICE(passport.key_id), HEX_LOWER, key);
+	hex_encode(SLICE(passport.print), HEX_LOWER, print);
 	n = snprintf(text, sizeof(text), "v 1 77 1\nb\nca %s 1\na %s 1 - %s - 253402300799\ne 1\n",
 	    key, id, print);
 	put(saved, (struct slice){ (const uint8_t *)text, (size_t)n });
@@ -177,7 +182,6 @@ static void list_put(const struct passport *p)
 
 static void device_make(void)
 {
-	struct passport p = { .has_id = false };
 	uint8_t sha256[32];
 	char *pem;
 	BIO *out;
@@ -191,12 +195,12 @@ static void device_make(void)
 		const uint8_t *at = der.p;
 
 		SHA256(der.p, der.n, sha256);
-		admission_read(der, sha256, &p);
+		admission_read(der, sha256, &passport);
 		certificate = d2i_X509(NULL, &at, (long)der.n);
 	}
-	if (!p.has_id || !certificate || !mkdtemp(folder))
+	if (!passport.has_id || !certificate || !mkdtemp(folder))
 		exit(1);
-	uuid_text(p.id, id);
+	uuid_text(passport.id, id);
 	snprintf(up, sizeof(up), "/a/d/%s/c/up", id);
 	snprintf(authority, sizeof(authority), "%s/ca.pem", folder);
 	snprintf(saved, sizeof(saved), "%s/list", folder);
@@ -206,7 +210,7 @@ static void device_make(void)
 	n = BIO_get_mem_data(out, &pem);
 	put(authority, (struct slice){ (const uint8_t *)pem, (size_t)n });
 	BIO_free(out);
-	list_put(&p);
+	list_put();
 }
 
 static struct mosquitto board(void)
@@ -284,6 +288,68 @@ static void sessions(void)
 	stop(plugin);
 }
 
+/* The server's end of the feed. */
+static int listens(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(at.sun_path, feed, sizeof(feed));
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 || listen(fd, 1) != 0)
+		exit(1);
+	return fd;
+}
+
+/* Ticks until the plugin has answered with this line. */
+static bool answers(int fd, const char *line)
+{
+	static char said[4096];
+	size_t n = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		ssize_t more;
+
+		(void)call(MOSQ_EVT_TICK, NULL);
+		usleep(20000);
+		more = recv(fd, said + n, sizeof(said) - n - 1, MSG_DONTWAIT);
+		n += more > 0 ? (size_t)more : 0;
+		said[n] = '\0';
+		if (strstr(said, line))
+			return true;
+	}
+	return false;
+}
+
+static void say(int fd, const char *lines)
+{
+	if (write(fd, lines, strlen(lines)) != (ssize_t)strlen(lines))
+		exit(1);
+}
+
+static void kicks(bool of_2_1)
+{
+	int listener = listens(), fd = -1;
+	void *plugin = start(of_2_1);
+	struct mosquitto a = board(), b = board();
+	char lines[256];
+
+	ok(connects(&a) == MOSQ_ERR_SUCCESS && (fd = accept(listener, NULL, NULL)) >= 0,
+	    "a server");
+	snprintf(lines, sizeof(lines), "v 1 77 2\nk %s\ns 2\n", id);
+	say(fd, lines);
+	ok(answers(fd, "\ns 2\n") && broker.kicked == 1, "who is connected is expelled, once");
+	goes(&a, of_2_1 ? CLIENT_OFFLINE : MOSQ_EVT_DISCONNECT);
+	ok(connects(&b) == MOSQ_ERR_SUCCESS, "a board with a session that stays");
+	goes(&b, of_2_1 ? CLIENT_OFFLINE : MOSQ_EVT_DISCONNECT);
+	snprintf(lines, sizeof(lines), "k %s\nr %s\ns 3\n", id, id);
+	say(fd, lines);
+	ok(answers(fd, "\ns 3\n") && broker.kicked == 1, "a session without a connection is not");
+	stop(plugin);
+	close(fd);
+	close(listener);
+	unlink(feed);
+}
+
 static void reload(bool of_2_1)
 {
 	void *plugin = start(of_2_1);
@@ -352,6 +418,9 @@ int main(int argc, char **argv)
 	reload(false);
 	reload(true);
 	configurations(argv[0]);
+	kicks(false);
+	list_put();
+	kicks(true);
 	clean();
 	return done_testing();
 }

@@ -52,7 +52,7 @@ def main():
     tags.devices_v2_tags_delete(created.id, "room")
     got["updated"] = plain(devices.devices_v2_update(created.id, iot.Devicev2(name="still-from-pypi")))
     got["shown"] = plain(devices.devices_v2_show(created.id))
-    got["refused"] = refused(devices.devices_v2_update, created.id, iot.Devicev2(serial="0 1"))
+    got["refused"] = refused(devices.devices_v2_update, created.id, iot.Devicev2(serial="0\x1b"))
     thing = things.things_v2_create(iot.ThingCreate(name="hall", timezone="Europe/Rome"))
     got["thing"] = plain(thing)
     got["attached"] = plain(things.things_v2_update(thing.id, iot.ThingUpdate(device_id=created.id, timezone="Europe/Rome")))

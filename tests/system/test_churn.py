@@ -362,7 +362,7 @@ class Churn(door.DoorTest):
             if self.left > 0:
                 self.disturb()
         for worker in workers:
-            worker.join(60)
+            worker.join(4 * door.harness.PATIENCE)
             if worker.trouble:
                 for device in worker.devices:
                     if device.name in str(worker.trouble):

@@ -43,10 +43,14 @@ def package():
         wanted = Path(made) / "requirements.txt"
         wanted.write_text(f"cryptoauthlib=={VERSION} {WHEEL}\n")
         env = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-        done = subprocess.run(["/usr/bin/python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-            "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=10", "--require-hashes",
-            "--target", str(Path(made) / "package"), "-r", str(wanted)], env=env, capture_output=True, text=True,
-            timeout=120, check=False)
+        try:
+            done = subprocess.run(["/usr/bin/python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=10", "--require-hashes",
+                "--target", str(Path(made) / "package"), "-r", str(wanted)], env=env, capture_output=True, text=True,
+                timeout=240, check=False)
+        except subprocess.TimeoutExpired as late:
+            print(f"# {late}", flush=True)
+            return None
         if "THESE PACKAGES DO NOT MATCH THE HASHES" in done.stderr and os.uname().machine == "x86_64":
             raise AssertionError("PyPI delivers another file than before:\n" + done.stderr)
         if done.returncode:

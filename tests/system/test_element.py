@@ -410,7 +410,7 @@ class Trace(Element):
         shown = re.search(r"\$ imprint element trace kitchen\n((?:    .+\n)+)", text).group(1)
         def masked(line):
             return re.sub(r"\b\d+\.\d{4}\b|\b[\d.]+ ms\b", "TIME", " ".join(line.split()))
-        config = bytearray(bytes.fromhex("454D0000" "00006003" "0000000000" "010000" "C0000000" "83208720"))
+        config = bytearray(bytes.fromhex("454D0000" "00006003" "0000000000" "010000" "C0000004" "83208720")) # its watchdog waits longer
         config += bytes(52 - len(config)) + bytes.fromhex("FFFFFFFF00000000" * 2) + bytes(16) + bytes.fromhex("00005500" "FFFF000000000000")
         config += bytes.fromhex("33003300") + bytes(28)
         dump = self.folder / "config.bin"

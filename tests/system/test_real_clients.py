@@ -46,7 +46,11 @@ def installed(name, make):
 
 
 def run_quietly(*argv, **how):
-    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=240, check=False, **how)
+    try:
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=240, check=False, **how)
+    except subprocess.TimeoutExpired as late:
+        print(f"# {late}", flush=True)
+        return False
     if done.returncode:
         print("# " + (done.stdout + done.stderr).strip()[-2000:].replace("\n", "\n# "), flush=True)
     return done.returncode == 0

@@ -396,6 +396,9 @@ class Plugin(harness.SystemTest):
         self.assertNotIn("not mine", listener.output)
         self.assertNotIn("gone", listener.output)
         self.assertNotIn("nobody is let in", self.broker.output)
+        done = subprocess.run(["mosquitto_sub", *self.internal, "-i", "other", "-t", "$SYS/#", "-W", str(PATIENCE)], capture_output=True, text=True,
+            check=False, timeout=2 * PATIENCE)
+        self.assertIn("denied", done.stderr, "not even the server's own")
 
     def test_more_topics(self):
         """Of a product: those that the configuration names, each board's its own and its thing's."""

@@ -131,7 +131,7 @@ enum err services_server(struct services *s, const struct services_options *o, s
 
 /* --- mosquitto --- */
 
-/* Whether a server could listen there now. ERR_CONFLICT: taken. */
+/* Whether a server could listen there now, without disturbing one that begins to. ERR_CONFLICT: taken. */
 static enum err port_free(const char *address, uint16_t port, struct errbuf *eb)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
@@ -148,7 +148,7 @@ static enum err port_free(const char *address, uint16_t port, struct errbuf *eb)
 	if (fd < 0)
 		e = err_set(eb, ERR_IO, "socket: %s", strerror(errno));
 	else if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-	         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0)
+	         bind(fd, found->ai_addr, found->ai_addrlen) != 0)
 		e = err_set(eb, errno == EADDRINUSE ? ERR_CONFLICT : ERR_IO, "%s port %u: %s",
 		    address, (unsigned)port, strerror(errno));
 	if (fd >= 0)

@@ -453,7 +453,6 @@ static enum err watch(struct up *u, struct errbuf *eb)
 	bool answered = true;
 	size_t missing;
 
-	visitors_show(u->visitors);
 	while (pause_ms(WATCH_MS, eb) == OK) {
 		enum err e = ask(u, &missing, eb);
 
@@ -525,6 +524,17 @@ static enum err report(struct up *u, struct errbuf *eb)
 		    other ? u->services.credentials : "", called, again, place);
 	fflush(stdout);
 	return OK;
+}
+
+/* Who has read the report knows who was there, and hears of whoever goes at once. */
+static enum err stay(struct up *u, struct errbuf *eb)
+{
+	enum err e;
+
+	visitors_hold(u->visitors);
+	e = report(u, eb);
+	visitors_show(u->visitors);
+	return e == OK ? watch(u, eb) : e;
 }
 
 /* --- the command --- */
@@ -600,9 +610,8 @@ static enum err up(struct cli *cli, struct errbuf *eb)
 	how(u);
 	if ((e = guests_new(cli_text(cli, "name"), n, &u->guests, eb)) == OK &&
 	    (e = steps_new(cli, &u->steps, eb)) == OK &&
-	    (e = visitors_new(cli, u->steps, &u->visitors, eb)) == OK &&
-	    (e = all_up(u, eb)) == OK && (e = report(u, eb)) == OK && !cli_on(cli, "once"))
-		e = watch(u, eb);
+	    (e = visitors_new(cli, u->steps, &u->visitors, eb)) == OK && (e = all_up(u, eb)) == OK)
+		e = cli_on(cli, "once") ? report(u, eb) : stay(u, eb);
 	all_down(u);
 	free(u);
 	return e;

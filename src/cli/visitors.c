@@ -324,9 +324,13 @@ void visitors_free(struct visitors *all)
 	free(all);
 }
 
-void visitors_show(struct visitors *all)
+void visitors_hold(struct visitors *all)
 {
 	pthread_mutex_lock(&all->lock);
+}
+
+void visitors_show(struct visitors *all)
+{
 	all->shows = true;
 	table(all);
 	pthread_mutex_unlock(&all->lock);

@@ -4,12 +4,14 @@
  * Two things tell it. The server's stream of events, from which visits come as they begin and end,
  * with the reason: that is in the same second. And who asks the server for a board's state hands over
  * the answer: it may be older than the last event, so it is believed when it comes twice in a row and
- * no event came between. What is told before visitors_show is known, and not said. Boards that come
+ * no event came between. What is told before visitors_hold is known, and not said. Boards that come
  * and go by the hundred are counted: no more than a few lines a second are printed. Thread-safe.
  *
  *	if ((e = visitors_new(cli, steps, &visitors, eb)) != OK)
  *		return e;
  *	visitors_told(visitors, &event);           // from the stream's thread
+ *	visitors_hold(visitors);
+ *	puts("this is what there is now");
  *	visitors_show(visitors);
  *	visitors_asked(visitors, &device);         // now and then
  *	visitors_free(visitors);
@@ -27,7 +29,12 @@ enum err visitors_new(const struct cli *cli, struct steps *steps, struct visitor
     struct errbuf *eb) MUST_CHECK;
 /* NULL is fine. */
 void visitors_free(struct visitors *all);
-/* From now on it speaks, and the table stands. */
+/*
+ * What happens from here on is said, when visitors_show is called on this thread. Until then whoever tells
+ * it something waits.
+ */
+void visitors_hold(struct visitors *all);
+/* Behind visitors_hold: from now on it speaks, and the table stands. */
 void visitors_show(struct visitors *all);
 
 /* An event of the stream: what is no visit is passed over. */

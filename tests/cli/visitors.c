@@ -2,7 +2,9 @@
 #include "visitors.h"
 #include "tap.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define A "11111111-1111-4111-8111-111111111111"
 #define B "22222222-2222-4222-8222-222222222222"
@@ -86,6 +88,7 @@ static void comes_and_goes(void)
 	begin();
 	visit(A, 1, 0, true, "");
 	ok(says("") && !drawn[0], "nothing is said before it is shown");
+	visitors_hold(all);
 	visitors_show(all);
 	ok(says("") && strstr(drawn, "\na    ") && strstr(drawn, A) && !strstr(drawn, B),
 	    "the table has who came before");
@@ -118,6 +121,7 @@ static void comes_and_goes(void)
 static void in_any_order(void)
 {
 	begin();
+	visitors_hold(all);
 	visitors_show(all);
 	visit(A, 1, 0, true, "");
 	said[0] = 0;
@@ -141,6 +145,7 @@ static void answers(void)
 	begin();
 	answer(A, "ONLINE");
 	answer(A, "ONLINE");
+	visitors_hold(all);
 	visitors_show(all);
 	ok(strstr(drawn, A) != NULL, "two answers are believed");
 	answer(A, "OFFLINE");
@@ -183,11 +188,35 @@ static void why(void)
 	ok(!text[0], "it was let in");
 }
 
+static void *leaves(void *ctx)
+{
+	(void)ctx;
+	visit(A, 1, 2, true, "revoked");
+	return NULL;
+}
+
+/* Between the report of what there is and the first line. */
+static void at_once(void)
+{
+	pthread_t thread;
+
+	begin();
+	visit(A, 1, 0, true, "");
+	visitors_hold(all);
+	if (pthread_create(&thread, NULL, leaves, NULL) != 0)
+		exit(1);
+	usleep(50000);
+	visitors_show(all);
+	pthread_join(thread, NULL);
+	ok(strstr(said, "OFFLINE") != NULL, "who goes while it is said who is there is said to go");
+}
+
 static void a_thousand(void)
 {
 	char device[40];
 
 	begin();
+	visitors_hold(all);
 	visitors_show(all);
 	for (int i = 0; i < 1000; i++) {
 		snprintf(device, sizeof(device), "%08d-1111-4111-8111-111111111111", i);
@@ -209,6 +238,7 @@ int main(void)
 	in_any_order();
 	answers();
 	why();
+	at_once();
 	a_thousand();
 	visitors_free(all);
 	return done_testing();

@@ -110,7 +110,7 @@ class WatchTest(harness.SystemTest):
     def test_refused(self):
         for argv, status, says in ((["cellar"], 3, "no device is named cellar"),
                 ([self.kitchen.replace(self.kitchen[:8], "00000000")], 3, "there is no device"),
-                (["--server", "https://localhost:1", "--timeout", "1"], 8, "localhost:1")):
+                (["--server", "https://localhost:1", "--timeout", "5"], 8, "localhost:1")):
             with self.subTest(argv):
                 done = self.run_program("imprint", "device", "watch", *argv)
                 self.assertEqual(done.returncode, status, done)

@@ -179,7 +179,7 @@ class Deaf(RevokeTest):
             self.brokers_become({"reached": 1, "waiting": [name]}, identity, ":disable", "POST")
             done = self.broker_command("forget", name, want=4)
             self.assertIn("goes on admitting those who were revoked", done.stderr)
-            self.assertIn("give --yes", done.stderr)
+            self.assertIn("--yes answers", done.stderr)
             self.assertEqual(self.broker_command("forget", name, "--yes").stderr, f"forgot {name}\n")
             self.brokers_become(admitted, identity, ":enable", "POST")
             self.broker_command("forget", name, "--yes", want=3)

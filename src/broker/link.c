@@ -76,24 +76,6 @@ static bool take(struct link *l, struct feed *feed, int64_t now_ms, struct errbu
 	return true;
 }
 
-static bool give(struct link *l, struct feed *feed, struct errbuf *eb)
-{
-	struct slice out;
-
-	while ((out = feed_output(feed)).n > 0) {
-		ssize_t n = send(l->fd, out.p, out.n, MSG_NOSIGNAL);
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return true;
-		if (n < 0) {
-			(void)err_set(eb, ERR_IO, "%s", strerror(errno));
-			return false;
-		}
-		feed_sent(feed, (size_t)n);
-	}
-	return true;
-}
-
 enum link_news link_turn(struct link *l, struct feed *feed, int64_t now_ms, struct errbuf *eb)
 {
 	enum link_news news = LINK_NOTHING;
@@ -108,11 +90,29 @@ enum link_news link_turn(struct link *l, struct feed *feed, int64_t now_ms, stru
 		feed_greet(feed);
 		news = LINK_UP;
 	}
-	if (!take(l, feed, now_ms, eb) || !give(l, feed, eb))
+	if (!take(l, feed, now_ms, eb))
 		return down(l, feed, now_ms);
 	if (now_ms - l->heard_ms > LINK_SILENCE_MS) {
 		(void)err_set(eb, ERR_TIMEOUT, "silent for %d s", LINK_SILENCE_MS / 1000);
 		return down(l, feed, now_ms);
 	}
 	return news;
+}
+
+enum link_news link_send(struct link *l, struct feed *feed, int64_t now_ms, struct errbuf *eb)
+{
+	struct slice out;
+
+	while (l->fd >= 0 && (out = feed_output(feed)).n > 0) {
+		ssize_t n = send(l->fd, out.p, out.n, MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n < 0) {
+			(void)err_set(eb, ERR_IO, "%s", strerror(errno));
+			return down(l, feed, now_ms);
+		}
+		feed_sent(feed, (size_t)n);
+	}
+	return LINK_NOTHING;
 }

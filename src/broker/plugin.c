@@ -310,6 +310,15 @@ static bool is_stale(const struct plugin *p, int64_t now)
 	return !p->admit_stale && (!p->ever_fresh || now - p->fresh_ms > p->stale_max_s * 1000);
 }
 
+/* known: the list was whole. */
+static void feed_gone(struct plugin *p, bool known, int64_t now, const struct errbuf *eb)
+{
+	mosquitto_log_printf(MOSQ_LOG_WARNING, "imprint: the server's feed is lost: %s", eb->text);
+	p->telling = false;
+	if (known && p->changed)
+		save(p, now);
+}
+
 static void turn(struct plugin *p)
 {
 	int64_t now = now_ms();
@@ -326,11 +335,7 @@ static void turn(struct plugin *p)
 		on_tell_all(p);
 		break;
 	case LINK_DOWN:
-		mosquitto_log_printf(
-		    MOSQ_LOG_WARNING, "imprint: the server's feed is lost: %s", eb.text);
-		p->telling = false;
-		if (known && p->changed)
-			save(p, now);
+		feed_gone(p, known, now, &eb);
 		break;
 	case LINK_NOTHING:
 		break;
@@ -355,6 +360,9 @@ static void turn(struct plugin *p)
 	if (link_is_up(&p->link))
 		tell(p);
 	expel_now(p);
+	known = p->feed.synced;
+	if (link_send(&p->link, &p->feed, now, &eb) == LINK_DOWN)
+		feed_gone(p, known, now, &eb);
 }
 
 /* --- callbacks --- */

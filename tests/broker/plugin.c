@@ -42,6 +42,8 @@ static struct broker {
 	} callback[EVENTS];
 	char log[4096];
 	int kicked;
+	int server; /* the end of the feed that is not the plugin's */
+	bool late;
 } broker;
 
 void mosquitto_log_printf(int level, const char *fmt, ...)
@@ -78,7 +80,11 @@ int mosquitto_callback_unregister(
 
 int mosquitto_kick_client_by_clientid(const char *id, bool with_will)
 {
+	char said[4096] = "";
+
 	(void)id, (void)with_will;
+	(void)!recv(broker.server, said, sizeof(said) - 1, MSG_PEEK | MSG_DONTWAIT);
+	broker.late |= strstr(said, "\ns ") != NULL;
 	broker.kicked++;
 	return MOSQ_ERR_SUCCESS;
 }
@@ -337,7 +343,9 @@ static void kicks(bool of_2_1)
 	    "a server");
 	snprintf(lines, sizeof(lines), "v 1 77 2\nk %s\ns 2\n", id);
 	say(fd, lines);
+	broker.server = fd;
 	ok(answers(fd, "\ns 2\n") && broker.kicked == 1, "who is connected is expelled, once");
+	ok(!broker.late, "before it is acknowledged");
 	goes(&a, of_2_1 ? CLIENT_OFFLINE : MOSQ_EVT_DISCONNECT);
 	ok(connects(&b) == MOSQ_ERR_SUCCESS, "a board with a session that stays");
 	goes(&b, of_2_1 ? CLIENT_OFFLINE : MOSQ_EVT_DISCONNECT);

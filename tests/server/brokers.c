@@ -259,6 +259,7 @@ static void turn(struct plug *p)
 	case LINK_NOTHING:
 		break;
 	}
+	p->downs += link_send(&p->link, &p->feed, p->now, &p->why) == LINK_DOWN;
 }
 
 /* The broker's clock stands, so that it never tires of the server: only ours runs. */

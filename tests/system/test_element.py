@@ -138,7 +138,7 @@ class Emulate(Element):
     def test_faults_strike_where_the_plan_says(self):
         plan = self.folder / "plan"
         plan.write_text("# the first of all transfers, then nothing\nstuck 1\nnack 2 times 2\nbad-crc 1 of Info\n")
-        process, path = self.emulate("kitchen", "--faults", plan)
+        process, path = self.emulate("kitchen", "--timing", "instant", "--faults", plan)
         process.wait_for("faults planned: 3")
         with socket.socket(socket.AF_UNIX) as bus:
             bus.connect(path)

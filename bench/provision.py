@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How much longer than its chip a board takes: the whole `imprint provision`, from the start of the
+"""How much longer than its chip a board takes: the whole `imprint provision --local`, from the start of the
 process to its end, against the sum of the execution times that the emulated chip took (typical timing).
 
 	provision.py IMPRINT                prints `name ours reference ratio target PASS|FAIL`, seconds
@@ -25,7 +25,7 @@ def busy(imprint, env):
 def measure(imprint, env, name):
     """(seconds of a run, seconds of its chip)"""
     before, begun = busy(imprint, env), time.monotonic()
-    subprocess.run([imprint, "provision", "--port", name, "--name", name, "--yes", "--quiet"], env=env,
+    subprocess.run([imprint, "provision", "--local", "--port", name, "--name", name, "--yes", "--quiet"], env=env,
         stdout=subprocess.DEVNULL, check=True)
     took = time.monotonic() - begun
     return took, busy(imprint, env) - before
@@ -53,7 +53,7 @@ def report(name, pairs):
 
 def main(imprint):
     with tempfile.TemporaryDirectory(prefix="im", dir="/tmp") as folder:
-        env = {**os.environ, "IMPRINT_STATE": folder + "/state", "XDG_RUNTIME_DIR": folder}
+        env = {**os.environ, "IMPRINT_STATE": folder + "/state", "XDG_RUNTIME_DIR": folder, "XDG_CONFIG_HOME": folder, "HOME": folder}
         blank = [with_board(imprint, env, f"blank{i}", 1)[0] for i in range(RUNS + 1)][1:] # the first makes the authority
         again = with_board(imprint, env, "again", RUNS + 1)[1:] # the first locks the chip
     good = report("provision-blank-chip", blank)

@@ -8,6 +8,7 @@
 #include "utc.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -236,6 +237,33 @@ static void say_lost(const struct one *g, struct cloud *cloud, const struct clie
 		    g->show.name, held->device_id);
 }
 
+/* "2026-11-23T05:12:44.123Z" as seconds since 1970; -1 when it is none. */
+static int64_t seconds_of(const char *text)
+{
+	struct tm t = { 0 };
+
+	return strptime(text, "%Y-%m-%dT%H:%M:%S", &t) ? (int64_t)timegm(&t) : -1;
+}
+
+/*
+ * What the board said in an earlier `up` is not said now. The server's times are whole seconds: when one began only
+ * just now, the next is waited for.
+ */
+static void begin_anew(struct one *g, struct cloud *cloud)
+{
+	struct pollfd stop = { .fd = g->all->cancel, .events = POLLIN };
+	struct cloud_detail d = { .n_certs = 0 };
+	int64_t left;
+
+	if (cloud_device_detail(cloud, g->result.device_id, &d, NULL) == OK) {
+		left = (seconds_of(d.last_message_at) + 1) * 1000 - utc_now_ms();
+		cloud_detail_clear(&d);
+		if (left > 0 && left <= 1000)
+			(void)poll(&stop, 1, (int)left);
+	}
+	g->since = utc_now();
+}
+
 /* From an earlier `up`: record, chip and server agree, so that the board is only switched on. */
 static bool has_identity(struct one *g, struct cloud *cloud, const struct issuer *issuer)
 {
@@ -252,7 +280,7 @@ static bool has_identity(struct one *g, struct cloud *cloud, const struct issuer
 		return false;
 	}
 	g->result = held;
-	g->since = utc_now();
+	begin_anew(g, cloud);
 	row = steps_begin(g->all->o.steps, g->show.name, "identity", "Find its identity");
 	steps_end(g->all->o.steps, row, CLIENT_DONE, held.device_id);
 	return true;
@@ -317,14 +345,6 @@ enum err guests_start(struct guests *all, const struct guests_options *o, struct
 }
 
 /* --- ONLINE --- */
-
-/* "2026-11-23T05:12:44.123Z" as seconds since 1970; -1 when it is none. */
-static int64_t seconds_of(const char *text)
-{
-	struct tm t = { 0 };
-
-	return strptime(text, "%Y-%m-%dT%H:%M:%S", &t) ? (int64_t)timegm(&t) : -1;
-}
 
 static enum err ended(struct one *g, struct errbuf *eb)
 {

@@ -40,13 +40,6 @@ static double seconds(void)
 
 /* --- totals --- */
 
-static size_t width(void)
-{
-	size_t columns = cli_columns(stderr);
-
-	return columns > 20 ? columns - 1 : 79;
-}
-
 static void erase(const struct show *s)
 {
 	if (s->live)
@@ -78,7 +71,7 @@ static void line(const struct show *s)
 	    s->handshake_rate, (unsigned long long)c->refused, (unsigned long long)c->lost,
 	    messages, s->message_rate, c->reason[0] == '\0' ? "" : "; last ", c->reason);
 	if (s->live)
-		fprintf(stderr, "\r\033[K%.*s", (int)cli_fit(text, width()), text);
+		fprintf(stderr, "\r\033[K%.*s", (int)cli_fit(text, cli_live_columns()), text);
 	else
 		cli_say(s->cli, "%s", text);
 }

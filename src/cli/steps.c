@@ -46,13 +46,6 @@ static double milli(double seconds)
 
 /* --- the terminal; with the lock --- */
 
-static size_t width(void)
-{
-	size_t columns = cli_columns(stderr);
-
-	return columns > 20 ? columns - 1 : 79;
-}
-
 static size_t height(void)
 {
 	struct winsize w;
@@ -89,7 +82,7 @@ static void draw_table(struct steps *s, size_t columns, size_t lines)
 
 static void draw(struct steps *s)
 {
-	size_t columns = width(), lines = height();
+	size_t columns = cli_live_columns(), lines = height();
 
 	for (size_t i = 0; s->ticks && i < ROWS && s->drawn < lines; i++) {
 		const struct row *r = &s->rows[i];

@@ -27,26 +27,6 @@
 #define BROKERS_REACH_MS 1000
 #define BROKERS_SILENT_MS 15000
 
-/*
- * For how long an answer waits for brokers. With -Dtest_hooks=true IMPRINT_TEST_REACH says other milliseconds, for
- * tests of brokers that hear, on computers that keep a process waiting.
- */
-#ifdef IMPRINT_TEST_HOOKS
-#include <stdlib.h>
-
-static inline unsigned brokers_limit(unsigned ms)
-{
-	const char *other = getenv("IMPRINT_TEST_REACH");
-
-	return other ? (unsigned)strtoul(other, NULL, 10) : ms;
-}
-#else
-static inline unsigned brokers_limit(unsigned ms)
-{
-	return ms;
-}
-#endif
-
 struct brokers;
 
 struct brokers_options { /* borrowed until brokers_stop, but socket and user */

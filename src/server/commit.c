@@ -122,8 +122,7 @@ static void reached(void *ctx, unsigned brokers, const char *waiting)
 static void reach(struct job *job, uint64_t seq)
 {
 	job->call.tools = NULL;
-	brokers_reach(
-	    api_parts(job->call.api)->brokers, seq, brokers_limit(BROKERS_REACH_MS), reached, job);
+	brokers_reach(api_parts(job->call.api)->brokers, seq, BROKERS_REACH_MS, reached, job);
 }
 
 /*
@@ -163,8 +162,7 @@ static void done(void *ctx, enum err e, const struct errbuf *eb, uint64_t seq)
 	if (e == OK && job->issues) {
 		job_hook(job, "inside", STEP_COMMIT);
 		job_hook(job, "after", STEP_COMMIT);
-		brokers_reach(
-		    api_parts(job->call.api)->brokers, seq, brokers_limit(KNOWN_MS), known, job);
+		brokers_reach(api_parts(job->call.api)->brokers, seq, KNOWN_MS, known, job);
 		return;
 	}
 	if (e == OK) {

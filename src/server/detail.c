@@ -218,7 +218,7 @@ enum err broker_list(struct call *c)
 		free(l);
 		return e;
 	}
-	brokers_reach(brokers, l->seq, brokers_limit(SETTLE_MS), list_brokers, l);
+	brokers_reach(brokers, l->seq, SETTLE_MS, list_brokers, l);
 	return OK;
 }
 

@@ -535,8 +535,8 @@ static void tell_when_reached(struct responder *r, const uint8_t device[16])
 		return;
 	w->r = r;
 	memcpy(w->device, device, 16);
-	brokers_reach(r->options.brokers, brokers_seq(r->options.brokers),
-	    brokers_limit(BROKERS_REACH_MS), reached, w);
+	brokers_reach(
+	    r->options.brokers, brokers_seq(r->options.brokers), BROKERS_REACH_MS, reached, w);
 }
 
 static void answer_begin(struct responder *r, const struct store_device *d)

@@ -132,6 +132,8 @@ const char *cli_ink(const struct cli *cli, FILE *stream, enum cli_ink ink);
 size_t cli_width(const char *text);
 /* Columns of the terminal behind a stream; 0: it is none, or nobody knows. */
 size_t cli_columns(FILE *stream);
+/* How wide a line may be that is drawn on stderr again and again: one that wrapped could not be taken back. */
+size_t cli_live_columns(void);
 /* How many bytes of the text fill at most so many columns; never a part of a character. */
 size_t cli_fit(const char *text, size_t columns);
 

@@ -52,6 +52,13 @@ size_t cli_columns(FILE *stream)
 	                                                                               : 0;
 }
 
+size_t cli_live_columns(void)
+{
+	size_t columns = cli_columns(stderr);
+
+	return columns > 20 ? columns - 1 : 79;
+}
+
 size_t cli_fit(const char *text, size_t columns)
 {
 	size_t n = 0;
